@@ -1,0 +1,262 @@
+#!/usr/bin/env bash
+# Self-supervised pre-training over iterations of pseudo-labels, and what its layers encode: all stages.
+# A recipe's run.sh calls this with its settings. Stages that are done are skipped with a message.
+set -euo pipefail
+
+log() {
+    echo "$(date '+%Y-%m-%dT%H:%M:%S') (${BASH_SOURCE[1]##*/}:${BASH_LINENO[0]}:${FUNCNAME[1]}) $*"
+}
+SECONDS=0
+
+# Which work to do
+stage=1            # First stage: 1 data, 2 filter, 3 alignments, 4 MFCC; for each run 5 k-means, 6 labels, 7 training;
+                   # 8 layers, 9 CCA, 10 label quality, 11 report, 12 export.
+stop_stage=12      # Last stage.
+skip_stages=       # Stages to leave out, e.g. "4 12".
+study=mini         # Table of runs: a file, or a name looked up in conf/study and then in the project's conf/study.
+runs=              # Only these runs of the study in stages 5 to 9 and 12, e.g. "hubert_it2"; empty for all.
+
+# Machine
+nj=4               # Jobs in parallel for data and features.
+ngpu=0             # GPUs per machine for training; 0 trains on the processor.
+num_nodes=1        # Machines for training.
+max_memory_gb=4.0  # Memory for the frames that k-means is fitted on.
+python=python3     # Python to run.
+
+# Folders
+datadir=data       # Data directories as prepared by local/data.sh.
+dumpdir=dump       # Filtered data, alignments, features, labels.
+expdir=exp         # Models, scores, reports.
+
+# Data
+corpus=            # Folder of the corpus, for local/data.sh; empty for that of db.sh.
+textgrids=         # Folder of Praat TextGrid alignments; empty: phones.ctm and words.ctm from local/data.sh.
+download=false     # Download corpus and alignments first (recipes that can).
+data_opts=         # More options for local/data.sh, in one word, e.g. "--num_valid 40".
+train_set=train    # Name of the training set.
+valid_set=valid    # Name of the held-out set that training is validated on.
+eval_set="eval"    # Name of the set that layers are analysed on.
+min_seconds=2.0    # Shorter training and validation utterances are left out.
+max_seconds=40.0   # Longer utterances are left out.
+eval_min_seconds=0.1  # Shorter utterances of the evaluation set are left out.
+fix=false          # Drop faulty utterances in stage 2 and report them, instead of stopping.
+max_missing=0      # Utterances per set that may lack an alignment.
+
+# Pseudo-labels
+portion=0.1        # Part of the training utterances that k-means is fitted on.
+seed=0             # Seed of k-means, sampling and splits.
+
+# Analysis
+sample_sets=3      # Independent samples of segments.
+trials=3           # Splits per sample set.
+max_per_phone=200  # Instances per phone.
+num_words=500      # Most frequent training words analysed.
+max_per_word=15    # Instances per word at most.
+min_per_word=10    # Words with fewer instances are left out.
+max_per_speaker=500       # Speaker instances per speaker at most.
+speaker_chunk_seconds=0.0 # Speaker instances are chunks of this length; 0 for whole utterances.
+
+# Report and export
+title="Layers of HuBERT"  # Title of the report.
+data_note=         # What a reader must know about the data, e.g. that they are synthetic.
+export_formats="huggingface torchaudio"  # Formats of stage 12: huggingface torchaudio fairseq.
+
+. utils/parse_options.sh
+. ./path.sh
+. ./cmd.sh
+
+skip() { [[ " ${skip_stages} " == *" $1 "* ]]; }
+die() { echo "ERROR: ssl.sh: $*" >&2 && exit 1; }
+
+# Run a job through a launcher, then say on the terminal what it found to do. job LAUNCHER LOG COMMAND ...
+job() {
+    local launcher=$1 logfile=$2
+    shift 2
+    # shellcheck disable=SC2086  # the launcher may carry options
+    ${launcher} "${logfile}" "$@"
+    tell "${logfile}"
+}
+tell() { cat "$@" | tr '\r' '\n' | grep -E 'INFO .*(up to date|already|: making)' | cut -d ' ' -f 4- | uniq || true; }
+
+[ "${stage}" -ge 1 ] && [ "${stop_stage}" -le 12 ] || die "--stage and --stop_stage go from 1 to 12"
+study_file=
+for file in "${study}" "conf/study/${study}.yaml" "${MAIN_ROOT}/conf/study/${study}.yaml"; do
+    if [ -z "${study_file}" ] && [ -f "${file}" ]; then study_file=${file}; fi
+done
+[ -n "${study_file}" ] || die "no study '${study}': neither a file, nor in conf/study, nor in ${MAIN_ROOT}/conf/study"
+study_name=$(basename "${study_file}" .yaml)
+conf_dirs="conf $(realpath --relative-to=. "${MAIN_ROOT}/conf")"
+units=${dumpdir}/${study_name}/units
+exp=${expdir}/${study_name}
+logs=${exp}/log
+mkdir -p "${logs}"
+
+# The runs in the order of their dependencies, checked now so that a fault in the table costs no waiting.
+run_table=$(${python} -m hubert_iter.bin.plan --study "${study_file}" --runs "${runs}")
+mapfile -t run_rows <<<"${run_table}"
+read_row() { IFS=$'\t' read -r run objective features tap k labels updates init <<<"$1"; }
+# Without stage 7 a teacher may not be trained yet: then a run that was not asked for by name is left out.
+teacher_is_there() {
+    if [ "${labels}" = - ] || [ "${features}" = mfcc ] || [ -f "${exp}/${features}/model/provenance.json" ]; then return 0; fi
+    if [ "${stage}" -gt 7 ] || [ "${stop_stage}" -lt 5 ]; then return 0; fi
+    if [ -n "${runs}" ]; then die "run ${run} needs the model of ${features}, which is not trained yet: --runs '${features} ${run}'"; fi
+    log "Stages 5 to 7, ${run}: left out, its teacher ${features} is not trained yet (stage 7)"
+    return 1
+}
+# Where features come from, as options: those of an MFCC folder or of a teacher's layer.
+source_options() {
+    if [ "${features}" = mfcc ]; then
+        source_opts=(--mfcc "${dumpdir}/mfcc/$1")
+    else
+        source_opts=(--model "${exp}/${features}/model" --tap "${tap}")
+    fi
+}
+
+if [ "${stage}" -le 1 ] && [ "${stop_stage}" -ge 1 ] && ! skip 1; then
+    log "Stage 1: data preparation: ${datadir}/{${train_set},${valid_set},${eval_set}}"
+    # shellcheck disable=SC2086  # data_opts is a list of words
+    local/data.sh --datadir "${datadir}" --train_set "${train_set}" --valid_set "${valid_set}" --eval_set "${eval_set}" \
+        --corpus "${corpus}" --textgrids "${textgrids}" --download "${download}" --nj "${nj}" --seed "${seed}" ${data_opts}
+fi
+
+if [ "${stage}" -le 2 ] && [ "${stop_stage}" -ge 2 ] && ! skip 2; then
+    log "Stage 2: validate and filter: ${dumpdir}/data"
+    for set in "${train_set}" "${valid_set}" "${eval_set}"; do
+        opts=(--min_seconds "${min_seconds}")
+        if [ "${set}" = "${eval_set}" ]; then
+            opts=(--min_seconds "${eval_min_seconds}" --other_speakers_than "${dumpdir}/data/${train_set}")
+        fi
+        ${python} -m hubert_iter.bin.filter_data --data "${datadir}/${set}" --out "${dumpdir}/data/${set}" \
+            --max_seconds "${max_seconds}" --fix "${fix}" --nj "${nj}" "${opts[@]}"
+    done
+fi
+
+if [ "${stage}" -le 3 ] && [ "${stop_stage}" -ge 3 ] && ! skip 3; then
+    log "Stage 3: alignments: ${dumpdir}/alignments"
+    for set in "${train_set}" "${valid_set}" "${eval_set}"; do
+        opts=(--ctm_dir "${datadir}/${set}")
+        if [ -n "${textgrids}" ]; then opts=(--textgrids "${textgrids}"); fi
+        ${python} -m hubert_iter.bin.align_data --data "${dumpdir}/data/${set}" --out "${dumpdir}/alignments/${set}" \
+            --max_missing "${max_missing}" "${opts[@]}"
+    done
+fi
+
+if [ "${stage}" -le 4 ] && [ "${stop_stage}" -ge 4 ] && ! skip 4; then
+    log "Stage 4: MFCC features: ${dumpdir}/mfcc"
+    for set in "${train_set}" "${valid_set}" "${eval_set}"; do
+        opts=(--data "${dumpdir}/data/${set}" --out "${dumpdir}/mfcc/${set}" --parts "${nj}")
+        ${train_cmd} JOB=1:"${nj}" "${logs}/mfcc_${set}.JOB.log" ${python} -m hubert_iter.bin.make_mfcc --part JOB "${opts[@]}"
+        job "${train_cmd}" "${logs}/mfcc_${set}.log" ${python} -m hubert_iter.bin.merge_mfcc "${opts[@]}"
+    done
+fi
+
+for row in "${run_rows[@]}"; do
+    read_row "${row}"
+    if ! teacher_is_there; then continue; fi
+
+    if [ "${stage}" -le 5 ] && [ "${stop_stage}" -ge 5 ] && ! skip 5 && [ "${labels}" != - ]; then
+        log "Stage 5, ${run}: k-means with ${k} clusters: ${units}/${labels}/kmeans"
+        source_options "${train_set}"
+        job "${train_cmd}" "${logs}/kmeans_${labels}.log" ${python} -m hubert_iter.bin.fit_kmeans \
+            --data "${dumpdir}/data/${train_set}" --out "${units}/${labels}/kmeans" --k "${k}" --seed "${seed}" \
+            --portion "${portion}" --max_memory_gb "${max_memory_gb}" "${source_opts[@]}"
+    fi
+
+    if [ "${stage}" -le 6 ] && [ "${stop_stage}" -ge 6 ] && ! skip 6 && [ "${labels}" != - ]; then
+        log "Stage 6, ${run}: labels: ${units}/${labels}/{${train_set},${valid_set},${eval_set}}"
+        for set in "${train_set}" "${valid_set}" "${eval_set}"; do
+            source_options "${set}"
+            job "${train_cmd}" "${logs}/labels_${labels}_${set}.log" ${python} -m hubert_iter.bin.make_labels \
+                --data "${dumpdir}/data/${set}" --kmeans "${units}/${labels}/kmeans" --out "${units}/${labels}/${set}" \
+                "${source_opts[@]}"
+        done
+    fi
+
+    if [ "${stage}" -le 7 ] && [ "${stop_stage}" -ge 7 ] && ! skip 7; then
+        log "Stage 7, ${run}: pre-training for ${updates} updates: ${exp}/${run}; log: ${logs}/train_${run}.log"
+        opts=(--study "${study_file}" --run "${run}" --out "${exp}/${run}" --conf_dirs "${conf_dirs}"
+            --data "${dumpdir}/data/${train_set}" --valid_data "${dumpdir}/data/${valid_set}")
+        if [ "${labels}" != - ]; then
+            opts+=(--labels "${units}/${labels}/${train_set}" --valid_labels "${units}/${labels}/${valid_set}")
+        fi
+        if [ "${init}" != - ]; then opts+=(--init_model "${exp}/${init}/model"); fi
+        launch=(-m hubert_iter.bin.train "${opts[@]}")
+        if [ "${objective}" = none ] || { [ "${ngpu}" -eq 0 ] && [ "${num_nodes}" -eq 1 ]; }; then
+            job "${train_cmd}" "${logs}/train_${run}.log" ${python} "${launch[@]}"
+        elif [ "${num_nodes}" -eq 1 ]; then
+            launch+=(--gpu true)
+            if [ "${ngpu}" -gt 1 ]; then launch=(-m torch.distributed.run --standalone --nproc_per_node "${ngpu}" "${launch[@]}"); fi
+            job "${cuda_cmd} --gpu ${ngpu}" "${logs}/train_${run}.log" ${python} "${launch[@]}"
+        else
+            # One job per machine; they meet at an address that the first one writes into a shared file.
+            rm -f "${logs}/train_${run}.meeting"
+            if [ "${ngpu}" -gt 0 ]; then launch+=(--gpu true); fi
+            ${cuda_cmd} --gpu "${ngpu}" JOB=1:"${num_nodes}" "${logs}/train_${run}.JOB.log" ${python} utils/node.py \
+                --node JOB --num_nodes "${num_nodes}" --ngpu "${ngpu}" --meeting "${logs}/train_${run}.meeting" "${launch[@]}"
+            tell "${logs}/train_${run}.1.log"
+        fi
+    fi
+done
+
+if [ "${stage}" -le 8 ] && [ "${stop_stage}" -ge 8 ] && ! skip 8; then
+    log "Stage 8: layer representations: ${exp}/*/layers"
+    ${python} -m hubert_iter.bin.sample_segments --data "${dumpdir}/data/${eval_set}" \
+        --alignments "${dumpdir}/alignments/${eval_set}" --train_text "${dumpdir}/data/${train_set}/text" \
+        --out "${exp}/samples" --seed "${seed}" --max_per_phone "${max_per_phone}" --num_words "${num_words}" \
+        --max_per_word "${max_per_word}" --min_per_word "${min_per_word}" --max_per_speaker "${max_per_speaker}" \
+        --speaker_chunk_seconds "${speaker_chunk_seconds}" --sample_sets "${sample_sets}"
+    launcher=${train_cmd}
+    if [ "${ngpu}" -gt 0 ]; then launcher="${cuda_cmd} --gpu 1"; fi
+    for row in "${run_rows[@]}"; do
+        read_row "${row}"
+        job "${launcher}" "${logs}/layers_${run}.log" ${python} -m hubert_iter.bin.pool_layers --model "${exp}/${run}/model" \
+            --data "${dumpdir}/data/${eval_set}" --samples "${exp}/samples" --out "${exp}/${run}/layers" --name "${run}"
+    done
+fi
+
+if [ "${stage}" -le 9 ] && [ "${stop_stage}" -ge 9 ] && ! skip 9; then
+    log "Stage 9: CCA of layers with phones, words and speakers: ${exp}/*/cca"
+    for row in "${run_rows[@]}"; do
+        read_row "${row}"
+        job "${train_cmd}" "${logs}/cca_${run}.log" ${python} -m hubert_iter.bin.score_cca --layers "${exp}/${run}/layers" \
+            --samples "${exp}/samples" --out "${exp}/${run}/cca" --name "${run}" --trials "${trials}" --seed "${seed}"
+    done
+fi
+
+if [ "${stage}" -le 10 ] && [ "${stop_stage}" -ge 10 ] && ! skip 10; then
+    log "Stage 10: label quality and agreement: ${units}/*/quality, ${exp}/agreement"
+    # Agreement compares the whole study, whatever --runs says.
+    all_labels=$(${python} -m hubert_iter.bin.plan --study "${study_file}" | cut -f 6 | grep -vx -e - | sort -u)
+    opts=()
+    for labels in ${all_labels}; do
+        [ -d "${units}/${labels}/${eval_set}" ] || { log "No labels ${labels} yet, left out" && continue; }
+        opts+=(--labels "${labels}=${units}/${labels}/${eval_set}")
+        ${python} -m hubert_iter.bin.score_labels --labels "${units}/${labels}/${eval_set}" --name "${labels}" \
+            --alignments "${dumpdir}/alignments/${eval_set}" --data "${dumpdir}/data/${eval_set}" --out "${units}/${labels}/quality"
+    done
+    if [ ${#opts[@]} -gt 2 ]; then
+        ${python} -m hubert_iter.bin.score_agreement --out "${exp}/agreement" "${opts[@]}"
+    fi
+fi
+
+if [ "${stage}" -le 11 ] && [ "${stop_stage}" -ge 11 ] && ! skip 11; then
+    log "Stage 11: report: ${exp}/report"
+    ${python} -m hubert_iter.bin.report --study "${study_file}" --expdir "${exp}" --dumpdir "${dumpdir}/${study_name}" \
+        --out "${exp}/report" --title "${title}" --data_note "${data_note}"
+fi
+
+if [ "${stage}" -le 12 ] && [ "${stop_stage}" -ge 12 ] && ! skip 12; then
+    log "Stage 12: export: ${exp}/*/export"
+    for row in "${run_rows[@]}"; do
+        read_row "${row}"
+        for format in ${export_formats}; do
+            ${python} -m hubert_iter.bin.export --model "${exp}/${run}/model" --format "${format}" \
+                --out "${exp}/${run}/export/${format}"
+        done
+    done
+fi
+
+log "Finished in ${SECONDS} s"
+if [ -f "${exp}/report/index.html" ]; then
+    realpath "${exp}/report/index.html"
+fi

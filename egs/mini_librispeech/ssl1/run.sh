@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# HuBERT iterations 1 and 2 on a few hours of LibriSpeech: settings only. Options given here override them; see --help.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+. ./db.sh
+
+./ssl.sh \
+    --study mini \
+    --nj 2 \
+    --textgrids "${LIBRISPEECH_ALIGNMENTS}" \
+    --max_missing 1 \
+    --portion 1.0 \
+    --max_memory_gb 2.0 \
+    --min_per_word 5 \
+    --speaker_chunk_seconds 3.0 \
+    --title "Layers of HuBERT on a few hours of LibriSpeech" \
+    --data_note "Trained on 2.4 h of LibriSpeech, analysed on 0.2 h of other speakers; phone times by an automatic aligner." \
+    "$@"

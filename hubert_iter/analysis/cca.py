@@ -1,0 +1,290 @@
+"""Held-out canonical correlation of a layer with one-hot labels: PWCCA and mean CCA, exact and fast.
+
+PROTOCOL section 4, points 4 to 6. Notation: X features [N, D], Y one-hot labels [N, K], both centred on the train part;
+Sxx, Sxy, Syy their covariances, Sxx and Syy scaled by their largest absolute entries.
+
+How it is fast, without approximation, in float64:
+
+- X'X and the class sums are accumulated once per part; a train part's are the total less those of dev and test.
+- Syy = diag(p) - pp', so (Syy + eps)^(-1/2) is known in closed form (up to a rotation, which CCA does not see).
+- One Cholesky factor of Sxx + eps per regulariser stands for the inverse square root, and the singular value
+  decomposition of the whitened Sxy is the eigenproblem of its Gram matrix, of size min(D, K).
+- Label variates are constant within a class, so they are orthonormalised as a [K, K] matrix, not over instances.
+
+Conventions:
+
+- Correlations are those of the test part's variates (projected with the train part's weights) and keep their sign, so
+  the null scatters around 0.
+- A label view of K classes has rank K - 1. The null direction (0/0) counts as a correlation of 0 with the mean weight
+  of the others, so a perfect layer scores exactly (K - 1) / K in both metrics. So does each direction beyond a layer's D.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg, sparse
+
+from hubert_iter.analysis.folds import NUM_PARTS
+
+REGULARISERS = (1e-8, 1e-6, 1e-4, 1e-3, 1e-2, 1e-1)
+
+
+@dataclass(frozen=True)
+class Score:
+    """One held-out evaluation. `directions`: how many canonical pairs there are."""
+
+    pwcca: float
+    mean_cca: float
+    directions: int
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """The test part's score, the regulariser that the dev part chose, and the same fit to shuffled labels."""
+
+    score: Score
+    regulariser: float
+    null: Score | None
+
+
+@dataclass(frozen=True)
+class Covariances:
+    """Of a train part: features [D, D], scaled; cross [D, K]; class frequencies [K]; Syy's largest entry."""
+
+    features: np.ndarray
+    cross: np.ndarray
+    frequencies: np.ndarray
+    label_scale: float
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Canonical weights, by falling train correlation: features [D, M], labels [K, M]."""
+
+    features: np.ndarray
+    labels: np.ndarray
+
+
+class Layer:
+    """One layer's instances dealt into parts, with the second moments of each part."""
+
+    def __init__(self, features: np.ndarray, labels: np.ndarray, parts: np.ndarray, num_classes: int):
+        """Take features [N, D], labels int [N] in 0..num_classes-1, parts int [N] in 0..9."""
+        features = np.asarray(features, dtype=np.float64)
+        features = features - features.mean(axis=0)  # moments of centred numbers do not cancel
+        self.num_classes = num_classes
+        self.features = [features[parts == part] for part in range(NUM_PARTS)]
+        self.labels = [labels[parts == part] for part in range(NUM_PARTS)]
+        self._products = [part.T @ part for part in self.features]
+        self._total = np.sum(self._products, axis=0)
+        self._sums = class_sums(self.features, self.labels, num_classes)
+        self._counts = np.stack([np.bincount(part, minlength=num_classes) for part in self.labels])
+
+    def train(self, dev: int, test: int) -> Covariances:
+        """Scaled covariances of all parts but two."""
+        counts = self._counts.sum(axis=0) - self._counts[dev] - self._counts[test]
+        total = counts.sum()
+        mean = self._train_sums(self._sums, dev, test).sum(axis=0) / total
+        features = self._total - self._products[dev]
+        features -= self._products[test]
+        features /= total
+        features -= np.outer(mean, mean)
+        scale = np.abs(features).max()
+        if scale > 0:
+            features /= scale
+        frequencies = counts / total
+        # The largest entry of diag(p) - pp' is on its diagonal, since p_i p_j <= p_i (1 - p_i).
+        label_scale = max((frequencies * (1 - frequencies)).max(), np.finfo(float).tiny)
+        cross = self.cross(self._sums, dev, test, frequencies)
+        return Covariances(features, cross, frequencies, label_scale)
+
+    def cross(self, sums: np.ndarray, dev: int, test: int, frequencies: np.ndarray) -> np.ndarray:
+        """Sxy [D, K] of all parts but two, up to a factor, from class sums [10, K, D]."""
+        train = self._train_sums(sums, dev, test)
+        return (train - frequencies[:, None] * train.sum(axis=0)).T
+
+    @staticmethod
+    def _train_sums(sums: np.ndarray, dev: int, test: int) -> np.ndarray:
+        return sums.sum(axis=0) - sums[dev] - sums[test]
+
+
+def class_sums(features: Sequence[np.ndarray], labels: Sequence[np.ndarray], num_classes: int) -> np.ndarray:
+    """Sum of each class's features in each part: [parts, K, D]."""
+    sums = []
+    for part, classes in zip(features, labels, strict=True):
+        rows = (np.ones(len(classes)), (classes, np.arange(len(classes))))
+        sums.append(sparse.csr_array(rows, shape=(num_classes, len(classes))) @ part)
+    return np.stack(sums)
+
+
+class Whitener:
+    """R with R R' = (S + eps)^-1: from a Cholesky factor or, where S + eps is singular, its non-zero eigenvalues."""
+
+    def __init__(self, covariance: np.ndarray, regulariser: float):
+        """Factorise covariance [D, D] plus regulariser."""
+        regularised = covariance.copy()
+        regularised[np.diag_indices_from(regularised)] += regulariser
+        self._factor = self._root = None
+        if regulariser > 0:
+            try:
+                self._factor = linalg.cholesky(regularised, lower=True, check_finite=False)
+                return
+            except linalg.LinAlgError:
+                pass
+        values, vectors = np.linalg.eigh(regularised)
+        kept = values > max(values[-1], 0) * len(values) * 10 * np.finfo(float).eps
+        self._root = vectors[:, kept] / np.sqrt(values[kept])
+
+    def whiten(self, matrix: np.ndarray) -> np.ndarray:
+        """R' matrix."""
+        if self._root is not None:
+            return self._root.T @ matrix
+        return linalg.solve_triangular(self._factor, matrix, lower=True, check_finite=False)
+
+    def colour(self, matrix: np.ndarray) -> np.ndarray:
+        """R matrix."""
+        if self._root is not None:
+            return self._root @ matrix
+        return linalg.solve_triangular(self._factor, matrix, lower=True, trans="T", check_finite=False)
+
+
+class LabelWhitener:
+    """F with F F' = (Syy + eps)^-1 for Syy = (diag(p) - pp') / scale: diagonal plus rank one, so known in closed form.
+
+    With d = p / scale + eps and v = p / sqrt(scale d): Syy + eps = sqrt(d) (I - vv') sqrt(d), and (I - vv')^(-1/2) =
+    I + c vv' where 1 - |v|^2 = sum(p eps / d). For eps = 0 the null direction is projected away.
+    """
+
+    def __init__(self, frequencies: np.ndarray, scale: float, regulariser: float):
+        """Take class frequencies [K] that sum to 1."""
+        diagonal = frequencies / scale + regulariser
+        present = diagonal > 0
+        self._inverse = np.zeros_like(diagonal)
+        self._inverse[present] = 1 / np.sqrt(diagonal[present])
+        self._direction = frequencies / np.sqrt(scale) * self._inverse
+        remainder = float(np.sum(frequencies * regulariser * self._inverse**2))
+        square = float(self._direction @ self._direction)
+        self._factor = ((remainder**-0.5 if remainder > 0 else 0.0) - 1) / square
+
+    def whiten(self, cross: np.ndarray) -> np.ndarray:
+        """Cross F, for cross [D, K]."""
+        scaled = cross * self._inverse
+        return scaled + self._factor * np.outer(scaled @ self._direction, self._direction)
+
+    def colour(self, matrix: np.ndarray) -> np.ndarray:
+        """F matrix, for matrix [K, M]."""
+        turned = matrix + self._factor * np.outer(self._direction, self._direction @ matrix)
+        return self._inverse[:, None] * turned
+
+
+def solve(whitener: Whitener, labels: LabelWhitener, cross: np.ndarray) -> Weights:
+    """Canonical weights: the singular vectors of the whitened cross-covariance, by its smaller Gram matrix.
+
+    The Gram matrix squares correlations, so those below 1e-8 are noise; in-sample ones are orders above.
+    """
+    whitened = whitener.whiten(labels.whiten(cross))
+    rank, num_classes = whitened.shape
+    count = min(rank, num_classes - 1)
+    if count == 0:
+        return Weights(np.zeros((cross.shape[0], 0)), np.zeros((num_classes, 0)))
+    if rank >= num_classes:
+        right = _leading(whitened.T @ whitened, count)
+        left = whitened @ right
+    else:
+        left = _leading(whitened @ whitened.T, count)
+        right = whitened.T @ left
+    return Weights(whitener.colour(left), labels.colour(right))
+
+
+def _leading(gram: np.ndarray, count: int) -> np.ndarray:
+    """Eigenvectors of the largest eigenvalues, in falling order."""
+    return np.ascontiguousarray(np.linalg.eigh(gram)[1][:, : -count - 1 : -1])
+
+
+def evaluate(weights: Weights, features: np.ndarray, labels: np.ndarray) -> Score:
+    """Project held-out features [n, D] and labels int [n] with trained weights, correlate, weight."""
+    correlations = _correlations(weights, features, labels)
+    num_classes = len(weights.labels)
+    if len(correlations) == 0:
+        return Score(0.0, 0.0, 0)
+    importance = projection_weights(weights.labels, np.bincount(labels, minlength=num_classes))
+    share = len(correlations) / num_classes  # null directions: correlation 0, mean weight
+    weighted = float(importance @ correlations / importance.sum()) if importance.sum() > 0 else 0.0
+    return Score(share * weighted, share * float(correlations.mean()), len(correlations))
+
+
+def _correlations(weights: Weights, features: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Pearson correlation of each pair of variates [M]; 0 where one of them is constant."""
+    left = features @ weights.features
+    right = weights.labels[labels]
+    left -= left.mean(axis=0)
+    right -= right.mean(axis=0)
+    product = np.einsum("nm,nm->m", left, right)
+    energy = np.einsum("nm,nm->m", left, left) * np.einsum("nm,nm->m", right, right)
+    return np.divide(product, np.sqrt(energy), out=np.zeros_like(product), where=energy > 0)
+
+
+def projection_weights(weights: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """alpha_i = sum_j |<variate_i, column j of the label view>| [M], for label weights [K, M] and class counts [K].
+
+    The variates are those of the label view, centred and orthonormalised in order of falling correlation. They are
+    constant within a class: with n_j instances, variate i is q_ji / sqrt(n_j) there, and <variate_i, column j> =
+    sqrt(n_j) q_ji. A variate that is a combination of earlier ones (the part lacks classes) weighs 0.
+    """
+    present = counts > 0
+    root = np.sqrt(counts[present])
+    variates = weights[present]
+    variates = (variates - counts[present] @ variates / counts.sum()) * root[:, None]
+    return root @ np.abs(orthonormalise(variates))
+
+
+def orthonormalise(columns: np.ndarray) -> np.ndarray:
+    """Gram-Schmidt in the given order, [K, M]; a column that depends on earlier ones becomes 0.
+
+    By the Cholesky factor of the Gram matrix where that is well conditioned (the usual case: label weights are nearly
+    orthogonal already), which is twice as fast as a QR decomposition; column by column otherwise.
+    """
+    gram = columns.T @ columns
+    try:
+        triangle = linalg.cholesky(gram, check_finite=False)
+    except linalg.LinAlgError:
+        return _gram_schmidt(columns)
+    if (np.diagonal(triangle) ** 2 < 1e-6 * np.diagonal(gram)).any():
+        return _gram_schmidt(columns)
+    return linalg.solve_triangular(triangle, columns.T, trans="T", check_finite=False).T
+
+
+def _gram_schmidt(columns: np.ndarray) -> np.ndarray:
+    vectors = np.zeros_like(columns)
+    for index in range(columns.shape[1]):
+        column = columns[:, index]
+        for _ in range(2):  # twice is enough for orthogonality to rounding
+            column = column - vectors[:, :index] @ (vectors[:, :index].T @ column)
+        length = np.linalg.norm(column)
+        if length > 1e-9 * np.linalg.norm(columns[:, index]):
+            vectors[:, index] = column / length
+    return vectors
+
+
+def score_trial(
+    layer: Layer, dev: int, test: int, regularisers: Sequence[float], null_sums: np.ndarray | None = None,
+    null_labels: np.ndarray | None = None,
+) -> TrialResult:  # fmt: skip
+    """Fit each regulariser, choose by the dev part's PWCCA, score the test part; the null has the same regulariser."""
+    train = layer.train(dev, test)
+    best = None
+    for regulariser in regularisers:
+        whitener = Whitener(train.features, regulariser)
+        label_whitener = LabelWhitener(train.frequencies, train.label_scale, regulariser)
+        weights = solve(whitener, label_whitener, train.cross)
+        chosen_by = evaluate(weights, layer.features[dev], layer.labels[dev]).pwcca
+        if best is None or chosen_by > best[0]:
+            best = (chosen_by, regulariser, weights, whitener, label_whitener)
+    _, regulariser, weights, whitener, label_whitener = best
+    score = evaluate(weights, layer.features[test], layer.labels[test])
+    null = None
+    if null_sums is not None:
+        weights = solve(whitener, label_whitener, layer.cross(null_sums, dev, test, train.frequencies))
+        null = evaluate(weights, layer.features[test], null_labels[test])
+    return TrialResult(score, regulariser, null)

@@ -1,0 +1,158 @@
+"""One pass of a model over the evaluation set: the mean of each sampled segment at each layer.
+
+Every segment of every property is pooled while its utterance is at hand, straight into memory-mapped files, so neither
+frames nor a corpus is ever held. PROTOCOL section 4, points 2 and 3. No masking, no dropout: `open_model` sees to it.
+"""
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from hubert_iter.analysis.sample import Samples
+from hubert_iter.data.audio import read_audio
+from hubert_iter.data.datadir import DataDir, Utterance
+from hubert_iter.errors import UserError
+
+FILE_NAME = "layers.json"
+log = logging.getLogger(__name__)
+
+
+class Model(Protocol):
+    """What is needed of a model: its layers' outputs for one utterance."""
+
+    def taps(self, samples: np.ndarray) -> Mapping[str, np.ndarray]:
+        """Tap name ("conv", "0", "1", ...) -> float array [frames, width], for audio in +-1 at 16 kHz."""
+        ...
+
+
+@dataclass(frozen=True)
+class Layers:
+    """A folder of pooled segments."""
+
+    folder: Path
+    taps: tuple[str, ...]
+    updates: int
+    name: str
+
+    def load(self, prop: str, sample_set: int, tap: str) -> np.ndarray:
+        """float32 [instances, width], read from the disk for this tap alone."""
+        path, index = self._place(prop, sample_set, tap)
+        try:
+            stored = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path}: cannot be read ({error}). Run pool_layers (stage 8) again") from None
+        return stored[index]
+
+    def _place(self, prop: str, sample_set: int, tap: str) -> tuple[Path, int]:
+        alone = self.folder / f"{prop}.{sample_set}.{tap}.npy"
+        if alone.is_file():
+            return alone, 0
+        together = [name for name in self.taps if not (self.folder / f"{prop}.{sample_set}.{name}.npy").is_file()]
+        return self.folder / f"{prop}.{sample_set}.npy", together.index(tap)
+
+
+def read(folder: str | Path) -> Layers:
+    """Open a folder made by pool_layers."""
+    path = Path(folder) / FILE_NAME
+    try:
+        record = json.loads(path.read_text())
+        return Layers(Path(folder), tuple(record["taps"]), record["updates"], record["name"])
+    except FileNotFoundError:
+        raise UserError(f"{path}: missing. Run pool_layers (stage 8)") from None
+    except (json.JSONDecodeError, KeyError) as error:
+        raise UserError(f"{path}: expected taps, updates and name ({error!r}). Run pool_layers again") from None
+
+
+def pool(
+    model: Model,
+    data: DataDir,
+    samples: Samples,
+    folder: Path,
+    name: str,
+    facts: Mapping | None = None,
+    read_samples: Callable[[Utterance], np.ndarray] = read_audio,
+) -> None:
+    """Write <property>.<sample set>.npy, float32 [taps, instances, width], and layers.json into `folder`.
+
+    A tap whose width differs from the last one's goes into <property>.<sample set>.<tap>.npy, [1, instances, width].
+    """
+    wanted = _by_utterance(samples)
+    known = {utterance.id: utterance for utterance in data.utterances}
+    missing = sorted(set(wanted) - set(known))
+    if missing:
+        raise UserError(
+            f"utterance {missing[0]}: sampled but not in {data.path}. Sample from the same data set (--data of stage 8)"
+        )
+    writers: dict[tuple, np.ndarray] = {}
+    groups: list[list[str]] = []
+    for number, utterance_id in enumerate(sorted(wanted), 1):
+        outputs = model.taps(read_samples(known[utterance_id]))
+        if not groups:
+            groups = _groups(outputs)
+            writers = _open(folder, groups, outputs, samples)
+        for group_index, group in enumerate(groups):
+            stacked = _stack(outputs, group, utterance_id)
+            for key, index, start, end in wanted[utterance_id]:
+                if end > stacked.shape[1]:
+                    raise UserError(
+                        f"utterance {utterance_id}: expected at least {end} frames, the model gave {stacked.shape[1]}. "
+                        "The audio is shorter than utt2num_samples says: run validate_data"
+                    )
+                writers[*key, group_index][:, index] = stacked[:, start:end].mean(axis=1, dtype=np.float64)
+        if number % 100 == 0 or number == len(wanted):
+            log.info("%s: %d of %d utterances pooled", name, number, len(wanted))
+    for array in writers.values():
+        array.flush()
+    facts = dict(facts or {})
+    record = {"name": name, "taps": list(outputs), "updates": facts.pop("updates", 0), "model": facts}
+    (folder / FILE_NAME).write_text(json.dumps(record, indent=1) + "\n")
+
+
+def _by_utterance(samples: Samples) -> dict[str, list[tuple]]:
+    """Utterance -> its ((property, sample set), instance, start, end)."""
+    wanted = defaultdict(list)
+    for key, spans in samples.items():
+        for index, span in enumerate(spans):
+            wanted[span.utterance].append((key, index, span.start, span.end))
+    return wanted
+
+
+def _groups(outputs: Mapping[str, np.ndarray]) -> list[list[str]]:
+    """The taps as wide as the last one together, every other alone."""
+    taps = list(outputs)
+    width = outputs[taps[-1]].shape[1]
+    together = [tap for tap in taps if outputs[tap].shape[1] == width]
+    return [together, *([tap] for tap in taps if tap not in together)]
+
+
+def _open(folder: Path, groups: list[list[str]], outputs: Mapping, samples: Samples) -> dict[tuple, np.ndarray]:
+    writers = {}
+    for (prop, sample_set), spans in samples.items():
+        for index, group in enumerate(groups):
+            name = f"{prop}.{sample_set}.npy" if index == 0 else f"{prop}.{sample_set}.{group[0]}.npy"
+            shape = (len(group), len(spans), outputs[group[0]].shape[1])
+            writers[prop, sample_set, index] = np.lib.format.open_memmap(
+                folder / name, mode="w+", dtype=np.float32, shape=shape
+            )
+    return writers
+
+
+def _stack(outputs: Mapping[str, np.ndarray], group: list[str], utterance_id: str) -> np.ndarray:
+    """float [taps, frames, width], checked: as long as each other, finite."""
+    lengths = {tap: outputs[tap].shape[0] for tap in group}
+    if len(set(lengths.values())) != 1:
+        raise UserError(f"utterance {utterance_id}: the taps differ in frames: {lengths}. This is a fault of the model")
+    stacked = np.stack([outputs[tap] for tap in group])
+    if not np.isfinite(stacked).all():
+        bad = next(tap for tap in group if not np.isfinite(outputs[tap]).all())
+        raise UserError(
+            f"utterance {utterance_id}: tap {bad}: expected numbers, found infinity or nan. "
+            "The training diverged: look at the run's metrics.jsonl"
+        )
+    return stacked

@@ -1,0 +1,205 @@
+"""Which segments are scored: phones, words and speakers of the evaluation set, drawn by seed, the same for every run.
+
+A draw depends on the seed, the property, the sample set and the label alone, never on a model, so that adding a run (or
+another label) changes no one else's segments. PROTOCOL section 4, points 2 to 4.
+"""
+
+import logging
+import math
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hubert_iter.data.alignment import Segment, normalise_word
+from hubert_iter.data.audio import FRAME_SHIFT, SAMPLE_RATE, num_frames
+from hubert_iter.data.datadir import Utterance
+from hubert_iter.errors import UserError
+
+FILE_NAME = "samples.tsv"
+COLUMNS = ("property", "sample_set", "instance", "utterance", "start_frame", "end_frame", "label")
+PROPERTIES = ("phone", "word", "speaker")
+FRAME_RATE = SAMPLE_RATE / FRAME_SHIFT
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is drawn: instances per class, how many words, and what a speaker's instance is."""
+
+    max_per_phone: int = 200
+    num_words: int = 500
+    max_per_word: int = 15
+    min_per_word: int = 10
+    max_per_speaker: int = 500
+    speaker_chunk_seconds: float = 0.0
+    sample_sets: int = 3
+
+
+@dataclass(frozen=True, order=True)
+class Span:
+    """Frames [start, end) of an utterance whose mean is one instance of a label."""
+
+    utterance: str
+    start: int
+    end: int
+    label: str
+
+
+Samples = dict[tuple[str, int], list[Span]]
+
+
+def frames_of(start: float, end: float, total: int) -> tuple[int, int]:
+    """Frames of a segment [start, end) in seconds: floor to ceil, end exclusive, clamped to `total` frames.
+
+    Times come as decimals, so 0.14 s must be frame 7 although 0.14 / 0.02 is 7.000000000000001.
+    """
+    first = math.floor(start * FRAME_RATE + 1e-6)
+    last = math.ceil(end * FRAME_RATE - 1e-6)
+    return max(first, 0), min(last, total)
+
+
+def phone_core(start: int, end: int) -> tuple[int, int]:
+    """The middle of a phone: floor((n + 1) / 3) frames dropped from each side, at least one frame kept."""
+    drop = (end - start + 1) // 3
+    if end - start > 2 * drop:
+        return start + drop, end - drop
+    middle = (start + end - 1) // 2
+    return middle, middle + 1
+
+
+def phone_spans(utterances: Iterable[Utterance], alignments: Mapping[str, Sequence[Segment]]) -> list[Span]:
+    """All phones of the aligned utterances, trimmed to their middles."""
+    spans = _spans(utterances, alignments)
+    return [Span(span.utterance, *phone_core(span.start, span.end), span.label) for span in spans]
+
+
+def word_spans(
+    utterances: Iterable[Utterance], alignments: Mapping[str, Sequence[Segment]], words: Iterable[str]
+) -> list[Span]:
+    """All occurrences of `words` in the aligned utterances."""
+    wanted = set(words)
+    return [span for span in _spans(utterances, alignments) if span.label in wanted]
+
+
+def speaker_spans(utterances: Iterable[Utterance], chunk_seconds: float = 0.0) -> list[Span]:
+    """Whole utterances, or with `chunk_seconds` above 0 consecutive chunks of that length (the rest is not used)."""
+    spans = []
+    for utterance in utterances:
+        total = num_frames(utterance.num_samples)
+        length = round(chunk_seconds * FRAME_RATE) if chunk_seconds > 0 else total
+        for start in range(0, total - length + 1, max(length, 1)) if length else ():
+            spans.append(Span(utterance.id, start, start + length, utterance.speaker))
+    return spans
+
+
+def _spans(utterances: Iterable[Utterance], alignments: Mapping[str, Sequence[Segment]]) -> list[Span]:
+    """Segments in frames; those that lie wholly behind the last frame are left out."""
+    spans = []
+    for utterance in utterances:
+        total = num_frames(utterance.num_samples)
+        for segment in alignments.get(utterance.id, ()):
+            start, end = frames_of(segment.start, segment.end, total)
+            if start < end:
+                spans.append(Span(utterance.id, start, end, segment.label))
+    return spans
+
+
+def frequent_words(text: str | Path, count: int) -> list[str]:
+    """The `count` most frequent words of a Kaldi text file (ties in alphabetical order), normalised."""
+    counts: Counter[str] = Counter()
+    try:
+        with open(text, encoding="utf-8") as file:
+            for line in file:
+                counts.update(word for word in map(normalise_word, line.split()[1:]) if word)
+    except FileNotFoundError:
+        raise UserError(
+            f"{text}: expected the training transcripts, found nothing. Give --train_text the train set's text"
+        ) from None
+    if not counts:
+        raise UserError(f"{text}: expected lines 'utterance words ...', found no word. Give the train set's text")
+    return [word for word, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:count]]
+
+
+def draw(spans: Iterable[Span], prop: str, sample_set: int, seed: int, most: int, least: int = 1) -> list[Span]:
+    """At most `most` spans of each label with at least `least`, sorted by utterance and time."""
+    by_label = defaultdict(list)
+    for span in spans:
+        by_label[span.label].append(span)
+    drawn = []
+    for label, candidates in by_label.items():
+        if len(candidates) < least:
+            continue
+        generator = np.random.default_rng([seed, sample_set, zlib.crc32(f"{prop} {label}".encode())])
+        candidates.sort()
+        drawn.extend(candidates[index] for index in generator.permutation(len(candidates))[:most])
+    return sorted(drawn)
+
+
+def sample(
+    utterances: Sequence[Utterance],
+    phones: Mapping[str, Sequence[Segment]],
+    words: Mapping[str, Sequence[Segment]],
+    vocabulary: Sequence[str],
+    limits: Limits,
+    seed: int,
+) -> Samples:
+    """All properties and sample sets; a property with fewer than two classes is left out with a warning."""
+    spans = {
+        "phone": (phone_spans(utterances, phones), limits.max_per_phone, 2),
+        "word": (word_spans(utterances, words, vocabulary), limits.max_per_word, limits.min_per_word),
+        "speaker": (speaker_spans(utterances, limits.speaker_chunk_seconds), limits.max_per_speaker, 2),
+    }
+    samples: Samples = {}
+    for prop, (candidates, most, least) in spans.items():
+        classes = {label for label, count in Counter(span.label for span in candidates).items() if count >= least}
+        if len(classes) < 2:
+            log.warning(
+                "%s: %d classes with at least %d instances, at least 2 are needed: %s CCA is left out",
+                prop, len(classes), least, prop,
+            )  # fmt: skip
+            continue
+        for sample_set in range(limits.sample_sets):
+            samples[prop, sample_set] = draw(candidates, prop, sample_set, seed, most, least)
+        chosen = samples[prop, 0]
+        log.info("%s: %d classes, %d instances of %d segments", prop, len(classes), len(chosen), len(candidates))
+    if not samples:
+        raise UserError("no property has two classes to score. Check the alignments and the evaluation set")
+    return samples
+
+
+def write(folder: Path, samples: Samples) -> None:
+    """Write samples.tsv: one line per instance, frames already trimmed, end exclusive."""
+    with open(Path(folder) / FILE_NAME, "w", encoding="utf-8") as file:
+        file.write("\t".join(COLUMNS) + "\n")
+        for (prop, sample_set), spans in samples.items():
+            for index, span in enumerate(spans):
+                file.write(f"{prop}\t{sample_set}\t{index}\t{span.utterance}\t{span.start}\t{span.end}\t{span.label}\n")
+
+
+def read(folder: str | Path) -> Samples:
+    """Read samples.tsv: (property, sample set) -> spans, in the order of the file."""
+    path = Path(folder) / FILE_NAME
+    samples: Samples = {}
+    if not path.is_file():
+        raise UserError(f"{path}: missing. Run sample_segments (stage 8)")
+    with open(path, encoding="utf-8") as file:
+        if tuple(file.readline().rstrip("\n").split("\t")) != COLUMNS:
+            raise UserError(f"{path}:1: expected the columns {' '.join(COLUMNS)}. Run sample_segments again")
+        for number, line in enumerate(file, 2):
+            try:
+                prop, sample_set, index, utterance, start, end, label = line.rstrip("\n").split("\t")
+                spans = samples.setdefault((prop, int(sample_set)), [])
+                span = Span(utterance, int(start), int(end), label)
+            except ValueError:
+                raise UserError(f"{path}:{number}: expected {len(COLUMNS)} columns, found '{line.strip()}'") from None
+            if index != str(len(spans)) or not 0 <= span.start < span.end:
+                raise UserError(
+                    f"{path}:{number}: expected instance {len(spans)} with start before end, "
+                    f"found instance {index}, frames {start} to {end}. Run sample_segments again"
+                )
+            spans.append(span)
+    return samples

@@ -1,0 +1,190 @@
+"""CCA scores of a run: every property, sample set, layer and trial, on several processors, as a tidy table.
+
+Each layer is scored by a process with one linear-algebra thread, so numbers do not depend on the number of processes.
+"""
+
+import logging
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hubert_iter.analysis import cca, folds, pool
+from hubert_iter.analysis.sample import Samples
+from hubert_iter.errors import UserError
+
+FILE_NAME = "scores.tsv"
+COLUMNS = ("run", "update", "layer", "property", "metric", "sample_set", "trial", "value")
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What shapes the scores."""
+
+    trials: int = 3
+    seed: int = 0
+    regularisers: tuple[float, ...] = cca.REGULARISERS
+
+
+@dataclass(frozen=True)
+class Task:
+    """One layer of one property and sample set."""
+
+    layers: pool.Layers
+    prop: str
+    sample_set: int
+    tap: str
+    labels: np.ndarray
+    settings: Settings
+
+
+def score(layers: pool.Layers, samples: Samples, settings: Settings, nj: int) -> list[tuple]:
+    """All rows of scores.tsv, in a fixed order. Warns where instances are too few for the dimension."""
+    folds.trials(settings.trials)
+    tasks = []
+    rows = []
+    for (prop, sample_set), spans in samples.items():
+        labels = class_indices([span.label for span in spans])
+        for tap in layers.taps:
+            tasks.append(Task(layers, prop, sample_set, tap, labels, settings))
+        rows.extend(_facts(layers, prop, sample_set, labels))
+    started = time.monotonic()
+    for task, results in zip(tasks, _map(score_layer, tasks, nj), strict=True):
+        rows.extend((layers.name, layers.updates, task.tap, task.prop, *result) for result in results)
+    log.info(
+        "%s: %d layers x %d properties and sample sets scored in %.1f s",
+        layers.name, len(layers.taps), len(samples), time.monotonic() - started,
+    )  # fmt: skip
+    return rows
+
+
+def score_layer(task: Task) -> list[tuple]:
+    """(metric, sample set, trial, value) of one layer: pwcca, mean_cca, null_pwcca and the regulariser chosen."""
+    features = task.layers.load(task.prop, task.sample_set, task.tap)
+    if len(features) != len(task.labels):
+        raise UserError(
+            f"{task.layers.folder}: {task.prop}, sample set {task.sample_set}: expected {len(task.labels)} instances, "
+            f"found {len(features)}. They were pooled for other samples: run pool_layers again"
+        )
+    results = score_features(features, task.labels, task.prop, task.sample_set, task.settings)
+    rows = []
+    for trial, result in enumerate(results):
+        values = {
+            "pwcca": result.score.pwcca,
+            "mean_cca": result.score.mean_cca,
+            "null_pwcca": result.null.pwcca,
+            "regulariser": result.regulariser,
+        }
+        rows.extend((metric, task.sample_set, trial, value) for metric, value in values.items())
+    return rows
+
+
+def score_features(
+    features: np.ndarray, labels: np.ndarray, prop: str, sample_set: int, settings: Settings
+) -> list[cca.TrialResult]:
+    """All trials of features [N, D] against labels int [N]."""
+    num_classes = int(labels.max()) + 1
+    parts = folds.deal(labels, prop, sample_set, settings.seed)
+    layer = cca.Layer(features, labels, parts, num_classes)
+    shuffled = folds.shuffle_within_parts(labels, parts, prop, sample_set, settings.seed)
+    null_labels = [shuffled[parts == part] for part in range(folds.NUM_PARTS)]
+    null_sums = cca.class_sums(layer.features, null_labels, num_classes)
+    return [
+        cca.score_trial(layer, dev, test, settings.regularisers, null_sums, null_labels)
+        for dev, test in folds.trials(settings.trials)
+    ]
+
+
+def class_indices(labels: Sequence[str]) -> np.ndarray:
+    """Labels as numbers 0..K-1, in alphabetical order."""
+    return np.unique(np.asarray(labels, dtype=np.str_), return_inverse=True)[1]
+
+
+def write(path: Path, rows: Iterable[tuple]) -> None:
+    """Write scores.tsv; '-' stands for None, numbers keep ten digits."""
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\t".join(COLUMNS) + "\n")
+        for row in rows:
+            file.write("\t".join(_text(value) for value in row) + "\n")
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def _facts(layers: pool.Layers, prop: str, sample_set: int, labels: np.ndarray) -> list[tuple]:
+    """Counts, the ceiling, and whether instances are too few, which is also logged."""
+    dimension = max(layers.load(prop, sample_set, tap).shape[1] for tap in layers.taps)
+    counts = np.bincount(labels)
+    num_classes = len(counts)
+    num_train = len(labels) * (folds.NUM_PARTS - 2) // folds.NUM_PARTS
+    too_few = num_train < 2 * dimension
+    if too_few and sample_set == 0:
+        log.warning(
+            "%s: %s: %d instances to train on are too few for %d dimensions (at least twice as many are wanted): "
+            "scores rest on the regulariser and are low, compare them with care",
+            layers.name, prop, num_train, dimension,
+        )  # fmt: skip
+    if counts.min() < folds.NUM_PARTS and sample_set == 0:
+        log.warning(
+            "%s: %s: %d of %d classes have fewer than %d instances, so some parts lack them",
+            layers.name, prop, int((counts < folds.NUM_PARTS).sum()), num_classes, folds.NUM_PARTS,
+        )  # fmt: skip
+    facts = {
+        "num_instances": len(labels),
+        "num_classes": num_classes,
+        "ceiling": min(dimension, num_classes - 1) / num_classes,
+        "too_few_instances": int(too_few),
+    }
+    return [
+        (layers.name, layers.updates, "-", prop, metric, sample_set, None, value) for metric, value in facts.items()
+    ]
+
+
+def _map(function, tasks: Sequence[Task], nj: int) -> list:
+    """Map in order over fresh processes with one linear-algebra thread each, the largest tasks first."""
+    order = sorted(range(len(tasks)), key=lambda index: -_cost(tasks[index]))
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))  # read when a process loads its library
+    try:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(
+            max(1, min(nj, len(tasks))), context, initializer=_leave_with_parent, initargs=(os.getpid(),)
+        ) as executor:
+            futures = {index: executor.submit(function, tasks[index]) for index in order}
+            try:
+                return [futures[index].result() for index in range(len(tasks))]
+            except BaseException:
+                executor.shutdown(wait=False, cancel_futures=True)
+                raise
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _cost(task: Task) -> int:
+    return int(task.labels.max()) * len(task.labels)
+
+
+def _leave_with_parent(parent: int) -> None:
+    """End this process when the one that started it was killed."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

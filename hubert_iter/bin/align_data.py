@@ -1,0 +1,44 @@
+"""Gather a data directory's phone and word alignments from CTM files or TextGrids into CTM files (stage 3)."""
+
+from pathlib import Path
+
+from hubert_iter.bin import cli
+from hubert_iter.data import aligning, datadir
+from hubert_iter.errors import UserError, summarise
+from hubert_iter.provenance import Stage
+
+
+def main(argv=None) -> None:
+    """Write phones.ctm, words.ctm (labels normalised, silence left out) and missing.txt."""
+    parser = cli.ArgumentParser(__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="filtered data directory")
+    parser.add_argument("--out", type=Path, required=True, help="folder to make")
+    parser.add_argument("--textgrids", type=Path, help="folder with UTTERANCE.TextGrid files, at any depth")
+    parser.add_argument("--ctm_dir", type=Path, help="folder whose phones.ctm and words.ctm, if there, go first")
+    parser.add_argument("--max_missing", type=int, default=0, help="utterances allowed to have no alignment")
+    parser.add_argument("--fix", type=cli.true_or_false, default=False, help="drop faulty alignments, listing them")
+    parser.add_argument("--nj", type=int, default=1, help="processes that read TextGrids")
+    args = parser.parse_args(argv)
+
+    source = aligning.choose_source(args.textgrids, args.ctm_dir)
+    inputs = {"data": args.data}
+    if source == args.ctm_dir:
+        inputs |= {"phones": source / "phones.ctm", "words": source / "words.ctm"}
+    else:
+        inputs |= {"textgrids": source}
+    stage = Stage(args.out, "align_data", {"fix": args.fix}, inputs)
+    missing_list = args.out.with_name(args.out.name + ".missing.txt")
+    if stage.done():
+        return
+    with stage.writing() as work:
+        data = datadir.read(args.data)
+        found = aligning.gather(data, args.textgrids, args.ctm_dir, args.nj)
+        if found.faults and not args.fix:
+            shown = summarise((str(fault) for fault in found.faults), most=3)
+            raise UserError(f"{len(found.faults)} faulty alignments: {shown}. Mend them, or drop them with --fix true")
+        missing = aligning.refuse_missing(data, found, args.max_missing, missing_list)
+        aligning.write(work, found, missing)
+
+
+if __name__ == "__main__":
+    cli.run(main)

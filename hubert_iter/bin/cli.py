@@ -1,0 +1,53 @@
+"""What all entry points share: named options only, clear errors, exit codes, logging."""
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Callable
+
+from hubert_iter.errors import UserError, nearest
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """Named options only; an unknown option exits 2 and names the nearest one."""
+
+    def __init__(self, description: str | None):
+        super().__init__(
+            description=description, allow_abbrev=False, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        )
+
+    def parse_args(self, argv=None):
+        """Parse, refusing every leftover word by name."""
+        args, unknown = super().parse_known_args(argv)
+        if unknown:
+            known = [option for action in self._actions for option in action.option_strings]
+            self.error(f"unknown option {unknown[0]}{nearest(unknown[0].split('=')[0], known)}")
+        return args
+
+
+def true_or_false(text: str) -> bool:
+    """Kaldi's way to give a flag: --name true or --name false."""
+    if text not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"expected true or false, found '{text}'")
+    return text == "true"
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run an entry point: a UserError ends it with its message and 1, Ctrl-C with 130, SIGTERM with 143."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S", force=True
+    )
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        main()
+    except UserError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        # A full disk, a missing right, an unreadable mount: the system's own words are the clearest.
+        print(f"ERROR: {error.strerror or error}: {error.filename or 'no file named'}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("Interrupted. What was complete is kept; the same command goes on from there.", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,27 @@
+"""Download parts of LibriSpeech and its public alignments: resumed when broken off, checked by MD5, unpacked."""
+
+from pathlib import Path
+
+from hubert_iter.bin import cli
+from hubert_iter.corpora.download import ALIGNMENTS_URL, Fetcher, download, download_alignments
+
+
+def main(argv=None) -> None:
+    """Fetch OUT/LibriSpeech/PART for each part, and OUT/LibriSpeech-Alignments."""
+    parser = cli.ArgumentParser(__doc__)
+    parser.add_argument("--parts", required=True, help='parts to fetch: "train-clean-100 dev-clean"')
+    parser.add_argument("--out", type=Path, required=True, help="folder that will hold LibriSpeech/")
+    parser.add_argument("--url", default="", help="folder of the archives, say a mirror; default: www.openslr.org")
+    parser.add_argument("--alignments", type=cli.true_or_false, default=False, help="also fetch the public alignments")
+    parser.add_argument("--alignments_url", default=ALIGNMENTS_URL, help="the alignments' zip or tar.gz")
+    parser.add_argument("--attempts", type=int, default=5, help="attempts without progress before giving up")
+    parser.add_argument("--wait", type=float, default=10.0, help="seconds between attempts")
+    args = parser.parse_args(argv)
+    fetcher = Fetcher(attempts=args.attempts, wait=args.wait)
+    download(args.parts.split(), args.out, args.url, fetcher)
+    if args.alignments:
+        download_alignments(args.out, args.alignments_url, fetcher)
+
+
+if __name__ == "__main__":
+    cli.run(main)

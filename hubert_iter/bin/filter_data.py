@@ -1,0 +1,48 @@
+"""Check a data directory, decode all its audio, leave out utterances beyond the limits, count samples (stage 2)."""
+
+from pathlib import Path
+
+from hubert_iter.bin import cli
+from hubert_iter.data import mend, validate
+from hubert_iter.errors import UserError
+from hubert_iter.provenance import Stage
+
+
+def main(argv=None) -> None:
+    """Write a data directory without faults. Faults are an error, or, with --fix true, utterances left out."""
+    parser = cli.ArgumentParser(__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="data directory to read; it is not changed")
+    parser.add_argument("--out", type=Path, required=True, help="data directory to make")
+    parser.add_argument("--fix", type=cli.true_or_false, default=False, help="sort, and drop faulty utterances")
+    parser.add_argument("--min_seconds", type=float, default=0.0, help="leave out shorter utterances")
+    parser.add_argument("--max_seconds", type=float, default=float("inf"), help="leave out longer utterances")
+    parser.add_argument("--other_speakers_than", type=Path, nargs="+", default=[], help="sets to share no speaker with")
+    parser.add_argument("--show", type=int, default=20, help="faults of each kind to show")
+    parser.add_argument("--nj", type=int, default=4, help="threads that decode audio")
+    args = parser.parse_args(argv)
+
+    settings = {
+        "fix": args.fix,
+        "min_seconds": args.min_seconds,
+        "max_seconds": args.max_seconds,
+        "audio": validate.audio_state(args.data),
+    }
+    inputs = {"data": args.data} | {f"other_{n}": path for n, path in enumerate(args.other_speakers_than, start=1)}
+    stage = Stage(args.out, "filter_data", settings, inputs)
+    if stage.done():
+        return
+    with stage.writing() as work:
+        limits = validate.Limits(args.min_seconds, args.max_seconds)
+        findings = validate.examine(args.data, limits, args.other_speakers_than, args.nj)
+        validate.report(findings, args.show, count_only=validate.LIMIT_KINDS)
+        faults = [fault for fault in findings.faults if fault.kind not in validate.LIMIT_KINDS]
+        if faults and not args.fix:
+            raise UserError(
+                f"{args.data}: {len(faults)} faults, the first: {faults[0]}. Mend the data, or drop what is faulty "
+                "with --fix true"
+            )
+        mend.write_good(work, findings)
+
+
+if __name__ == "__main__":
+    cli.run(main)

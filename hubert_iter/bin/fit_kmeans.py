@@ -1,0 +1,51 @@
+"""Fit k-means on a seeded sample of the training set's features: MFCC, or a tap of a trained model."""
+
+import logging
+import time
+from pathlib import Path
+
+from hubert_iter.bin import cli
+from hubert_iter.data import datadir
+from hubert_iter.errors import UserError
+from hubert_iter.feats import source
+from hubert_iter.provenance import Stage
+
+
+def main(argv=None) -> None:
+    """Entry point."""
+    parser = cli.ArgumentParser(__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="the training set's data directory, no other")
+    parser.add_argument("--out", type=Path, required=True, help="folder for kmeans.npz")
+    source.add_options(parser)
+    parser.add_argument("--k", type=int, default=100, help="number of clusters")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample and of the fit")
+    parser.add_argument("--portion", type=float, default=0.1, help="share of the utterances to fit on")
+    parser.add_argument("--max_memory_gb", type=float, default=4.0, help="frames are sampled down to fit into this")
+    args = parser.parse_args(argv)
+    if args.k < 2:
+        raise UserError(f"--k: expected at least 2 clusters, found {args.k}")
+    if args.max_memory_gb <= 0:
+        raise UserError(f"--max_memory_gb: expected more than 0, found {args.max_memory_gb}")
+
+    features = source.open_source(args.data, args.mfcc, args.model, args.tap)
+    settings = {"k": args.k, "seed": args.seed, "portion": args.portion, "features": features.describe()}
+    stage = Stage(args.out, "fit_kmeans", settings, {"data": args.data} | features.inputs())
+    if stage.done():
+        return
+
+    from hubert_iter.units import kmeans  # loads faiss
+
+    began = time.monotonic()
+    utts = [utt.id for utt in datadir.read(args.data).utterances]
+    source.check_utterances(features, utts)
+    with stage.writing() as work:
+        result, facts = kmeans.fit_source(features, utts, args.k, args.seed, args.portion, args.max_memory_gb)
+        kmeans.save(work, result, facts)
+    logging.info(
+        "k-means: inertia %.4f per frame, %d of %d clusters used, %d batches, %.1f s in all",
+        result.inertia, result.used_clusters, args.k, result.batches, time.monotonic() - began,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    cli.run(main)

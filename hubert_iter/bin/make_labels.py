@@ -1,0 +1,37 @@
+"""Label a data set: each frame's nearest k-means centroid, at 50 Hz."""
+
+from pathlib import Path
+
+from hubert_iter.bin import cli
+from hubert_iter.data import datadir
+from hubert_iter.feats import source
+from hubert_iter.provenance import Stage
+
+
+def main(argv=None) -> None:
+    """Entry point."""
+    parser = cli.ArgumentParser(__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="data directory to label")
+    parser.add_argument("--kmeans", type=Path, required=True, help="folder that fit_kmeans made")
+    parser.add_argument("--out", type=Path, required=True, help="folder for labels.ark and labels.scp")
+    source.add_options(parser)
+    args = parser.parse_args(argv)
+
+    from hubert_iter.units import kmeans, labels
+
+    features = source.open_source(args.data, args.mfcc, args.model, args.tap)
+    labels.check_features(features, args.kmeans)
+    centroids = kmeans.load(args.kmeans)
+    settings = {"rate": source.UNIT_RATE, "k": len(centroids), "features": features.describe()}
+    inputs = {"kmeans": args.kmeans, "data": args.data} | features.inputs()
+    stage = Stage(args.out, "make_labels", settings, inputs)
+    if stage.done():
+        return
+    data = datadir.read(args.data)
+    source.check_utterances(features, [utt.id for utt in data.utterances])
+    with stage.writing() as work:
+        labels.make(features, data, centroids, work, args.out)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,33 @@
+"""Compute one part of a data set's MFCC (39-d, 100 Hz); merge_mfcc joins the parts."""
+
+import logging
+from pathlib import Path
+
+from hubert_iter.bin import cli
+from hubert_iter.errors import UserError
+from hubert_iter.feats import mfcc
+
+
+def main(argv=None) -> None:
+    """Entry point."""
+    parser = cli.ArgumentParser(__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="data directory")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the merged features; parts go to OUT.parts")
+    parser.add_argument("--part", type=int, default=1, help="which part to make, from 1")
+    parser.add_argument("--parts", type=int, default=1, help="number of parts")
+    args = parser.parse_args(argv)
+    if not 1 <= args.part <= args.parts:
+        raise UserError(f"--part: expected 1 to {args.parts} (--parts), found {args.part}")
+
+    stage = mfcc.part_stage(args.data, args.out, args.part, args.parts)
+    if not mfcc.merged_stage(args.data, args.out).why():
+        logging.info("make_mfcc: %s is up to date, nothing to do", args.out)
+        return
+    if stage.done():
+        return
+    with stage.writing() as work:
+        mfcc.write_part(args.data, work, args.part, args.parts)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,23 @@
+"""Print a study's runs in the order of their dependencies, one tab-separated row each: run, objective, features, tap, k,
+labels, updates, init; '-' where there is none. The recipe's loop reads this."""
+
+import sys
+
+from hubert_iter import study
+from hubert_iter.bin import cli
+
+
+def main(argv=None) -> None:
+    """Print the plan."""
+    parser = cli.ArgumentParser(__doc__)
+    parser.add_argument("--study", required=True, help="table of runs (YAML)")
+    parser.add_argument("--runs", default="", help="only these runs, separated by spaces")
+    args = parser.parse_args(argv)
+    for run in study.read(args.study).select(args.runs.split()):
+        features = run.teacher or run.targets
+        row = (run.name, run.objective, features, run.tap, run.k, run.labels, run.updates, run.init)
+        sys.stdout.write("\t".join(str(value or "-") for value in row) + "\n")
+
+
+if __name__ == "__main__":
+    cli.run(main)

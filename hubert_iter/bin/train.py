@@ -1,0 +1,45 @@
+"""Train one run of a study, or go on with it; one process, or many started by torchrun."""
+
+import sys
+from pathlib import Path
+
+from hubert_iter import study
+from hubert_iter.bin import cli
+
+
+def main(argv=None) -> None:
+    """Entry point."""
+    parser = cli.ArgumentParser(__doc__)
+    parser.add_argument("--study", type=Path, required=True, help="table of runs (YAML)")
+    parser.add_argument("--run", required=True, help="which of them")
+    parser.add_argument("--data", type=Path, required=True, help="data directory to train on")
+    parser.add_argument("--valid_data", type=Path, required=True, help="held-out data directory")
+    parser.add_argument("--labels", type=Path, help="labels of --data; none for an objective that makes its own")
+    parser.add_argument("--valid_labels", type=Path, help="labels of --valid_data")
+    parser.add_argument("--init_model", type=Path, help="model to take the encoder's weights from")
+    parser.add_argument("--out", type=Path, required=True, help="the run's folder")
+    parser.add_argument("--conf_dirs", default="conf", help="folders with model/ objective/ train/, first match wins")
+    parser.add_argument("--gpu", type=cli.true_or_false, default=False, help="train on the GPU of this process")
+    args = parser.parse_args(argv)
+
+    from hubert_iter.train import config, distributed, run
+    from hubert_iter.train.loop import Stopped
+
+    row = study.read(args.study).run(args.run)
+    settings = config.load(row, [Path(folder) for folder in args.conf_dirs.split()])
+    if not row.trained:
+        run.write_random(settings, args.out)
+        return
+    world = distributed.join(args.gpu)
+    inputs = run.Inputs(args.data, args.valid_data, args.labels, args.valid_labels, args.init_model)
+    try:
+        run.train(settings, inputs, args.out, world)
+    except Stopped as stopped:
+        print(f"{stopped}; the state is saved, the same command goes on from there", file=sys.stderr)
+        sys.exit(128 + stopped.number)
+    finally:
+        distributed.leave(world)
+
+
+if __name__ == "__main__":
+    cli.run(main)

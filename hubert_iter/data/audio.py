@@ -1,0 +1,187 @@
+"""Audio of one utterance, whole or in part, from what Kaldi's wav.scp allows: paths, ark:offset and commands.
+
+Called from data-loader workers thousands of times a minute: a crop of a FLAC is found by seeking, not by decoding
+what comes before it.
+"""
+
+import io
+import os
+import re
+import subprocess
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import soundfile
+
+from hubert_iter.errors import UserError
+
+if TYPE_CHECKING:
+    from hubert_iter.data.datadir import Utterance
+
+SAMPLE_RATE = 16000
+OVERSHOOT = 0.05  # seconds by which `segments` may end after its recording: times there are often rounded
+FRAME_SHIFT = 320
+FRAME_LENGTH = 400
+# libsndfile shortens a truncated WAV without an error, and says so only in its log.
+_SHORTENED = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
+_OFFSET = re.compile(r"(.+):(\d+)")
+
+
+class AudioError(UserError):
+    """Audio of one utterance that cannot be used: which file, why, and what kind of fault it is."""
+
+    def __init__(self, utterance: "Utterance", fault: str, kind: str = "audio"):
+        """`fault` says what was expected and found; `kind` is audio, rate or channels."""
+        super().__init__(
+            f"{utterance.wav}: utterance {utterance.id}: {fault}. "
+            "Repair the file, or use --fix true (filter_data, validate_data) to drop the utterance"
+        )
+        self.fault = fault
+        self.kind = kind
+
+
+def num_frames(num_samples: int) -> int:
+    """Encoder frames of so many samples: frame i covers samples [320 i, 320 i + 400)."""
+    return max(0, (num_samples - FRAME_LENGTH) // FRAME_SHIFT + 1)
+
+
+def read_audio(utterance: "Utterance", start: int = 0, num_samples: int | None = None) -> np.ndarray:
+    """Read samples [start, start + num_samples) of the utterance, by default all: float32 [N] in +-1, not normalised.
+
+    UserError, naming file and utterance, when the audio is missing, unreadable, shorter than utt2num_samples says,
+    of another rate than 16 kHz, or has several channels.
+    """
+    if num_samples is None:
+        num_samples = utterance.num_samples - start
+    if start < 0 or num_samples < 0 or start + num_samples > utterance.num_samples:
+        asked = f"samples {start} to {start + num_samples}"
+        raise ValueError(f"{utterance.id}: {asked} asked for, it has {utterance.num_samples}")
+    offset = 0 if utterance.start is None else round(utterance.start * SAMPLE_RATE)
+    try:
+        with open_audio(utterance) as file:
+            _check_format(file, utterance)
+            if offset + start:
+                file.seek(offset + start)
+            samples = file.read(num_samples, dtype="float32")
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise AudioError(utterance, f"cannot be read ({error})") from None
+    if len(samples) != num_samples:
+        last = offset + start
+        found = f"expected samples {last} to {last + num_samples}, found {len(samples)} of these {num_samples}"
+        raise AudioError(utterance, f"{found}, so the file is truncated or utt2num_samples is wrong")
+    return samples
+
+
+def decode(utterance: "Utterance") -> int:
+    """Decode all of the utterance's audio and count its samples; `num_samples` of the utterance is not used.
+
+    UserError as for `read_audio`; this finds truncated and corrupt files whose header is sound.
+    """
+    first = 0 if utterance.start is None else round(utterance.start * SAMPLE_RATE)
+    try:
+        with open_audio(utterance) as file:
+            _check_format(file, utterance)
+            stated = file.frames
+            last = stated if utterance.end is None else round(utterance.end * SAMPLE_RATE)
+            shortened = None if utterance.wav.endswith("|") else _SHORTENED.search(file.extra_info)
+            if shortened:
+                found = f"its header promises {shortened[1]} bytes of samples, found {shortened[2]}"
+                raise AudioError(utterance, f"truncated: {found}")
+            if last > stated + OVERSHOOT * SAMPLE_RATE or first >= last:
+                found = f"expected {last / SAMPLE_RATE:.3f} s as segments says, found {stated / SAMPLE_RATE:.3f} s"
+                raise AudioError(utterance, found)
+            last = min(last, stated)
+            if first:
+                file.seek(first)
+            count = len(file.read(last - first, dtype="int16"))
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise AudioError(utterance, f"cannot be decoded ({error})") from None
+    if count != last - first:
+        raise AudioError(utterance, f"truncated: its header promises {last - first} samples, found {count}")
+    return count
+
+
+def split_offset(wav: str) -> tuple[str, int | None]:
+    """Split `path:offset` as Kaldi does; a plain path (also one that itself ends in :digits) has no offset."""
+    match = _OFFSET.fullmatch(wav)
+    if match is None or os.path.exists(wav):
+        return wav, None
+    return match[1], int(match[2])
+
+
+def open_audio(utterance: "Utterance") -> soundfile.SoundFile:
+    """Open the recording that holds the utterance, positioned at its first sample."""
+    wav = utterance.wav
+    if wav.endswith("|"):
+        content = _cached_output(wav) if utterance.start is not None else _output(wav)
+        return soundfile.SoundFile(io.BytesIO(content))
+    path, offset = split_offset(wav)
+    if offset is not None:
+        return soundfile.SoundFile(_FileAt(path, offset))
+    if not os.path.exists(path):
+        raise FileNotFoundError("no such file")
+    return soundfile.SoundFile(path)
+
+
+def _output(command: str) -> bytes:
+    """The standard output of a wav.scp command (which ends in |), run by bash as Kaldi's are by sh."""
+    process = subprocess.run(["bash", "-c", command.rstrip()[:-1]], capture_output=True)
+    if process.returncode != 0:
+        last = process.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
+        raise OSError(f"the command ended with {process.returncode}: {last[0]}")
+    return process.stdout
+
+
+# One recording is cut into many utterances that are read one after another; do not decode it for each.
+_cached_output = lru_cache(maxsize=1)(_output)
+
+
+class _FileAt(io.RawIOBase):
+    """One recording within an ark as a file of its own: WAV as Kaldi writes it, or ESPnet's AUDIO<size><any format>."""
+
+    def __init__(self, path: str, offset: int):
+        self._file = open(path, "rb")  # noqa: SIM115 - closed with this object
+        self._file.seek(offset)
+        head = self._file.read(16)
+        self._first, self._size = offset, os.fstat(self._file.fileno()).st_size - offset
+        if head[:4] == b"RIFF":
+            self._size = min(self._size, int.from_bytes(head[4:8], "little") + 8)
+        elif head[:5] == b"AUDIO":
+            width = head[5]
+            self._first, self._size = offset + 6 + width, int.from_bytes(head[6 : 6 + width], "little")
+        self.seek(0)
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer) -> int:
+        """Read, not beyond the recording's end."""
+        left = max(0, self._size - self.tell())
+        return self._file.readinto(memoryview(buffer)[:left])
+
+    def seek(self, position: int, whence: int = os.SEEK_SET) -> int:
+        """Seek within the recording."""
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: self._size}[whence]
+        return self._file.seek(self._first + start + position) - self._first
+
+    def tell(self) -> int:
+        """Position within the recording."""
+        return self._file.tell() - self._first
+
+    def close(self) -> None:
+        """Close the ark."""
+        self._file.close()
+        super().close()
+
+
+def _check_format(file: soundfile.SoundFile, utterance: "Utterance") -> None:
+    if file.samplerate != SAMPLE_RATE:
+        raise AudioError(utterance, f"expected {SAMPLE_RATE} Hz, found {file.samplerate} Hz", "rate")
+    if file.channels != 1:
+        raise AudioError(utterance, f"expected one channel, found {file.channels}", "channels")

@@ -1,0 +1,110 @@
+"""MFCC with deltas and delta-deltas as Kaldi and HuBERT's first iteration have them: 39 dimensions at 100 Hz.
+
+Settings are Kaldi's (25 ms Povey windows every 10 ms, 23 mel bins from 20 Hz, 13 coefficients, the zeroth kept rather
+than replaced by the log energy, liftering by 22) without dither and without mean normalisation. Deltas are regressions
+over two frames to each side, edges repeated; delta-deltas are deltas of the deltas.
+"""
+
+import logging
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from hubert_iter.data import audio, datadir
+from hubert_iter.errors import UserError
+from hubert_iter.feats import archive
+from hubert_iter.provenance import Stage
+
+RATE = 100  # frames per second
+FRAME_SHIFT = 160  # samples
+DIM = 39
+NAME = "feats"
+SETTINGS = {
+    "kind": "mfcc", "rate": RATE, "dim": DIM, "coefficients": 13, "mel_bins": 23, "use_energy": False, "dither": 0.0,
+    "cmvn": False, "delta_window": 2,
+}  # fmt: skip
+log = logging.getLogger(__name__)
+
+
+def num_frames(num_samples: int) -> int:
+    """Number of 25 ms frames every 10 ms that lie fully within `num_samples` at 16 kHz."""
+    return max(0, (num_samples - audio.FRAME_LENGTH) // FRAME_SHIFT + 1)
+
+
+def mfcc(samples: np.ndarray) -> np.ndarray:
+    """Turn float samples within +-1 at 16 kHz into float32 [T, 39]; frame t sees samples [160 t, 160 t + 400)."""
+    if len(samples) < audio.FRAME_LENGTH:
+        return np.zeros((0, DIM), np.float32)
+    import torch  # these two take seconds to import, which a stage that finds its work done does not spend
+    from torchaudio.compliance import kaldi
+    from torchaudio.functional import compute_deltas
+
+    # Kaldi reads audio as 16-bit integers; the scale shifts only the zeroth coefficient.
+    wave = torch.from_numpy(np.asarray(samples, np.float32)).unsqueeze(0) * 32768
+    static = kaldi.mfcc(wave, sample_frequency=audio.SAMPLE_RATE, dither=0.0, use_energy=False)
+    static = static.T.contiguous()  # [13, T]
+    delta = compute_deltas(static)
+    return torch.cat([static, delta, compute_deltas(delta)]).T.contiguous().numpy()
+
+
+def part_stage(data: Path, out: Path, part: int, parts: int) -> Stage:
+    """The stage that makes one part of the features."""
+    return Stage(parts_folder(out) / f"{part}of{parts}", "make_mfcc", SETTINGS | {"part": part, "of": parts}, {"data": data})
+
+
+def merged_stage(data: Path, out: Path) -> Stage:
+    """The stage whose folder holds all features: the same whatever the number of parts."""
+    return Stage(Path(out), "merge_mfcc", SETTINGS, {"data": data})
+
+
+def parts_folder(out: Path) -> Path:
+    """Where the parts wait to be merged."""
+    out = Path(out)
+    return out.with_name(out.name + ".parts")
+
+
+def write_part(data: Path, folder: Path, part: int, parts: int) -> None:
+    """Compute the features of every `parts`-th utterance, beginning with number `part` (from 1)."""
+    import torch
+
+    torch.set_num_threads(1)  # small transforms; jobs run side by side instead
+    began = time.monotonic()
+    utterances = datadir.read(data).utterances[part - 1 :: parts]
+    frames = archive.write_matrices(folder, NAME, _stream(utterances))
+    log.info(
+        "MFCC part %d of %d: %d utterances, %.2f h in %.1f s",
+        part, parts, len(utterances), frames / RATE / 3600, time.monotonic() - began,
+    )  # fmt: skip
+
+
+def _stream(utterances: tuple) -> Iterator[tuple[str, np.ndarray]]:
+    for utt in utterances:
+        feats = mfcc(audio.read_audio(utt))
+        if not np.isfinite(feats).all():
+            raise UserError(f"utterance {utt.id}: its MFCC are not finite: {utt.wav} has broken samples. Drop it (stage 2)")
+        yield utt.id, feats
+
+
+def merge(data: Path, out: Path, folder: Path, parts: int) -> None:
+    """Join all parts into `folder` (later named `out`), after checking that every utterance is there."""
+    stages = [part_stage(data, out, part, parts) for part in range(1, parts + 1)]
+    for stage in stages:
+        why = stage.why()
+        if why:
+            raise UserError(
+                f"{stage.folder}: part of the MFCC is not usable ({why}). "
+                f"Run make_mfcc with --part 1 to {parts} and --parts {parts} first"
+            )
+    frames = archive.merge([stage.folder for stage in stages], folder, NAME, out)
+    found, expected = len(archive.read_lengths(Path(folder) / "utt2num_frames")), len(datadir.read(data))
+    if found != expected:
+        raise UserError(f"{out}: expected features of {expected} utterances, found {found}. Make the parts again")
+    log.info("MFCC of %s: %d utterances, %d frames, %.2f h", data, found, frames, frames / RATE / 3600)
+
+
+def remove_parts(out: Path) -> None:
+    """Remove the parts once they are merged."""
+    shutil.rmtree(parts_folder(out), ignore_errors=True)

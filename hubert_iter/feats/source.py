@@ -1,0 +1,153 @@
+"""What units are made from, behind one interface: MFCC on the disk, or a model's layer computed as it streams by."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from hubert_iter import provenance
+from hubert_iter.data import audio, datadir
+from hubert_iter.errors import UserError, summarise
+from hubert_iter.feats import archive
+
+UNIT_RATE = 50  # labels and encoder frames per second
+
+
+class FeatureSource(Protocol):
+    """Features of a data set, one utterance at a time.
+
+    `rate` is in frames per second; `path` is the folder of the features or of the model.
+    """
+
+    rate: int
+    path: Path
+
+    def describe(self) -> dict:
+        """What tells these features from others, whatever the data set; compared by provenance checks."""
+
+    def inputs(self) -> dict[str, Path]:
+        """What a stage that uses the features names among its inputs, besides the data directory."""
+
+    def num_frames(self, utt: str) -> int:
+        """Number of frames that `stream` will give for an utterance."""
+
+    def stream(self, utts: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield (utterance, float32 [T, D]) in the order asked for."""
+
+
+class MfccSource:
+    """MFCC of a data directory, as merge_mfcc (or a user's own stage) left them."""
+
+    def __init__(self, folder: Path, data: Path):
+        self.path = Path(folder)
+        record = provenance.read(self.path)
+        made_from, given = record["inputs"].get("data"), provenance.identity(data)
+        if made_from is None or made_from["id"] != given:
+            made_from = made_from["path"] if made_from else "something else"
+            raise UserError(
+                f"{self.path}: these features were made from {made_from} as it was then, but the data directory given is "
+                f"{data} as it is now. Give the features of that data set, or make them again (stage 4)"
+            )
+        self._settings = record["settings"]
+        self.rate = int(self._settings["rate"])
+        self._feats = archive.read_scp(self.path / "feats.scp")
+        self._lengths = archive.read_lengths(self.path / "utt2num_frames")
+
+    def describe(self) -> dict:
+        """The extraction's settings: any data set's features with these settings may be mixed."""
+        return dict(self._settings)
+
+    def inputs(self) -> dict[str, Path]:
+        """The features' folder."""
+        return {"mfcc": self.path}
+
+    def num_frames(self, utt: str) -> int:
+        """Frames of an utterance, at the features' rate."""
+        return self._lengths[utt] if utt in self._lengths else 0
+
+    def stream(self, utts: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield (utterance, float32 [T, 39]); a missing utterance is an error."""
+        for utt in utts:
+            if utt not in self._feats:
+                raise UserError(f"{self._feats.path}: utterance {utt} has no features. Make them again (stage 4)")
+            yield utt, _checked(utt, self._feats[utt], self.num_frames(utt), self.path)
+
+
+class LayerSource:
+    """A tap (a layer's full output) of a trained model, computed from the audio without masking or dropout."""
+
+    def __init__(self, model_dir: Path, tap: str, data: Path):
+        self.path, self.tap, self.rate = Path(model_dir), str(tap), UNIT_RATE
+        self._data = datadir.read(data)
+        self._model = None
+
+    def describe(self) -> dict:
+        """The model by content, and the tap."""
+        return describe_layer(self.path, self.tap)
+
+    def inputs(self) -> dict[str, Path]:
+        """The model's folder."""
+        return {"model": self.path}
+
+    def num_frames(self, utt: str) -> int:
+        """Encoder frames of an utterance."""
+        return audio.num_frames(self._data[utt].num_samples)
+
+    def stream(self, utts: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield (utterance, float32 [T, D]); the model is loaded at the first utterance."""
+        from hubert_iter.feats import layers  # loads torch, which MFCC units do without
+
+        if self._model is None:
+            self._model = layers.open_model(self.path)
+            if int(self._model.rate) != self.rate:
+                raise UserError(f"{self.path}: expected a model with {self.rate} frames/s, found {self._model.rate}")
+        for utt in utts:
+            feats = self._model.tap(audio.read_audio(self._data[utt]), self.tap)
+            yield utt, _checked(utt, feats, self.num_frames(utt), f"tap {self.tap} of {self.path}")
+
+
+def open_source(data: Path, mfcc: Path | None, model: Path | None, tap: str | None) -> FeatureSource:
+    """Open the one source that an entry point's options --mfcc, --model and --tap name."""
+    if (mfcc is None) == (model is None):
+        raise UserError("expected either --mfcc or --model with --tap, found " + ("neither" if mfcc is None else "both"))
+    if (model is None) != (tap is None):
+        raise UserError("expected --model and --tap together, found only " + ("--tap" if model is None else "--model"))
+    return LayerSource(model, tap, data) if model is not None else MfccSource(mfcc, data)
+
+
+def add_options(parser) -> None:
+    """Add --mfcc, --model and --tap, of which open_source makes a source."""
+    parser.add_argument("--mfcc", type=Path, help="folder of MFCC of this data set (either this or --model)")
+    parser.add_argument("--model", type=Path, help="folder of a trained model, whose layer is the feature")
+    parser.add_argument("--tap", help="which output of the model: conv, 0 (before the first block) or a block's number")
+
+
+def describe_layer(model_dir: Path, tap: str) -> dict:
+    """Describe a layer's features without opening the model: what provenance checks compare."""
+    return {"kind": "layer", "rate": UNIT_RATE, "model": provenance.identity(model_dir), "tap": str(tap)}
+
+
+def sentence(features: dict, path: str | Path | None = None) -> str:
+    """Say in words which features `describe` means, for messages."""
+    at = f" ({path})" if path else ""
+    if features.get("kind") == "layer":
+        return f"tap {features['tap']} of model {features['model'][:12]}{at}"
+    return f"{features.get('dim')}-d {features.get('kind')} at {features.get('rate')} Hz{at}"
+
+
+def check_utterances(source: FeatureSource, utts: Iterable[str]) -> None:
+    """Refuse a data set of which some utterances have no frames at all, before hours of work."""
+    without = [utt for utt in utts if source.num_frames(utt) < 1]
+    if without:
+        raise UserError(f"{source.path}: utterances without a frame: {summarise(without)}. Drop them (stage 2)")
+
+
+def _checked(utt: str, feats: np.ndarray, expected: int, where: str | Path) -> np.ndarray:
+    if feats.ndim != 2 or len(feats) != expected:
+        raise UserError(f"{where}: utterance {utt}: expected {expected} frames, found an array of shape {feats.shape}")
+    if not np.isfinite(feats).all():
+        raise UserError(
+            f"{where}: utterance {utt}: features are not finite numbers. A model that diverged or broken audio does this"
+        )
+    return np.asarray(feats, np.float32)

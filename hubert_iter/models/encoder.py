@@ -1,0 +1,198 @@
+"""The one encoder of all objectives: convolutions over the waveform, then a post-LN Transformer.
+
+Layout of HuBERT BASE and wav2vec 2.0 BASE (Hsu et al. 2021, Baevski et al. 2020). Shapes: B utterances of equal length,
+S samples, T frames of 20 ms, C convolution channels, D model width.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hubert_iter.errors import UserError, refuse_unknown_keys
+
+KERNELS = (10, 3, 3, 3, 3, 2, 2)
+STRIDES = (5, 2, 2, 2, 2, 2, 2)
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Sizes and regularisation of the encoder; the defaults are BASE."""
+
+    conv_channels: int | tuple[int, ...] = 512
+    width: int = 768
+    layers: int = 12
+    heads: int = 12
+    feedforward: int = 3072
+    position_kernel: int = 128
+    position_groups: int = 16
+    dropout: float = 0.1
+    attention_dropout: float = 0.1
+    activation_dropout: float = 0.0
+    input_dropout: float = 0.1
+    layerdrop: float = 0.05
+    conv_gradient: float = 0.1
+
+    @classmethod
+    def read(cls, values: dict, where: str) -> "EncoderConfig":
+        """Build from a configuration section, refusing unknown keys and impossible sizes."""
+        refuse_unknown_keys(values, [field.name for field in fields(cls)], where)
+        values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        config = cls(**values)
+        if len(config.channels) != len(KERNELS):
+            raise UserError(f"{where}: conv_channels: expected one number or {len(KERNELS)}, found {config.conv_channels}")
+        if config.width % config.heads or config.width % config.position_groups:
+            raise UserError(
+                f"{where}: width {config.width} must be a multiple of heads {config.heads} "
+                f"and of position_groups {config.position_groups}"
+            )
+        return config
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Output channels of each convolution; early ones run at high rates and dominate the cost of small models."""
+        given = self.conv_channels
+        return (given,) * len(KERNELS) if isinstance(given, int) else given
+
+
+class _ScaleGradient(torch.autograd.Function):
+    """Identity forward; multiplies the gradient backward."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, scale: float) -> Tensor:
+        ctx.scale = scale
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        return gradient * ctx.scale, None
+
+
+class ConvFeatures(nn.Module):
+    """Waveform [B, S] to frames [B, T, C]: seven convolutions, one frame per 320 samples."""
+
+    def __init__(self, channels: tuple[int, ...]):
+        super().__init__()
+        self.convs = nn.ModuleList(
+            nn.Conv1d(inputs, outputs, kernel, stride, bias=False)
+            for inputs, outputs, kernel, stride in zip((1, *channels[:-1]), channels, KERNELS, STRIDES, strict=True)
+        )
+        self.norm = nn.GroupNorm(channels[0], channels[0])
+        for conv in self.convs:
+            nn.init.kaiming_normal_(conv.weight)
+
+    def forward(self, wave: Tensor) -> Tensor:
+        """[B, S] -> [B, T, C]."""
+        x = F.gelu(self.norm(self.convs[0](wave[:, None])))
+        for conv in self.convs[1:]:
+            x = F.gelu(conv(x))
+        return x.transpose(1, 2)
+
+
+class ConvPositions(nn.Module):
+    """Relative positions by a wide grouped convolution, weight-normalised over the kernel axis."""
+
+    def __init__(self, width: int, kernel: int, groups: int):
+        super().__init__()
+        conv = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=groups)
+        nn.init.normal_(conv.weight, 0.0, (4.0 / (kernel * width)) ** 0.5)
+        nn.init.zeros_(conv.bias)
+        self.conv = nn.utils.parametrizations.weight_norm(conv, name="weight", dim=2)
+        self.surplus = 1 - kernel % 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, T, D] -> [B, T, D]."""
+        y = self.conv(x.transpose(1, 2))
+        y = y[..., : y.shape[-1] - self.surplus]
+        return F.gelu(y).transpose(1, 2)
+
+
+class Block(nn.Module):
+    """A post-LN Transformer block: self-attention over all frames, then two linear maps."""
+
+    def __init__(self, config: EncoderConfig):
+        super().__init__()
+        self.heads = config.heads
+        self.attention_dropout = config.attention_dropout
+        self.query_key_value = nn.Linear(config.width, 3 * config.width)
+        self.attention_output = nn.Linear(config.width, config.width)
+        self.attention_norm = nn.LayerNorm(config.width)
+        self.expand = nn.Linear(config.width, config.feedforward)
+        self.contract = nn.Linear(config.feedforward, config.width)
+        self.output_norm = nn.LayerNorm(config.width)
+        self.dropout = nn.Dropout(config.dropout)
+        self.activation_dropout = nn.Dropout(config.activation_dropout)
+        for linear in (self.query_key_value, self.attention_output, self.expand, self.contract):
+            nn.init.normal_(linear.weight, 0.0, 0.02)
+            nn.init.zeros_(linear.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, T, D] -> [B, T, D]."""
+        batch, frames, width = x.shape
+        query, key, value = (
+            self.query_key_value(x).view(batch, frames, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        )
+        attended = F.scaled_dot_product_attention(
+            query, key, value, dropout_p=self.attention_dropout if self.training else 0.0
+        )
+        attended = attended.transpose(1, 2).reshape(batch, frames, width)
+        x = self.attention_norm(x + self.dropout(self.attention_output(attended)))
+        hidden = self.activation_dropout(F.gelu(self.expand(x)))
+        return self.output_norm(x + self.dropout(self.contract(hidden)))
+
+
+class Encoder(nn.Module):
+    """Convolutions, projection, masking, positions, Transformer."""
+
+    def __init__(self, config: EncoderConfig):
+        super().__init__()
+        self.config = config
+        self.convolutions = ConvFeatures(config.channels)
+        self.feature_norm = nn.LayerNorm(config.channels[-1])
+        self.projection = nn.Linear(config.channels[-1], config.width)
+        self.mask_vector = nn.Parameter(torch.empty(config.width).uniform_())
+        self.positions = ConvPositions(config.width, config.position_kernel, config.position_groups)
+        self.input_norm = nn.LayerNorm(config.width)
+        self.input_dropout = nn.Dropout(config.input_dropout)
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+
+    def compile(self) -> None:
+        """Fuse each part with torch.compile. Parts, not the whole, since layerdrop chooses blocks anew each update."""
+        for part in (self.convolutions, self.positions, *self.blocks):
+            part.compile()
+
+    def frame_features(self, wave: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, S] -> normalised frame features [B, T, C] and the feature penalty (mean squared convolution output)."""
+        raw = self.convolutions(wave)
+        if self.config.conv_gradient != 1.0 and raw.requires_grad:
+            raw = _ScaleGradient.apply(raw, self.config.conv_gradient)
+        return self.feature_norm(raw), raw.float().square().mean()
+
+    def transform(self, features: Tensor, mask: Tensor | None = None, observe: Callable | None = None) -> Tensor:
+        """Frame features [B, T, C] -> last block's output [B, T, D].
+
+        `mask` [B, T] is true where a frame is replaced by the learnt vector. `observe(name, x)` sees the taps "conv"
+        (projected convolution output), "0" (Transformer input) and "1" to "L" (block outputs); it may return True to
+        stop there.
+        """
+        x = self.projection(features)
+        if observe and observe("conv", x):
+            return x
+        x = self.input_dropout(x)
+        if mask is not None:
+            x = torch.where(mask[..., None], self.mask_vector.to(x.dtype), x)
+        x = self.input_norm(x + self.positions(x))
+        if observe and observe("0", x):
+            return x
+        x = self.dropout(x)
+        # Drawn on the CPU, all at once, so that neither a GPU is waited for nor the count of draws depends on the outcome.
+        dropped = torch.rand(len(self.blocks)) < self.config.layerdrop if self.training else None
+        for number, block in enumerate(self.blocks, start=1):
+            if dropped is None or not dropped[number - 1]:
+                x = block(x)
+            if observe and observe(str(number), x):
+                return x
+        return x

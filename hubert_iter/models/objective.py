@@ -1,0 +1,83 @@
+"""What every objective has in common: what it is given, what it returns, and the cosine logits."""
+
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Frames:
+    """One batch as an objective sees it. M masked frames in each of B utterances."""
+
+    features: Tensor
+    """[B, T, C] normalised frame features before masking."""
+    encoded: Tensor
+    """[B, T, D] the encoder's output."""
+    masked: Tensor
+    """[B, M] the numbers of the masked frames of each utterance, ascending; M is the same for all."""
+    labels: Tensor | None
+    """[B, T] labels, or None for an objective that makes its own targets."""
+    update: int = 0
+    """Number of updates done, for schedules."""
+
+    def at_masked(self, values: Tensor) -> Tensor:
+        """[B, T, ...] -> [B, M, ...]: the values at masked frames."""
+        return pick(values, self.masked)
+
+    def unmasked(self) -> Tensor:
+        """[B, T - M] the numbers of the other frames, ascending."""
+        mask = mask_of(self.masked, self.encoded.shape[1])
+        # A stable sort puts the unmasked first in order; unlike nonzero() it does not make the host wait for a GPU.
+        return mask.byte().argsort(dim=1, stable=True)[:, : mask.shape[1] - self.masked.shape[1]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Loss terms (each a mean over frames, already weighted; their sum is minimised) and statistics to log."""
+
+    terms: dict[str, Tensor]
+    statistics: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def loss(self) -> Tensor:
+        """The sum of all terms."""
+        return sum(self.terms.values())
+
+
+class Objective(nn.Module):
+    """A loss over masked frames. A subclass is one module: its class here, its values in conf/objective."""
+
+    needs_labels = True
+    sizes: tuple[str, ...] = ()
+    """Constructor arguments that the model or the labels decide: some of width, channels, classes."""
+    options: tuple[str, ...] = ()
+    """Constructor arguments that the configuration may set."""
+
+    def forward(self, frames: Frames) -> Outcome:
+        """Compute the loss of one batch."""
+        raise NotImplementedError
+
+
+def mask_of(masked: Tensor, frames: int) -> Tensor:
+    """Frame numbers [B, M] -> mask [B, T], true at those frames."""
+    mask = torch.zeros(masked.shape[0], frames, dtype=torch.bool, device=masked.device)
+    return mask.scatter_(1, masked, True)
+
+
+def pick(values: Tensor, index: Tensor) -> Tensor:
+    """[B, T, ...] and frame numbers [B, M] -> [B, M, ...]."""
+    batch = torch.arange(index.shape[0], device=index.device)[:, None]
+    return values[batch, index]
+
+
+def cosine_logits(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
+    """[..., Q, E] and [..., K, E] -> cosines over temperature [..., Q, K], in float32 whatever the precision around.
+
+    Normalising first turns the cosines into one matrix product.
+    """
+    with torch.autocast(queries.device.type, enabled=False):
+        queries = F.normalize(queries.float(), dim=-1)
+        keys = F.normalize(keys.float(), dim=-1)
+        return queries @ keys.transpose(-1, -2) / temperature

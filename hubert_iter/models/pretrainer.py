@@ -1,0 +1,77 @@
+"""An encoder with an objective on top: what is trained."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from hubert_iter.errors import UserError, nearest, refuse_unknown_keys
+from hubert_iter.models.encoder import Encoder, EncoderConfig
+from hubert_iter.models.hubert import Hubert
+from hubert_iter.models.objective import Frames, Objective, Outcome, mask_of
+
+OBJECTIVES: dict[str, type[Objective]] = {"hubert": Hubert}
+
+
+@dataclass
+class Batch:
+    """B equally long crops: S samples, T frames, M masked frames each."""
+
+    wave: Tensor
+    """[B, S] float32."""
+    masked: Tensor
+    """[B, M] numbers of the masked frames."""
+    labels: Tensor | None
+    """[B, T] int64."""
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of audio in the batch."""
+        return self.wave.numel() / 16000
+
+    def to(self, device: torch.device) -> "Batch":
+        """Copy to a device, without waiting where memory is pinned."""
+        labels = None if self.labels is None else self.labels.to(device, non_blocking=True)
+        return Batch(self.wave.to(device, non_blocking=True), self.masked.to(device, non_blocking=True), labels)
+
+    def pin_memory(self) -> "Batch":
+        """Called by the data loader when the training runs on a GPU."""
+        labels = None if self.labels is None else self.labels.pin_memory()
+        return Batch(self.wave.pin_memory(), self.masked.pin_memory(), labels)
+
+
+class Pretrainer(nn.Module):
+    """Mask, encode, and let the objective score."""
+
+    def __init__(self, encoder: Encoder, objective: Objective, feature_penalty: float = 10.0):
+        super().__init__()
+        self.encoder = encoder
+        self.objective = objective
+        self.feature_penalty = feature_penalty
+
+    def forward(self, batch: Batch, update: int = 0) -> Outcome:
+        """Loss terms and statistics of one batch."""
+        features, penalty = self.encoder.frame_features(batch.wave)
+        encoded = self.encoder.transform(features, mask_of(batch.masked, features.shape[1]))
+        outcome = self.objective(Frames(features, encoded, batch.masked, batch.labels, update))
+        terms = {**outcome.terms, "feature_penalty": self.feature_penalty * penalty}
+        with torch.no_grad():
+            # Near zero when all frames come out alike: the sign of collapse.
+            spread = encoded.flatten(0, 1).float().std(dim=0).mean()
+        return Outcome(terms, {**outcome.statistics, "feature_std": spread})
+
+
+def build(model: dict, objective: dict, classes: int | None, where: str) -> Pretrainer:
+    """Build from the `model` and `objective` sections of a configuration; random weights from torch's own generator."""
+    settings = dict(objective)
+    name = settings.pop("name", None)
+    if name not in OBJECTIVES:
+        known = ", ".join(OBJECTIVES)
+        raise UserError(f"{where}: unknown objective '{name}'{nearest(str(name), OBJECTIVES)}. Known: {known}")
+    kind = OBJECTIVES[name]
+    penalty = settings.pop("feature_penalty", 10.0)
+    config = EncoderConfig.read(model, f"{where}: model")
+    refuse_unknown_keys(settings, kind.options, f"{where}: objective {name}")
+    encoder = Encoder(config)
+    sizes = {"width": config.width, "channels": config.channels[-1], "classes": classes}
+    return Pretrainer(encoder, kind(**{key: sizes[key] for key in kind.sizes}, **settings), penalty)

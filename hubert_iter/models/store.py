@@ -1,0 +1,51 @@
+"""Models on disk: a folder with `model.safetensors` (weights) and `model.yaml` (what they are weights of)."""
+
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from hubert_iter.config import read_yaml, write_yaml
+from hubert_iter.errors import UserError
+from hubert_iter.models.pretrainer import Pretrainer, build
+
+WEIGHTS = "model.safetensors"
+DESCRIPTION = "model.yaml"
+
+
+def write(folder: Path, model: nn.Module, description: dict) -> None:
+    """Write weights and description; `description` has at least the sections model, objective and classes."""
+    save_file({name: value.contiguous() for name, value in model.state_dict().items()}, folder / WEIGHTS)
+    write_yaml(folder / DESCRIPTION, description)
+
+
+def read(folder: str | Path) -> Pretrainer:
+    """Read a model, in evaluation mode, on the CPU."""
+    folder = Path(folder)
+    description = describe(folder)
+    model = build(description["model"], description["objective"], description["classes"], str(folder / DESCRIPTION))
+    load_weights(model, folder)
+    return model.eval()
+
+
+def describe(folder: str | Path) -> dict:
+    """The model's description."""
+    path = Path(folder) / DESCRIPTION
+    if not path.is_file():
+        raise UserError(f"{path}: no such file, so {folder} holds no model. Train it (stage 7) first")
+    description = read_yaml(path)
+    if not {"model", "objective", "classes"} <= description.keys():
+        raise UserError(f"{path}: expected the sections model, objective and classes, found {', '.join(description)}")
+    return description
+
+
+def load_weights(model: nn.Module, folder: Path) -> None:
+    """Load the folder's weights into a model of the same shape."""
+    path = Path(folder) / WEIGHTS
+    try:
+        model.load_state_dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path}: cannot be read ({error}). The file is missing or damaged: make it again") from None
+    except RuntimeError as error:
+        raise UserError(f"{path}: does not fit the model that {DESCRIPTION} describes: {error}") from None

@@ -1,0 +1,162 @@
+"""Which command made a folder, from what: written beside every result, checked by everything that reads it.
+
+A stage writes its results into a temporary folder next to the final one, then renames it, so that a folder with a
+`provenance.json` is always complete. A folder's identity is a hash of its files' contents, hence a stage that is
+repeated with the same outcome causes no work downstream.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hubert_iter import __version__
+from hubert_iter.errors import UserError
+
+FILE_NAME = "provenance.json"
+log = logging.getLogger(__name__)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's contents, as hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def identity(path: str | Path) -> str:
+    """Identify an input by content.
+
+    A file by its hash, a folder made by a stage by the hash of its outputs, any other folder (a corpus, say) by the
+    names, sizes and times of its files, since hashing a corpus would take hours.
+    """
+    path = Path(path)
+    if path.is_file():
+        return file_hash(path)
+    if (path / FILE_NAME).is_file():
+        return read(path)["id"]
+    if not path.is_dir():
+        raise UserError(f"{path}: expected an input file or folder, found nothing. Run the stage that makes it first")
+    digest = hashlib.sha256()
+    for file in _files(path):
+        status = file.stat()
+        digest.update(f"{file.relative_to(path)}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def read(folder: str | Path) -> dict:
+    """Read a folder's provenance: command, version, settings, inputs, outputs, id."""
+    path = Path(folder) / FILE_NAME
+    try:
+        record = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise UserError(
+            f"{path}: missing, so {folder} is incomplete or was not made by hubert_iter. "
+            "Run the stage that makes it (again)"
+        ) from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: line {error.lineno}: not valid JSON. Delete {folder} and run its stage again") from None
+    if not {"command", "settings", "inputs", "outputs", "id"} <= record.keys():
+        raise UserError(f"{path}: not a provenance record. Delete {folder} and run its stage again")
+    return record
+
+
+def write(folder: Path, command: str, settings: Mapping, inputs: Mapping[str, str | Path]) -> None:
+    """Record how `folder` was made; its files must be complete. This marks the folder as done."""
+    folder = Path(folder)
+    outputs = {}
+    for file in _files(folder):
+        outputs[str(file.relative_to(folder))] = {"bytes": file.stat().st_size, "sha256": file_hash(file)}
+        _sync(file)
+    listing = "".join(f"{name}\0{entry['sha256']}\n" for name, entry in outputs.items())
+    record = {
+        "command": command,
+        "version": __version__,
+        "settings": _plain(settings),
+        "inputs": {name: {"path": str(path), "id": identity(path)} for name, path in inputs.items()},
+        "outputs": outputs,
+        "id": hashlib.sha256(listing.encode()).hexdigest(),
+    }
+    temporary = folder / (FILE_NAME + ".tmp")
+    temporary.write_text(json.dumps(record, indent=1) + "\n")
+    _sync(temporary)
+    temporary.replace(folder / FILE_NAME)
+    _sync(folder)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One folder, the settings that shape it and the inputs it is made from."""
+
+    folder: Path
+    command: str
+    settings: Mapping
+    inputs: Mapping[str, str | Path]
+
+    def why(self) -> str:
+        """Why the folder must be made (again): "" when it is up to date."""
+        folder = Path(self.folder)
+        if not (folder / FILE_NAME).is_file():
+            return "not made yet"
+        record = read(folder)
+        settings = _plain(self.settings)
+        for key in sorted(settings.keys() | record["settings"].keys()):
+            old, new = record["settings"].get(key), settings.get(key)
+            if old != new:
+                return f"setting {key} changed from {old} to {new}"
+        for name in sorted(self.inputs.keys() | record["inputs"].keys()):
+            if name not in self.inputs or name not in record["inputs"]:
+                return f"input {name} was {'removed' if name not in self.inputs else 'added'}"
+            if identity(self.inputs[name]) != record["inputs"][name]["id"]:
+                return f"input {name} changed ({self.inputs[name]})"
+        for name, entry in record["outputs"].items():
+            if not (folder / name).is_file() or (folder / name).stat().st_size != entry["bytes"]:
+                return f"output {name} is missing or changed"
+        return ""
+
+    def done(self) -> bool:
+        """True, with a message, when the folder is up to date; otherwise say why it is made."""
+        why = self.why()
+        if why:
+            log.info("%s: making %s (%s)", self.command, self.folder, why)
+        else:
+            log.info("%s: %s is up to date, nothing to do", self.command, self.folder)
+        return not why
+
+    @contextmanager
+    def writing(self) -> Iterator[Path]:
+        """Yield an empty folder to write into; it takes the place of the final one only if all goes well."""
+        folder = Path(self.folder)
+        work = folder.with_name(folder.name + ".tmp")
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        try:
+            yield work
+            write(work, self.command, self.settings, self.inputs)
+        except BaseException:
+            shutil.rmtree(work, ignore_errors=True)
+            raise
+        shutil.rmtree(folder, ignore_errors=True)
+        work.replace(folder)
+        _sync(folder.parent)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != FILE_NAME)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _plain(settings: Mapping) -> dict:
+    """The settings as JSON gives them back, so that a tuple equals the list it is read as."""
+    return json.loads(json.dumps(dict(settings), default=str))

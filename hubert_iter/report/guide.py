@@ -1,0 +1,42 @@
+"""How to read a report: what the scores mean and what typical faults look like."""
+
+READING = (
+    (
+        "What PWCCA says",
+        "How much of a property (which phone, word or speaker a segment is) a linear map finds in a layer, on segments "
+        "that the map was not fitted on. Layer 0 is the Transformer's input, conv the convolutions' output before it.",
+    ),
+    (
+        "Between the lines of control",
+        "A network that knew the property perfectly would reach the ceiling (K-1)/K of K classes. Shuffled labels show "
+        "what no knowledge scores. The random network shows what its architecture and the audio give without training.",
+    ),
+    (
+        "Compare along a line and between lines, not between properties",
+        "Levels of phone, word and speaker depend on how many segments and classes there are. Intervals cover the "
+        "choice of segments and of train and test parts; all runs are scored on the same segments.",
+    ),
+    (
+        "Phone or word CCA drops in the last layers",
+        "The usual sign of a first iteration, or of targets learnt online: the last layers specialise in the targets. "
+        "From the second iteration on it should stay or rise.",
+    ),
+    (
+        "High speaker CCA in the last layer",
+        "Too few iterations: the labels still hold who speaks. It should fall from iteration to iteration.",
+    ),
+    (
+        "No gain over iterations",
+        "Poor labels. Compare PNMI and phone purity of the later labels with the MFCC labels'; try another layer as "
+        "teacher, more updates for the teacher, or another number of clusters.",
+    ),
+    (
+        "Masked accuracy near chance",
+        "Chance is the share of the most frequent label. A run that stays there has learnt nothing yet, and its layers "
+        "say nothing about its objective. Give it more updates before comparing.",
+    ),
+    (
+        "Losses of different objectives or numbers of labels",
+        "They are not comparable: each counts another number of alternatives. Compare accuracy with its chance level.",
+    ),
+)

@@ -1,0 +1,94 @@
+"""Figures of the pseudo-labels: quality against aligned phones, agreement between label sets."""
+
+import math
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hubert_iter.report import style
+from hubert_iter.report.figures import RAMP, Canvas
+
+# Names of the scores as people write them; the first three are fractions and share one scale.
+QUALITY = {
+    "cluster_purity": "cluster purity",
+    "phone_purity": "phone purity",
+    "pnmi": "PNMI",
+    "used_clusters": "used clusters",
+    "cluster_entropy": "cluster-size entropy (bits)",
+    "mean_run_length": "mean run length (frames)",
+}
+DRAWN = ("pnmi", "phone_purity", "cluster_purity")
+
+
+def quality(canvas: Canvas, rows: list[dict[str, str]]) -> None:
+    """One panel per purity measure: label sets from top to bottom, one mark per data set."""
+    for metric in DRAWN:
+        values = {(row["labels"], row["set"]): float(row["value"]) for row in rows if row["metric"] == metric}
+        if values:
+            names = list(dict.fromkeys(labels for labels, _set in values))
+            canvas.add(
+                f"labels_{metric}",
+                "labels",
+                f"{QUALITY[metric]} of each label set",
+                lambda figure, metric=metric, values=values, names=names: _panel(
+                    figure.add_subplot(), QUALITY[metric], values, names
+                ),
+                (4.8, 1.3 + 0.38 * len(names)),
+            )
+
+
+def agreement(canvas: Canvas, rows: list[dict[str, str]]) -> None:
+    """Normalised mutual information of every pair of label sets as a matrix."""
+    values = {(row["labels_a"], row["labels_b"]): float(row["value"]) for row in rows if row["metric"] == "nmi"}
+    names = list(dict.fromkeys(name for pair in values for name in pair))
+    if not values:
+        return
+    values |= {(b, a): value for (a, b), value in values.items()}
+    values |= {(name, name): 1.0 for name in names}
+    side = 1.5 + 0.55 * len(names)
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        grid = [[values.get((a, b), math.nan) for b in names] for a in names]
+        axes.pcolormesh(grid, cmap=RAMP, vmin=0, vmax=1, edgecolors=style.SURFACE, linewidth=2)
+        for row, a in enumerate(names):
+            for column, b in enumerate(names):
+                if (a, b) in values:
+                    colour = "#000000" if values[a, b] < 0.45 else "#ffffff"
+                    text = f"{values[a, b]:.2f}"
+                    axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=9, color=colour)
+        ticks = [place + 0.5 for place in range(len(names))]
+        axes.set_xticks(ticks, names, rotation=30, ha="right", rotation_mode="anchor", fontsize=9)
+        axes.set_yticks(ticks, names, fontsize=9)
+        axes.invert_yaxis()
+        axes.grid(False)
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+        axes.set_title("normalised mutual information")
+
+    canvas.add("agreement", "labels", "agreement of label sets", draw, (max(4.8, side + 1.3), max(2.6, side)))
+
+
+def _panel(axes: Axes, title: str, values: dict[tuple[str, str], float], names: list[str]) -> None:
+    sets = list(dict.fromkeys(name for _labels, name in values))
+    for number, name in enumerate(sets):
+        points = [(place, values[labels, name]) for place, labels in enumerate(names) if (labels, name) in values]
+        axes.plot(
+            [value for _place, value in points], [place for place, _value in points], style.MARKERS[number % 8],
+            color=style.THEME[style.SERIES[number % 8]][0], markersize=7, label=name,
+        )  # fmt: skip
+    top = max(values.values())
+    for place, labels in enumerate(names):
+        mine = [values[labels, name] for name in sets if (labels, name) in values]
+        axes.hlines(place, 0, max(mine), color=style.GRID, linewidth=3, zorder=1)
+        if len(sets) == 1:  # several marks on one line: the table has the numbers
+            axes.text(max(mine) + top * 0.04, place, f"{mine[0]:.3f}", va="center", fontsize=9)
+    axes.set_yticks(range(len(names)), names, fontsize=9)
+    axes.set_ylim(len(names) - 0.5, -0.6)
+    axes.set_xlim(0, top * 1.22)
+    axes.grid(axis="y", visible=False)
+    axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5))
+    axes.set(title=title, xlabel=f"{title} (0 to 1)")
+    if len(sets) > 1:
+        axes.legend(fontsize=8, loc="lower right")

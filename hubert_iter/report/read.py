@@ -1,0 +1,230 @@
+"""Gather what a study has produced into plain tables: scores, training metrics, label quality, data, provenance.
+
+Everything but the study file may be missing: a report is worth having while runs are still training. What is missing
+is listed, with the stage that makes it, so that the page can say so.
+"""
+
+import csv
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hubert_iter import provenance, study
+from hubert_iter.analysis import compare
+from hubert_iter.config import read_yaml
+from hubert_iter.errors import UserError
+
+SAMPLE_RATE = 16000
+SCORE_COLUMNS = compare.COLUMNS
+QUALITY_COLUMNS = ("labels", "set", "metric", "value")
+AGREEMENT_COLUMNS = ("labels_a", "labels_b", "metric", "value")
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """How much speech one data set holds."""
+
+    name: str
+    utterances: int
+    hours: float | None
+    speakers: int
+    unaligned: int | None
+
+
+@dataclass(frozen=True)
+class Results:
+    """All tables of one study; `runs` is in the order of the study file, other scored models after."""
+
+    runs: tuple[str, ...]
+    specs: dict[str, study.Run]
+    scores: list[dict[str, str]] = field(default_factory=list)
+    metrics: dict[str, list[dict]] = field(default_factory=dict)
+    configs: dict[str, dict] = field(default_factory=dict)
+    quality: list[dict[str, str]] = field(default_factory=list)
+    agreement: list[dict[str, str]] = field(default_factory=list)
+    data: list[DataSet] = field(default_factory=list)
+    provenance: list[dict] = field(default_factory=list)
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the parts of a report lie; only what exists is listed."""
+
+    study: Path
+    scores: dict[str, Path]
+    metrics: dict[str, Path]
+    configs: dict[str, Path]
+    quality: dict[str, Path]
+    agreement: Path | None
+    data: dict[str, Path]
+    alignments: dict[str, Path]
+    stages: dict[str, Path]
+
+    def inputs(self) -> dict[str, Path]:
+        """Name and path of all that the report depends on, for its provenance."""
+        found: dict[str, Path] = {"study": self.study, **self.stages}
+        made = set(self.stages.values())
+        for kind in ("metrics", "configs", "scores", "quality", "data", "alignments"):
+            for name, path in getattr(self, kind).items():
+                # What lies in a folder made by a stage is covered by that stage's record.
+                if path not in made and path.parent not in made:
+                    found[f"{kind} {name}"] = path
+        if self.agreement and self.agreement.parent not in made:
+            found["agreement"] = self.agreement
+        return found
+
+
+def find(study_file: str | Path, expdir: str | Path, dumpdir: str | Path) -> Sources:
+    """Find the parts of a study's results that exist; `dumpdir` is dump/<study>, beside dump/data."""
+    study_file, expdir, dumpdir = Path(study_file), Path(expdir), Path(dumpdir)
+    if not study_file.is_file():
+        raise UserError(f"{study_file}: expected a study file, found nothing. Name one of conf/study/*.yaml by --study")
+    common = dumpdir.parent
+    stages = {}
+    for base, patterns in (
+        (common, ("data/*", "alignments/*", "mfcc/*")),
+        (dumpdir, ("units/*/*",)),
+        (expdir, ("samples", "*/model", "*/layers*", "*/cca*", "agreement")),
+    ):
+        for pattern in patterns:
+            for folder in sorted(base.glob(pattern)):
+                if (folder / provenance.FILE_NAME).is_file() and not folder.name.endswith(".tmp"):
+                    stages[str(folder.relative_to(base))] = folder
+    agreement = expdir / "agreement" / "scores.tsv"
+    return Sources(
+        study=study_file,
+        scores={
+            str(path.relative_to(expdir)): path
+            for path in sorted(expdir.glob("*/cca*/scores.tsv"))
+            if not path.parent.name.endswith(".tmp")
+        },
+        metrics=_named(expdir.glob("*/metrics.jsonl"), 1),
+        configs=_named(expdir.glob("*/config.yaml"), 1),
+        quality=_named(dumpdir.glob("units/*/quality/scores.tsv"), 2),
+        agreement=agreement if agreement.is_file() else None,
+        data=_named((path for path in common.glob("data/*/utt2spk")), 1, folder=True),
+        alignments=_named((path for path in common.glob("alignments/*/missing.txt")), 1, folder=True),
+        stages=stages,
+    )
+
+
+def read(sources: Sources) -> Results:
+    """Read all parts; UserError with file and line for a part that is there but malformed."""
+    specs = study.read(sources.study).runs
+    scores = compare.load(sources.scores.values())
+    for row in scores:
+        # A model from elsewhere has no updates: it counts as scored at 0.
+        row["update"] = "0" if row["update"] == "-" else row["update"]
+    others = dict.fromkeys([row["run"] for row in scores] + list(sources.metrics))
+    runs = tuple(dict.fromkeys([*specs, *others]))
+    order = {run: place for place, run in enumerate(runs)}
+    scores.sort(key=lambda row: order[row["run"]])  # stable: each run's rows stay in the order of its file
+    results = Results(
+        runs=runs,
+        specs=specs,
+        scores=scores,
+        metrics={run: _metrics(sources.metrics[run]) for run in runs if run in sources.metrics},
+        configs={run: read_yaml(sources.configs[run]) for run in runs if run in sources.configs},
+        quality=_quality(sources, specs),
+        agreement=table(sources.agreement, AGREEMENT_COLUMNS) if sources.agreement else [],
+        data=[_data_set(name, path, sources.alignments.get(name)) for name, path in sources.data.items()],
+        provenance=[_stage(name, folder) for name, folder in sources.stages.items()],
+    )
+    return Results(**{**results.__dict__, "missing": tuple(_missing(results))})
+
+
+def table(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
+    """Read a TSV with a header that has at least `columns`; the last one must be a number."""
+    columns = tuple(columns)
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    if not rows or not set(columns) <= set(rows[0]):
+        found = " ".join(rows[0]) if rows else "an empty file"
+        raise UserError(f"{path}:1: expected the columns {' '.join(columns)}, found {found}. Run its stage again")
+    out = []
+    for number, cells in enumerate(rows[1:], start=2):
+        if len(cells) != len(rows[0]):
+            raise UserError(
+                f"{path}:{number}: expected {len(rows[0])} columns, found {len(cells)}. Run its stage again"
+            )
+        row = dict(zip(rows[0], cells, strict=True))
+        try:
+            float(row["value"])
+        except ValueError:
+            raise UserError(
+                f"{path}:{number}: expected a number as value, found '{row['value']}'. Run its stage again"
+            ) from None
+        out.append(row)
+    return out
+
+
+def _quality(sources: Sources, specs: dict[str, study.Run]) -> list[dict[str, str]]:
+    """Label quality in the order in which the study's runs use the label sets, others after."""
+    used = [spec.labels for spec in specs.values() if spec.labels in sources.quality]
+    names = dict.fromkeys([*used, *sources.quality])
+    return [row for name in names for row in table(sources.quality[name], QUALITY_COLUMNS)]
+
+
+def _named(paths: Iterable[Path], up: int, folder: bool = False) -> dict[str, Path]:
+    """Map the name of the folder `up` levels above each file to the file (or to that folder)."""
+    named = {path.parents[up - 1].name: path.parent if folder else path for path in sorted(paths)}
+    return {name: path for name, path in named.items() if not name.endswith(".tmp")}
+
+
+def _metrics(path: Path) -> list[dict]:
+    """The records in the order of updates; a resumed run may repeat an update, then the later record counts."""
+    records = {}
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line)
+            key = (int(record["update"]), str(record["split"]))
+        except (ValueError, KeyError, TypeError):
+            if number == len(lines):  # a line that is still being written, or that a crash cut off
+                continue
+            raise UserError(
+                f"{path}:{number}: expected a JSON record with update and split, found '{line[:60]}'"
+            ) from None
+        records[key] = record
+    return [records[key] for key in sorted(records)]
+
+
+def _data_set(name: str, folder: Path, alignments: Path | None) -> DataSet:
+    speakers = [line.split()[1] for line in (folder / "utt2spk").read_text().splitlines() if len(line.split()) == 2]
+    hours = None
+    lengths = folder / "utt2num_samples"
+    if lengths.is_file():
+        hours = math.fsum(int(line.split()[1]) for line in lengths.read_text().splitlines()) / SAMPLE_RATE / 3600
+    unaligned = None
+    if alignments is not None:
+        unaligned = len((alignments / "missing.txt").read_text().split("\n")) - 1
+    return DataSet(name, len(speakers), hours, len(set(speakers)), unaligned)
+
+
+def _stage(name: str, folder: Path) -> dict:
+    record = provenance.read(folder)
+    return {key: record[key] for key in ("command", "version", "settings", "id")} | {
+        "folder": name,
+        "inputs": {key: value["id"] for key, value in record["inputs"].items()},
+    }
+
+
+def _missing(results: Results) -> list[str]:
+    scored = {row["run"] for row in results.scores}
+    notes = []
+    unscored = [run for run in results.runs if run not in scored]
+    if unscored:
+        notes.append(f"No CCA scores of {', '.join(unscored)} (stages 7 to 9).")
+    untrained = [run for run, spec in results.specs.items() if spec.trained and run not in results.metrics]
+    if untrained:
+        notes.append(f"No training record of {', '.join(untrained)} (stage 7).")
+    if not results.quality:
+        notes.append("No label quality (stage 10).")
+    if not results.agreement:
+        notes.append("No agreement between label sets (stage 10; needs two label sets).")
+    if not results.data:
+        notes.append("No description of the data (stage 2).")
+    return notes

@@ -1,0 +1,100 @@
+"""Checkpoints that survive any crash: written aside, synced, renamed; weights as safetensors, no pickled code."""
+
+import json
+import logging
+import os
+import re
+import shutil
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from hubert_iter.errors import UserError
+from hubert_iter.models import store
+
+log = logging.getLogger(__name__)
+NAME = re.compile(r"update_(\d+)")
+
+
+class Checkpoints:
+    """The folder of a run's checkpoints; `milestones` are updates that are kept for good."""
+
+    def __init__(self, folder: Path, description: dict, keep: int, milestones: tuple[int, ...] = ()):
+        self.folder = Path(folder)
+        self.description = description
+        self.keep = keep
+        self.milestones = milestones
+
+    def all(self) -> dict[int, Path]:
+        """Complete checkpoints by update, ascending."""
+        found = {}
+        for path in self.folder.glob("update_*"):
+            match = NAME.fullmatch(path.name)
+            if match:
+                found[int(match[1])] = path
+        return dict(sorted(found.items()))
+
+    def last(self) -> Path | None:
+        """The most advanced checkpoint, or None."""
+        return next(reversed(self.all().values()), None)
+
+    def save(self, update: int, model: nn.Module, optimiser: torch.optim.Optimizer, state: dict) -> Path:
+        """Write a checkpoint; the earlier ones are removed only after it is safe on disk."""
+        final = self.folder / f"update_{update}"
+        work = self.folder / f"tmp_{update}"
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        store.write(work, model, {**self.description, "updates": update})
+        torch.save(optimiser.state_dict(), work / "optimiser.pt")
+        torch.save(random_states(), work / "random.pt")
+        (work / "state.json").write_text(json.dumps({**state, "update": update}) + "\n")
+        for path in (*work.iterdir(), work):
+            _sync(path)
+        shutil.rmtree(final, ignore_errors=True)
+        work.replace(final)
+        _sync(self.folder)
+        self._forget()
+        return final
+
+    def restore(self, path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device) -> dict:
+        """Load weights, optimiser and random states; return the rest of the state."""
+        try:
+            store.load_weights(model, path)
+            optimiser.load_state_dict(torch.load(path / "optimiser.pt", map_location=device, weights_only=True))
+            set_random_states(torch.load(path / "random.pt", weights_only=True))
+            return json.loads((path / "state.json").read_text())
+        except (OSError, RuntimeError, ValueError, KeyError) as error:
+            raise UserError(
+                f"{path}: checkpoint cannot be read ({error}). Move it away: the run then goes on from the one before"
+            ) from None
+
+    def _forget(self) -> None:
+        passing = [update for update in self.all() if update not in self.milestones]
+        for update in passing[: -self.keep]:
+            shutil.rmtree(self.folder / f"update_{update}")
+        for path in self.folder.glob("tmp_*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def random_states() -> dict:
+    """torch's generators; all other randomness is a function of the seed and the position."""
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def set_random_states(states: dict) -> None:
+    """Set torch's generators."""
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,62 @@
+"""Where a run's numbers go: metrics.jsonl (the record), TensorBoard (to look at), the log and a progress bar."""
+
+import json
+import logging
+from pathlib import Path
+
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+log = logging.getLogger(__name__)
+
+
+class Metrics:
+    """Writes one process's numbers; a resumed run drops the rows past its checkpoint first."""
+
+    def __init__(self, folder: Path, done: int, updates: int):
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.path = folder / "metrics.jsonl"
+        rows = []
+        if self.path.is_file():
+            rows = [row for line in self.path.read_text().splitlines() if (row := _parse(line)) and row["update"] <= done]
+        temporary = self.path.with_suffix(".tmp")
+        temporary.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        temporary.replace(self.path)
+        self.file = self.path.open("a", buffering=1)
+        self.board = SummaryWriter(folder / "tensorboard", purge_step=done + 1)
+        self.bar = tqdm(total=updates, initial=done, unit=" updates", smoothing=0.05, dynamic_ncols=True)
+        self.last = rows[-1] if rows else {}
+
+    def write(self, update: int, split: str, values: dict[str, float]) -> None:
+        """Record the numbers of one moment."""
+        row = {"update": update, "split": split, **{key: _short(value) for key, value in values.items()}}
+        self.file.write(json.dumps(row) + "\n")
+        for key, value in values.items():
+            self.board.add_scalar(f"{split}/{key}", value, update)
+        shown = " ".join(f"{key} {_short(value)}" for key, value in values.items())
+        with logging_redirect_tqdm():
+            log.info("%s update %d: %s", split, update, shown)
+
+    def advance(self, hours: float) -> None:
+        """One update more on the bar, with the hours of audio seen."""
+        self.bar.set_postfix(audio=f"{hours:.2f} h", refresh=False)
+        self.bar.update()
+
+    def close(self) -> None:
+        """Flush everything."""
+        self.bar.close()
+        self.board.close()
+        self.file.close()
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
+def _parse(line: str) -> dict | None:
+    """A row, or None for the half line that a killed process may leave at the end."""
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError:
+        return None

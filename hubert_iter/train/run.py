@@ -1,0 +1,149 @@
+"""One run of a study from its inputs to a finished model: check, resume or begin, train, write the model."""
+
+import json
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from hubert_iter import provenance
+from hubert_iter.config import write_yaml
+from hubert_iter.data import datadir
+from hubert_iter.errors import UserError
+from hubert_iter.models import store
+from hubert_iter.models.pretrainer import Pretrainer, build
+from hubert_iter.train import checks
+from hubert_iter.train.config import RunConfig
+from hubert_iter.train.distributed import World
+from hubert_iter.train.loop import Material, Trainer
+from hubert_iter.units import labels as units
+
+log = logging.getLogger(__name__)
+ORIGIN = "origin.json"
+"""What an unfinished run is trained on, so that it is only resumed on the same."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Folders a run is trained on; no labels for an objective that makes its own targets."""
+
+    data: Path
+    valid_data: Path
+    labels: Path | None = None
+    valid_labels: Path | None = None
+    init_model: Path | None = None
+
+    def shaping(self) -> dict[str, Path]:
+        """Those that shape the trained weights."""
+        named = {"data": self.data, "labels": self.labels, "init_model": self.init_model}
+        return {name: path for name, path in named.items() if path is not None}
+
+
+def write_random(config: RunConfig, folder: Path) -> None:
+    """The untrained network, the baseline of the analysis."""
+    stage = provenance.Stage(folder / "model", "train", config.shaping(), {})
+    if stage.done():
+        return
+    torch.manual_seed(config.run["seed"])
+    model = build(config.model, config.objective, config.classes, " ".join(config.sources))
+    with stage.writing() as work:
+        store.write(work, model, {**config.as_dict(), "updates": 0})
+    write_yaml(folder / "config.yaml", config.as_dict())
+
+
+def train(config: RunConfig, inputs: Inputs, folder: Path, world: World) -> None:
+    """Train into `folder`, going on where an interrupted call stopped; the result is `folder`/model."""
+    stage = provenance.Stage(folder / "model", "train", config.shaping(), inputs.shaping())
+    if stage.done():
+        return
+    training, held_out = _materials(config, inputs)
+    if world.first:
+        _prepare(folder, stage, config)
+    world.wait()
+    torch.manual_seed(config.run["seed"])
+    model = build(config.model, config.objective, config.classes, " ".join(config.sources))
+    if inputs.init_model:
+        _warm_start(model, inputs.init_model)
+    # Dropout differs between processes, weights do not.
+    torch.manual_seed(config.run["seed"] + world.rank)
+    Trainer(config, model, training, held_out, world).run(folder)
+    if world.first:
+        with stage.writing() as work:
+            store.write(work, model, {**config.as_dict(), "updates": config.run["updates"]})
+    world.wait()
+
+
+def _materials(config: RunConfig, inputs: Inputs) -> tuple[Material, Material]:
+    """Read data and labels and refuse any mixture."""
+    data, valid_data = datadir.read(inputs.data), datadir.read(inputs.valid_data)
+    shared = set(data.utterances) & set(valid_data.utterances)
+    if shared:
+        raise UserError(
+            f"{inputs.valid_data}: {len(shared)} utterance(s) are also in {inputs.data}, {min(u.id for u in shared)} for "
+            "one. Held-out utterances must not be trained on: prepare the sets again (stage 1)"
+        )
+    if config.classes is None:
+        return Material(data, None), Material(valid_data, None)
+    if inputs.labels is None or inputs.valid_labels is None:
+        raise UserError(f"run {config.run['name']}: objective {config.run['objective']} needs --labels and --valid_labels")
+    labels, valid_labels = units.read_labels(inputs.labels), units.read_labels(inputs.valid_labels)
+    units.verify(labels, data, k=config.classes)
+    units.verify(valid_labels, valid_data, k=config.classes)
+    units.verify_same_units(labels, valid_labels)
+    checks.look_at_labels(labels.histogram(), str(inputs.labels))
+    return Material(data, labels), Material(valid_data, valid_labels)
+
+
+def _prepare(folder: Path, stage: provenance.Stage, config: RunConfig) -> None:
+    """Make the run's folder, or take an unfinished one that was begun with the same settings on the same inputs."""
+    origin = {
+        "settings": json.loads(json.dumps(config.shaping())),
+        "inputs": {name: provenance.identity(path) for name, path in stage.inputs.items()},
+    }
+    path = folder / ORIGIN
+    if path.is_file():
+        before = json.loads(path.read_text())
+        if before != origin:
+            _set_aside(folder, _difference(before, origin))
+    elif (folder / "checkpoints").exists():
+        _set_aside(folder, "it does not say what it was trained on")
+    folder.mkdir(parents=True, exist_ok=True)
+    # A finished model that is out of date has led to no _set_aside only where its origin is the same: resume from it.
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(origin, indent=1) + "\n")
+    temporary.replace(path)
+    write_yaml(folder / "config.yaml", config.as_dict())
+
+
+def _difference(before: dict, now: dict) -> str:
+    for name, value in now["inputs"].items():
+        if before["inputs"].get(name) != value:
+            return f"{name} changed"
+    for section, values in now["settings"].items():
+        old = before["settings"].get(section)
+        if old != values:
+            if isinstance(values, dict) and isinstance(old, dict):
+                keys = sorted(key for key in values.keys() | old.keys() if values.get(key) != old.get(key))
+                return ", ".join(f"{section}.{key} changed from {old.get(key)} to {values.get(key)}" for key in keys)
+            return f"{section} changed from {old} to {values}"
+    return "inputs removed"
+
+
+def _set_aside(folder: Path, why: str) -> None:
+    """Move an earlier run that was trained otherwise out of the way; nothing is deleted."""
+    number = 1
+    while (old := folder.with_name(f"{folder.name}.old{number}")).exists():
+        number += 1
+    shutil.move(folder, old)
+    log.warning("%s was trained otherwise (%s): moved to %s", folder, why, old)
+
+
+def _warm_start(model: Pretrainer, folder: Path) -> None:
+    """Take over another run's encoder; the objective's head is made anew."""
+    try:
+        model.encoder.load_state_dict(store.read(folder).encoder.state_dict())
+    except RuntimeError as error:
+        raise UserError(f"{folder}: the encoder of --init_model has another shape than this run's: {error}") from None
+    log.info("weights of the encoder from %s", folder)

@@ -1,0 +1,45 @@
+"""Validation: held-out utterances, always the same crops and masks."""
+
+import numpy as np
+import torch
+
+from hubert_iter.data.audio import SAMPLE_RATE
+from hubert_iter.data.dataset import CropReader
+from hubert_iter.data.sampler import BatchPlan, Crop
+from hubert_iter.models.pretrainer import Pretrainer
+
+SEED = 20_000
+"""Of the masks: fixed for all runs, so that they are scored on the same frames."""
+
+
+def plans(lengths: np.ndarray, max_crop_seconds: float) -> list[BatchPlan]:
+    """One batch per utterance, from its start, uncropped up to the training crop's length."""
+    longest = int(max_crop_seconds * SAMPLE_RATE)
+    return [BatchPlan((Crop(i, 0, int(min(n, longest))),), (SEED, i)) for i, n in enumerate(lengths)]
+
+
+@torch.no_grad()
+def validate(model: Pretrainer, reader: CropReader, batches: list[BatchPlan], device: torch.device) -> dict[str, float]:
+    """Loss terms and statistics, each averaged over masked frames of all held-out utterances."""
+    model.eval()
+    totals: dict[str, float] = {}
+    frames = 0
+    # Masks and crops are fixed, and what an objective draws (negatives, say) is made repeatable too.
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(SEED)
+        for plan in batches:
+            batch = reader.read(plan).to(device)
+            outcome = model(batch)
+            values = {"loss": outcome.loss, **outcome.terms, **outcome.statistics}
+            count = batch.masked.numel()
+            for key, value in values.items():
+                totals[key] = totals.get(key, 0.0) + float(value) * count
+            frames += count
+    model.train()
+    return {key: value / frames for key, value in totals.items()}
+
+
+def chance_accuracy(reader: CropReader, batches: list[BatchPlan]) -> float:
+    """Accuracy of always guessing the most frequent label of the held-out utterances."""
+    counts = np.bincount(np.concatenate([reader.crop_labels(plan.crops[0]) for plan in batches]))
+    return float(counts.max() / counts.sum())

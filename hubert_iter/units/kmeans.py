@@ -1,0 +1,249 @@
+"""Mini-batch k-means on a seeded sample of frames that fits a memory budget.
+
+The method is HuBERT's (scikit-learn's MiniBatchKMeans as fairseq sets it): greedy k-means++ seeds, the best of 20
+starts on a sample, batches of 10,000 frames, at most 100 passes, an end after 100 batches without progress. Two things
+differ, both for speed: the 20 starts are drawn in step, so that distances are large matrix products, and the
+nearest centroids are faiss's.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import faiss
+import numpy as np
+from scipy import sparse
+
+from hubert_iter.errors import UserError
+from hubert_iter.feats.source import FeatureSource
+
+BATCH = 10_000  # frames
+STARTS = 20
+PASSES = 100
+PATIENCE = 100  # batches
+LAST_PASSES = 10
+SEED_FRAMES = 3 * BATCH  # frames among which seeds are drawn
+SEED_MEMORY = 256e6  # bytes of distances held while seeding
+FILE_NAME = "kmeans.npz"
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Centroids float32 [k, D] and how the fit went. Inertia is the mean squared distance per frame."""
+
+    centroids: np.ndarray
+    inertia: float
+    used_clusters: int
+    batches: int
+
+
+def nearest(feats: np.ndarray, centroids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each frame's squared distance to its nearest centroid and that centroid's number (int32)."""
+    distances, labels = faiss.knn(np.ascontiguousarray(feats, np.float32), centroids, 1)
+    return distances[:, 0], labels[:, 0].astype(np.int32)
+
+
+def fit(features: np.ndarray, k: int, seed: int, starts: int = STARTS, passes: int = PASSES) -> Fit:
+    """Cluster features [N, D] (float32) into k; the same seed gives the same centroids."""
+    if len(features) < k:
+        raise UserError(f"k-means: expected at least k = {k} frames, found {len(features)}. Lower k or add data")
+    rng = np.random.default_rng(seed)
+    began = time.monotonic()
+    centroids = _best_start(features, k, rng, starts)
+    log.info("k-means: seeded %d clusters in %.1f s", k, time.monotonic() - began)
+    centroids, batches = _refine(features, centroids, rng, passes)
+    centroids, inertia, used = _finish(features, centroids)
+    return Fit(centroids, inertia, used, batches)
+
+
+def _best_start(features: np.ndarray, k: int, rng: np.random.Generator, starts: int) -> np.ndarray:
+    """Draw several k-means++ starts; return the one with the lowest inertia on a sample of its own."""
+    size = min(len(features), max(SEED_FRAMES, 3 * k))
+    pool = features[_sorted_choice(rng, len(features), size)]
+    held_out = features[_sorted_choice(rng, len(features), size)]
+    trials = 2 + int(np.log(k))  # as scikit-learn
+    together = int(max(1, min(starts, SEED_MEMORY // (4 * size * trials))))
+    best, best_inertia = None, np.inf
+    for begin in range(0, starts, together):
+        for seeds in _plus_plus(pool, k, rng, min(together, starts - begin), trials):
+            centroids = _plain_pass(pool, pool[seeds])[0]
+            inertia = float(nearest(held_out, centroids)[0].mean())
+            if inertia < best_inertia:
+                best, best_inertia = centroids, inertia
+    return best
+
+
+def _plus_plus(pool: np.ndarray, k: int, rng: np.random.Generator, starts: int, trials: int) -> np.ndarray:
+    """Greedy k-means++ (Arthur and Vassilvitskii 2007), several starts in step: frame numbers [starts, k].
+
+    Each new seed is the best of `trials` frames drawn in proportion to their squared distance from the seeds so far.
+    """
+    size = len(pool)
+    norms = np.einsum("nd,nd->n", pool, pool)
+    seeds = np.empty((starts, k), np.int64)
+    seeds[:, 0] = rng.integers(size, size=starts)
+    closest = _distances(pool, norms, seeds[:, 0])  # [starts, N]
+    for number in range(1, k):
+        sums = np.cumsum(closest, axis=1, dtype=np.float64)
+        drawn = rng.random((starts, trials)) * sums[:, -1:]
+        candidates = np.stack([np.searchsorted(row, wanted) for row, wanted in zip(sums, drawn, strict=True)])
+        np.minimum(candidates, size - 1, out=candidates)
+        distances = _distances(pool, norms, candidates.ravel()).reshape(starts, trials, size)
+        np.minimum(distances, closest[:, None], out=distances)
+        chosen = distances.sum(axis=2).argmin(axis=1)
+        seeds[:, number] = candidates[np.arange(starts), chosen]
+        closest = distances[np.arange(starts), chosen]
+    return seeds
+
+
+def _distances(pool: np.ndarray, norms: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """Squared distances [len(frames), N] from some frames of the pool to all of it."""
+    distances = pool[frames] @ pool.T
+    distances *= -2
+    distances += norms
+    distances += norms[frames, None]
+    return np.maximum(distances, 0, out=distances)
+
+
+def _refine(features: np.ndarray, centroids: np.ndarray, rng: np.random.Generator, passes: int) -> tuple[np.ndarray, int]:
+    """Move centroids to the running mean of the frames assigned to them, batch by batch."""
+    size, k = min(BATCH, len(features)), len(centroids)
+    sums, counts = np.zeros(centroids.shape), np.zeros(k)
+    centroids, smooth, best, waited, batches = centroids.copy(), None, np.inf, 0, 0
+    weight = min(1.0, 2 * size / (len(features) + 1))  # of the newest batch in the smoothed inertia
+    for _ in range(passes):
+        order = rng.permutation(len(features))
+        for begin in range(0, len(order) - size + 1, size):
+            batch = features[order[begin : begin + size]]
+            distances, labels = nearest(batch, centroids)
+            counts += np.bincount(labels, minlength=k)
+            sums += _sums(batch, labels, k)
+            seen = counts > 0
+            centroids[seen] = sums[seen] / counts[seen, None]
+            inertia, batches = float(distances.mean()), batches + 1
+            smooth = inertia if smooth is None else (1 - weight) * smooth + weight * inertia
+            best, waited = (smooth, 0) if smooth < best else (best, waited + 1)
+            if waited >= PATIENCE:
+                return centroids, batches
+    return centroids, batches
+
+
+def _finish(features: np.ndarray, centroids: np.ndarray) -> tuple[np.ndarray, float, int]:
+    """Plain passes while they gain; return centroids, their inertia and the number of clusters with a frame."""
+    best, best_inertia, best_used = centroids, np.inf, 0
+    for _ in range(LAST_PASSES):
+        moved, inertia, used = _plain_pass(features, centroids)
+        gain = best_inertia - inertia
+        if gain > 0:
+            best, best_inertia, best_used = centroids, inertia, used
+        if not gain > 1e-3 * inertia:
+            break
+        centroids = moved
+    return best, best_inertia, best_used
+
+
+def _plain_pass(features: np.ndarray, centroids: np.ndarray) -> tuple[np.ndarray, float, int]:
+    """One step of plain k-means: the means of each cluster's frames, the inertia before, the clusters used.
+
+    A cluster without a frame stays where it is.
+    """
+    k, total = len(centroids), 0.0
+    sums, counts = np.zeros(centroids.shape), np.zeros(k)
+    for begin in range(0, len(features), BATCH):
+        part = features[begin : begin + BATCH]
+        distances, labels = nearest(part, centroids)
+        total += float(distances.sum(dtype=np.float64))
+        counts += np.bincount(labels, minlength=k)
+        sums += _sums(part, labels, k)
+    moved, seen = centroids.copy(), counts > 0
+    moved[seen] = sums[seen] / counts[seen, None]
+    return moved, total / len(features), int(seen.sum())
+
+
+def _sums(feats: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
+    """Sum of the frames of each cluster, [k, D]."""
+    size = len(feats)
+    return sparse.csr_array((np.ones(size, np.float32), labels, np.arange(size + 1)), (size, k)).T @ feats
+
+
+def _sorted_choice(rng: np.random.Generator, total: int, size: int) -> np.ndarray:
+    return np.sort(rng.choice(total, size, replace=False, shuffle=False))
+
+
+def fit_source(
+    source: FeatureSource, utts: Sequence[str], k: int, seed: int, portion: float, max_memory_gb: float
+) -> tuple[Fit, dict]:
+    """Fit on a sample of a source's frames; return the fit and the facts of the sample."""
+    chosen = choose_utterances(utts, portion, seed)
+    features, available = sample_frames(source, chosen, seed, max_memory_gb)
+    log.info("k-means: fitting k=%d on %d frames x %d of %s", k, *features.shape, source.path)
+    result = fit(features, k, seed)
+    return result, {"utterances": len(chosen), "frames": len(features), "available_frames": available}
+
+
+def choose_utterances(utts: Sequence[str], portion: float, seed: int) -> list[str]:
+    """Draw a portion of the utterances, at least one, in their given order."""
+    if not 0 < portion <= 1:
+        raise UserError(f"--portion: expected more than 0 and at most 1, found {portion}")
+    if not utts:
+        raise UserError("k-means: the data directory has no utterances")
+    count = max(1, round(portion * len(utts)))
+    return [utts[index] for index in _sorted_choice(np.random.default_rng(seed), len(utts), count)]
+
+
+def sample_frames(
+    source: FeatureSource, utts: Sequence[str], seed: int, max_memory_gb: float
+) -> tuple[np.ndarray, int]:
+    """Collect the frames of `utts`, or as many as the memory budget holds, drawn evenly over the utterances.
+
+    Three quarters of the budget go to the sample, the rest to batches. Returns float32 [N, D] and the frames there were.
+    """
+    available = sum(source.num_frames(utt) for utt in utts)
+    rng, features, seen, filled = np.random.default_rng(seed), None, 0, 0
+    last = began = time.monotonic()
+    for number, (utt, feats) in enumerate(source.stream(utts), 1):
+        if features is None:
+            room = int(0.75 * max_memory_gb * 2**30 / (4 * feats.shape[1]))
+            features = np.empty((min(room, available), feats.shape[1]), np.float32)
+            if room < available:
+                log.warning(
+                    "k-means: %d frames of %d dimensions exceed --max_memory_gb %g: taking every utterance's share of %d",
+                    available, feats.shape[1], max_memory_gb, room,
+                )  # fmt: skip
+        if feats.shape[1] != features.shape[1]:
+            raise UserError(
+                f"{source.path}: utterance {utt}: expected {features.shape[1]} dimensions, found {feats.shape[1]}"
+            )
+        # Shares are rounded on the running total, so that they add up to the whole sample exactly.
+        seen += len(feats)
+        share = seen * len(features) // available - filled
+        kept = feats if share == len(feats) else feats[_sorted_choice(rng, len(feats), share)]
+        features[filled : filled + share] = kept
+        filled += share
+        if time.monotonic() - last > 30:
+            last = time.monotonic()
+            log.info("k-means: read %d of %d utterances, %.0f s", number, len(utts), last - began)
+    return features[:filled], available
+
+
+def save(folder: Path, result: Fit, facts: dict) -> None:
+    """Write kmeans.npz (key "centroids") and fit.json, whose contents repeat exactly when the fit is repeated."""
+    np.savez(Path(folder) / FILE_NAME, centroids=result.centroids)
+    numbers = {name: value for name, value in asdict(result).items() if name != "centroids"}
+    (Path(folder) / "fit.json").write_text(json.dumps(facts | numbers, indent=1) + "\n")
+
+
+def load(folder: Path) -> np.ndarray:
+    """Read a k-means folder's centroids, float32 [k, D]."""
+    path = Path(folder) / FILE_NAME
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return np.ascontiguousarray(arrays["centroids"], np.float32)
+    except FileNotFoundError:
+        raise UserError(f"{path}: expected a fitted k-means, found none. Run fit_kmeans (stage 5)") from None
+    except (KeyError, ValueError, OSError) as error:
+        raise UserError(f"{path}: expected an npz file with an array 'centroids' ({error}). Fit again (stage 5)") from None

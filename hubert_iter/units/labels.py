@@ -1,0 +1,194 @@
+"""Unit labels: each frame's nearest centroid at 50 Hz, assigned as features stream by, never without their origin.
+
+A labels folder holds labels.ark, labels.scp, utt2num_frames and its provenance: which k-means, which features (and so
+which model, by content), which data set. `verify` and `verify_same_units` refuse a mixture.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hubert_iter import provenance
+from hubert_iter.data import audio
+from hubert_iter.data.datadir import DataDir
+from hubert_iter.errors import UserError, summarise
+from hubert_iter.feats import archive
+from hubert_iter.feats.source import UNIT_RATE, FeatureSource, sentence
+
+NAME = "labels"
+SLACK = 2  # frames by which labels and encoder frames may differ at an utterance's end
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Labels(Mapping):
+    """Labels by utterance: int32 [T], read-only views of a memory-mapped file. May be sent to worker processes."""
+
+    folder: Path
+    k: int
+    rate: int
+    provenance: Mapping
+    arrays: archive.Archive
+    lengths: Mapping[str, int]
+
+    def __getitem__(self, utt: str) -> np.ndarray:
+        """The utterance's labels."""
+        return self.arrays[utt]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.arrays)
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+    def __contains__(self, utt: object) -> bool:
+        return utt in self.arrays
+
+    def histogram(self) -> np.ndarray:
+        """How many frames bear each label, int64 [k]; a label out of range is an error naming the utterance."""
+        counts = np.zeros(self.k, np.int64)
+        for utt, labels in self.items():
+            if len(labels) and not (0 <= labels.min() and labels.max() < self.k):
+                raise UserError(
+                    f"{self.folder}: utterance {utt}: expected labels from 0 to {self.k - 1}, found {labels.min()} to "
+                    f"{labels.max()}. Make the labels again (stage 6)"
+                )
+            counts += np.bincount(labels, minlength=self.k)
+        return counts
+
+
+def read_labels(folder: str | Path) -> Labels:
+    """Open a labels folder; its arrays are read when asked for."""
+    folder = Path(folder)
+    record = provenance.read(folder)
+    settings = record["settings"]
+    if not {"k", "rate", "features"} <= settings.keys() or "kmeans" not in record["inputs"]:
+        raise UserError(f"{folder}: expected labels made by make_labels, found the output of {record['command']}")
+    arrays = archive.read_scp(folder / f"{NAME}.scp")
+    if not arrays:
+        raise UserError(f"{folder}: expected labels, found no utterance. Make the labels again (stage 6)")
+    lengths = archive.read_lengths(folder / "utt2num_frames")
+    return Labels(folder, int(settings["k"]), int(settings["rate"]), record, arrays, lengths)
+
+
+def stream(source: FeatureSource, utts: Sequence[str], centroids: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield (utterance, labels at 50 Hz). Of 100 Hz features every second frame is taken, starting with the first."""
+    from hubert_iter.units import kmeans  # loads faiss, which the trainer, a reader of labels, does without
+
+    step = step_of(source.rate)
+    last = began = time.monotonic()
+    for number, (utt, feats) in enumerate(source.stream(utts), 1):
+        if feats.shape[1] != centroids.shape[1]:
+            raise UserError(
+                f"{source.path}: utterance {utt}: expected {centroids.shape[1]} dimensions as the k-means has, "
+                f"found {feats.shape[1]}"
+            )
+        yield utt, kmeans.nearest(feats[::step], centroids)[1]
+        if time.monotonic() - last > 30:
+            last = time.monotonic()
+            log.info("labels: %d of %d utterances, %.0f s", number, len(utts), last - began)
+
+
+def step_of(rate: int) -> int:
+    """How many feature frames pass per label."""
+    if rate % UNIT_RATE:
+        raise UserError(f"expected features at a multiple of {UNIT_RATE} frames/s, found {rate}")
+    return rate // UNIT_RATE
+
+
+def make(source: FeatureSource, data: DataDir, centroids: np.ndarray, folder: Path, final: Path) -> None:
+    """Label a data set; every utterance's label count must fit its encoder frames."""
+    began = time.monotonic()
+    utts = [utt.id for utt in data.utterances]
+    counts = np.zeros(len(centroids), np.int64)
+
+    def checked() -> Iterator[tuple[str, np.ndarray]]:
+        for utt, labels in stream(source, utts, centroids):
+            check_length(utt, len(labels), audio.num_frames(data[utt].num_samples), final)
+            counts[:] += np.bincount(labels, minlength=len(counts))
+            yield utt, labels
+
+    frames = archive.write_vectors(folder, NAME, checked(), final)
+    log.info(
+        "labels: %d utterances, %.2f h, %d of %d clusters used, the largest for %.1f %% of the frames, in %.1f s",
+        len(utts), frames / UNIT_RATE / 3600, (counts > 0).sum(), len(counts), 100 * counts.max() / max(1, frames),
+        time.monotonic() - began,
+    )  # fmt: skip
+
+
+def check_length(utt: str, num_labels: int, num_frames: int, where: str | Path) -> None:
+    """Refuse a label count that differs from the encoder's frames by more than the two a trim may mend."""
+    if abs(num_labels - num_frames) > SLACK:
+        raise UserError(
+            f"{where}: utterance {utt}: expected {num_frames} labels as the encoder has frames (at most {SLACK} more or "
+            f"less), found {num_labels}. The labels are of other audio or another rate: make them again (stage 6)"
+        )
+
+
+def check_features(source: FeatureSource, kmeans: Path) -> None:
+    """Refuse to label with a k-means that was fitted on other features than the source gives."""
+    record = provenance.read(kmeans)
+    fitted, given = record["settings"].get("features"), source.describe()
+    if fitted is None:
+        raise UserError(f"{kmeans}: expected a k-means made by fit_kmeans, found the output of {record['command']}")
+    if fitted != given:
+        model = record["inputs"].get("model") or record["inputs"].get("mfcc") or {}
+        raise UserError(
+            f"{kmeans} was fitted on {sentence(fitted, model.get('path'))}, but the features given are "
+            f"{sentence(given, source.path)}. Give the features that it was fitted on, or fit it again (stage 5)"
+        )
+
+
+def verify(
+    labels: Labels, data: DataDir, *, kmeans: Path | None = None, features: dict | None = None, k: int | None = None
+) -> None:
+    """Refuse labels that are not what a run expects.
+
+    Checked: the data set by content, the rate, that every utterance has labels of the right length, that labels are in
+    range, and where given the k-means' folder, the features (of `describe_layer`, say) and k.
+    """
+    made_from = labels.provenance["inputs"]["data"]
+    if made_from["id"] != provenance.identity(data.path):
+        raise UserError(
+            f"{labels.folder}: these labels were made for {made_from['path']} as it was then, but the data directory given "
+            f"is {data.path} as it is now. Give the labels of that data set, or make them again (stage 6)"
+        )
+    if labels.rate != UNIT_RATE:
+        raise UserError(f"{labels.folder}: expected labels at {UNIT_RATE} Hz, found {labels.rate} Hz")
+    if k is not None and labels.k != k:
+        raise UserError(f"{labels.folder}: expected labels of {k} clusters as the run says, found {labels.k}")
+    found = labels.provenance["settings"]["features"]
+    if features is not None and found != features:
+        raise UserError(
+            f"{labels.folder}: expected labels made from {sentence(features)}, found labels made from {sentence(found)}. "
+            "Make the labels again with the teacher as it is now (stages 5 and 6)"
+        )
+    made_by = labels.provenance["inputs"]["kmeans"]
+    if kmeans is not None and made_by["id"] != provenance.identity(kmeans):
+        raise UserError(
+            f"{labels.folder}: these labels were made with the k-means {made_by['path']} as it was then "
+            f"({made_by['id'][:12]}), but the one given is {kmeans} ({provenance.identity(kmeans)[:12]}). "
+            "Make the labels again (stage 6)"
+        )
+    without = [utt.id for utt in data.utterances if utt.id not in labels]
+    if without:
+        raise UserError(f"{labels.folder}: utterances without labels: {summarise(without)}. Make them again (stage 6)")
+    for utt in data.utterances:
+        check_length(utt.id, len(labels[utt.id]), audio.num_frames(utt.num_samples), labels.folder)
+    labels.histogram()
+
+
+def verify_same_units(labels: Labels, other: Labels) -> None:
+    """Refuse two label sets (training and validation, say) that do not come from the same k-means."""
+    first, second = labels.provenance["inputs"]["kmeans"], other.provenance["inputs"]["kmeans"]
+    if first["id"] != second["id"]:
+        raise UserError(
+            f"{labels.folder} was labelled with the k-means {first['path']} ({first['id'][:12]}), but {other.folder} with "
+            f"{second['path']} ({second['id'][:12]}). Label both with the k-means of the training set (stage 6)"
+        )
+    if labels.rate != other.rate:
+        raise UserError(f"{labels.folder} has {labels.rate} labels/s, but {other.folder} has {other.rate}")

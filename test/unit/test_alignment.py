@@ -1,0 +1,244 @@
+"""TextGrids in both text forms, CTM files, normal labels, labels of frames, and what is wrong with alignments."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hubert_iter.data import aligning, datadir
+from hubert_iter.data.alignment import (
+    Segment,
+    frame_labels,
+    normalise_phone,
+    normalise_word,
+    read_ctm,
+    read_textgrid,
+    write_ctm,
+)
+from hubert_iter.data.datadir import DataDir, Utterance
+from hubert_iter.errors import UserError
+
+WORDS = [(0, 0.1, ""), (0.1, 0.5, "say"), (0.5, 0.9, 'the ""word""'), (0.9, 1.0, "<unk>")]
+PHONES = [(0, 0.1, "sil"), (0.1, 0.3, "S"), (0.3, 0.5, "EY1"), (0.5, 0.9, "DH"), (0.9, 1.0, "spn")]
+
+
+def long_form(tiers) -> str:
+    lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", "xmax = 1", "tiers? <exists>"]
+    lines += [f"size = {len(tiers)}", "item []:"]
+    for n, (name, intervals) in enumerate(tiers, start=1):
+        lines += [f"    item [{n}]:", '        class = "IntervalTier"', f'        name = "{name}"', "        xmin = 0"]
+        lines += ["        xmax = 1", f"        intervals: size = {len(intervals)}"]
+        for m, (start, end, label) in enumerate(intervals, start=1):
+            lines += [f"        intervals [{m}]:", f"            xmin = {start}", f"            xmax = {end} "]
+            lines += [f'            text = "{label}" ']
+    return "\n".join(lines) + "\n"
+
+
+def short_form(tiers) -> str:
+    lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "0", "1", "<exists>", str(len(tiers))]
+    for name, intervals in tiers:
+        lines += ['"IntervalTier"', f'"{name}"', "0", "1", str(len(intervals))]
+        for start, end, label in intervals:
+            lines += [str(start), str(end), f'"{label}"']
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("form", [long_form, short_form])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_both_forms_and_all_of_praats_encodings(tmp_path, form, encoding, line_end):
+    path = tmp_path / "1-2-3.TextGrid"
+    path.write_bytes(form([("words", WORDS), ("phones", PHONES)]).replace("\n", line_end).encode(encoding))
+    tiers = read_textgrid(path)
+    assert tiers["phones"] == [Segment("1-2-3", *interval) for interval in PHONES]
+    assert [s.label for s in tiers["words"]] == ["", "say", 'the "word"', "<unk>"]
+
+
+def test_lines_point_at_the_interval(tmp_path):
+    path = tmp_path / "u.TextGrid"
+    path.write_text(long_form([("words", WORDS), ("phones", PHONES)]))
+    lines = path.read_text().split("\n")
+    for segment in read_textgrid(path)["phones"]:
+        assert f"xmin = {segment.start}" in lines[segment.line - 1]
+
+
+def test_labels_may_hold_anything(tmp_path):
+    path = tmp_path / "u.TextGrid"
+    odd = [(0, 1, "a = 3 ! [1]\n<exists> 7"), (1, 2, "ünï")]
+    path.write_text(short_form([("84 - words", odd), ("84 - phones", odd), ("notes", odd)]), encoding="utf-8")
+    assert [s.label for s in read_textgrid(path)["words"]] == [label for _, _, label in odd]
+
+
+def test_point_tiers_are_passed_over(tmp_path):
+    path = tmp_path / "u.TextGrid"
+    text = short_form([("words", WORDS), ("phones", PHONES)]).replace("<exists>\n2", "<exists>\n3")
+    path.write_text(text + '"TextTier"\n"clicks"\n0\n1\n2\n0.1 "x"\n0.2 "y"\n')
+    assert len(read_textgrid(path)["phones"]) == len(PHONES)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text[:-40], r"u.TextGrid:\d+: expected an interval's \w+, found the end of the file"),
+        (lambda text: text.replace("xmax = 0.3 ", "xmax = soon"), r"u.TextGrid:39: expected an interval's end, found"),
+        (lambda text: text.replace("xmax = 0.3 ", "xmax = 0.05 "), r"u.TextGrid:38: utterance u: interval 'S' ends"),
+        (lambda text: text.replace('"phones"', '"phonemes"'), r"u.TextGrid: expected a tier 'phones', found words, phonem"),
+        (lambda text: text.replace("<exists>", "<absent>"), r"u.TextGrid:6: expected tiers"),
+        (lambda text: text.replace('"TextGrid"', '"Pitch 1"'), r"u.TextGrid:2: expected a Praat TextGrid"),
+        (lambda text: "", r"u.TextGrid:1: expected the file type, found the end"),
+    ],
+)
+def test_broken_textgrids_are_named_by_line(tmp_path, change, message):
+    path = tmp_path / "u.TextGrid"
+    text = long_form([("words", WORDS), ("phones", PHONES)])
+    path.write_text(change(text))
+    with pytest.raises(UserError, match=message):
+        read_textgrid(path)
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [("AH0", "ah"), ("ay1", "ay"), ("EY2", "ey"), ("NG", "ng"), ("AH0_B", "ah"), ("S_S", "s"), ("sil", None)]
+    + [("SIL", None), ("sp", None), ("spn", None), ("", None), ("<eps>", None), ("nsn", None), ("@2", "@2"), ("0", "0")],
+)
+def test_normal_phones(label, expected):
+    assert normalise_phone(label) == expected
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"), [("THE", "the"), ("they're", "they're"), ("", None), ("<unk>", None), ("sil", None)]
+)
+def test_normal_words(label, expected):
+    assert normalise_word(label) == expected
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["b", "a-1", "a"]), st.integers(0, 10**6), st.integers(1, 10**5)), min_size=1, max_size=20
+    )
+)
+def test_ctm_round_trip_to_the_sample(tmp_path_factory, rows):
+    path = tmp_path_factory.mktemp("ctm") / "phones.ctm"
+    segments = [Segment(utt, start / 16000, (start + length) / 16000, "x") for utt, start, length in rows]
+    write_ctm(path, segments)
+    found = read_ctm(path)
+    assert list(found) == sorted(found)
+    key = [(s.utt, round(s.start * 16000), round(s.end * 16000)) for u in found for s in found[u]]
+    assert sorted(key) == sorted((utt, start, start + length) for utt, start, length in rows)
+
+
+def test_neighbours_that_touch_do_so_after_a_round_trip(tmp_path):
+    times = np.cumsum([0, 0.1, 0.0299999, 0.2, 1 / 3, 0.07])
+    write_ctm(tmp_path / "c", [Segment("u", a, b, "x") for a, b in zip(times[:-1], times[1:], strict=True)])
+    found = read_ctm(tmp_path / "c")["u"]
+    assert [s.end for s in found[:-1]] == [s.start for s in found[1:]]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("u 1 0.1 0.2", "c:2: utterance u: .*found 4 columns"),
+        ("u 1 x 0.2 aa", "c:2: utterance u: expected start and duration"),
+        ("u 1 0.1 -0.2 aa", "c:2: utterance u: .*negative"),
+        ("u 1 nan 0.2 aa", "c:2: utterance u: "),
+    ],
+)
+def test_broken_ctm_lines_are_named(tmp_path, line, message):
+    (tmp_path / "c").write_text(f";; comment\n{line}\n")
+    with pytest.raises(UserError, match=message):
+        read_ctm(tmp_path / "c")
+
+
+def test_a_label_with_a_space_cannot_be_written(tmp_path):
+    with pytest.raises(UserError, match="utterance u: label 'a b'"):
+        write_ctm(tmp_path / "c", [Segment("u", 0, 1, "a b")])
+
+
+def test_frames_take_the_phone_at_their_centre():
+    # Centres of frames 0 to 4: 200, 520, 840, 1160, 1480 samples.
+    segments = [Segment("u", 520 / 16000, 840 / 16000, "b"), Segment("u", 0.0, 200 / 16000, "a")]
+    segments += [Segment("u", 1100 / 16000, 9.0, "c")]
+    labels = frame_labels(segments, 5, {"a": 0, "b": 1, "c": 2})
+    assert labels.tolist() == [-1, 1, -1, 2, 2]
+    assert labels.dtype == np.int32
+    assert frame_labels([], 2, {}).tolist() == [-1, -1]
+    with pytest.raises(UserError, match="utterance u: phone 'c'"):
+        frame_labels(segments, 5, {"a": 0, "b": 1})
+
+
+@pytest.fixture
+def data(tmp_path) -> DataDir:
+    datadir.write(tmp_path / "d", [Utterance(key, "s", 16000, "x") for key in ("u1", "u2", "u3")])
+    return datadir.read(tmp_path / "d")
+
+
+def grids(folder, **phones) -> None:
+    for key, intervals in phones.items():
+        path = folder / "part" / "7" / f"{key}.TextGrid"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(long_form([("words", [(0, 0.5, "A"), (0.5, 1, "B")]), ("phones", intervals)]))
+
+
+def test_textgrids_become_ctm_without_silence(tmp_path, data):
+    grids(tmp_path / "g", u1=PHONES, u2=[(0, 0.5, "AA1"), (0.5, 1.02, "B")], other=PHONES)
+    found = aligning.gather(data, tmp_path / "g", tmp_path / "none")
+    assert found.faults == []
+    assert found.missing(data) == ["u3"]
+    with pytest.raises(UserError, match="1 of 3 utterances have no alignment .at most 0 allowed.: u3.*--max_missing 1"):
+        aligning.refuse_missing(data, found, 0, tmp_path / "list.txt")
+    assert (tmp_path / "list.txt").read_text() == "u3 no alignment\n"
+    aligning.write(tmp_path / "out", found, aligning.refuse_missing(data, found, 1, tmp_path / "list.txt"))
+    assert not (tmp_path / "list.txt").exists()
+    phones = read_ctm(tmp_path / "out" / "phones.ctm")
+    assert [s.label for s in phones["u1"]] == ["s", "ey", "dh"]
+    assert phones["u2"][-1].end == 1.0  # cut to the audio: aligners count one frame too many
+    assert (tmp_path / "out" / "missing.txt").read_text() == "u3 no alignment\n"
+
+
+def test_linked_folders_are_entered(tmp_path, data):
+    grids(tmp_path / "real", u1=PHONES)
+    (tmp_path / "g").mkdir()
+    (tmp_path / "g" / "linked").symlink_to(tmp_path / "real")
+    assert aligning.from_textgrids(data, tmp_path / "g").missing(data) == ["u2", "u3"]
+
+
+@pytest.mark.parametrize(
+    ("intervals", "kind", "message"),
+    [
+        ([(0, 0.5, "AA"), (0.5, 1.2, "B")], "bounds", "'B' from 0.5 to 1.2 s is out of bounds, the audio lasts 1 s"),
+        ([(0, 0.5, "AA"), (0.4, 1.0, "B")], "overlap", "'B' from 0.4 to 1 s overlaps 'AA' from 0 to 0.5 s"),
+    ],
+)
+def test_alignments_out_of_bounds_or_overlapping(tmp_path, data, intervals, kind, message):
+    grids(tmp_path / "g", u1=PHONES, u2=intervals, u3=PHONES)
+    found = aligning.from_textgrids(data, tmp_path / "g")
+    (fault,) = found.faults
+    assert (fault.kind, fault.utterance, fault.message) == (kind, "u2", message)
+    lines = (tmp_path / "g/part/7/u2.TextGrid").read_text().split("\n")
+    assert f"xmin = {intervals[1][0]}" in lines[fault.line - 1]
+    assert found.missing(data) == []
+    aligning.write(tmp_path / "out", found, [])
+    assert "u2" not in read_ctm(tmp_path / "out" / "phones.ctm")
+    assert (tmp_path / "out" / "missing.txt").read_text().startswith("u2 ")
+
+
+def test_an_unreadable_textgrid_is_one_fault_with_its_line(tmp_path, data):
+    grids(tmp_path / "g", u1=PHONES, u2=PHONES, u3=PHONES)
+    path = tmp_path / "g/part/7/u2.TextGrid"
+    path.write_text(path.read_text()[:400])
+    (fault,) = aligning.from_textgrids(data, tmp_path / "g").faults
+    assert fault.utterance == "u2"
+    assert fault.line > 10
+    assert "cut off" in fault.message
+    assert not fault.message.startswith(str(path))
+
+
+def test_own_ctm_goes_before_textgrids(tmp_path, data):
+    grids(tmp_path / "g", u1=PHONES)
+    for tier in ("phones", "words"):
+        (tmp_path / f"{tier}.ctm").write_text("".join(f"u{n} 1 0.1 0.25 AH1\n" for n in (1, 2, 3, 9)))
+    found = aligning.gather(data, tmp_path / "g", tmp_path)
+    assert found.missing(data) == []
+    assert found.tiers["phones"]["u3"] == [Segment("u3", 0.1, 0.35, "ah")]
+    with pytest.raises(UserError, match="expected alignments, found none"):
+        aligning.choose_source(tmp_path / "nowhere", tmp_path / "g")

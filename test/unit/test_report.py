@@ -1,0 +1,298 @@
+"""The report from small made-up results: complete, incomplete, malformed, repeated."""
+
+import json
+import math
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from hubert_iter import provenance
+from hubert_iter.bin import report
+from hubert_iter.errors import UserError
+from hubert_iter.report import curves, figures, read, tables, training_figures, write
+
+STUDY = """model: tiny
+train: mini
+runs:
+  random: {objective: none}
+  hubert_it1: {objective: hubert, targets: mfcc, k: 100, updates: 2000}
+  hubert_it2: {objective: hubert, targets: hubert_it1@2, k: 100, updates: 2000}
+"""
+RUNS = ("random", "hubert_it1", "hubert_it2")
+LAYERS = ("conv", "0", "1", "2", "3")
+CLASSES = {"phone": 39, "word": 500, "speaker": 40}
+
+
+def make_study(root: Path) -> list[str]:
+    """Lay out the results of a small study below `root`; return the options of the report."""
+    (root / "study.yaml").write_text(STUDY)
+    for number, run in enumerate(RUNS):
+        updates = [1000, 2000] if run == "hubert_it2" else [2000 * (number > 0)]
+        add_scores(root / "exp/toy" / run / "cca", run, updates, 0.1 * number)
+        if number:
+            add_training(root / "exp/toy" / run, number)
+    add_labels(root / "dump/toy/units", {"mfcc_k100": 0.31, "hubert_it1@2_k100": 0.42})
+    folder = root / "exp/toy/agreement"
+    folder.mkdir()
+    (folder / "scores.tsv").write_text(
+        "labels_a\tlabels_b\tmetric\tvalue\n"
+        "mfcc_k100\thubert_it1@2_k100\tnmi\t0.41\n"
+        "mfcc_k100\thubert_it1@2_k100\tentropy_a_given_b\t2.5\n"
+    )
+    for name, count in (("train", 30), ("eval", 6)):
+        add_data(root / "dump" / "data" / name, count)
+    out = root / "exp/toy/report"
+    return [
+        "--study", str(root / "study.yaml"), "--expdir", str(root / "exp/toy"), "--dumpdir", str(root / "dump/toy"),
+        "--out", str(out), "--title", "Toy <study>", "--data_note", "synthetic speech; its speakers are easy to tell",
+    ]  # fmt: skip
+
+
+def add_scores(folder: Path, run: str, updates: list, gain: float) -> None:
+    """Scores with 3 sample sets and 3 trials whose spread is known."""
+    rows = ["run\tupdate\tlayer\tproperty\tmetric\tsample_set\ttrial\tvalue"]
+    for update in updates:
+        for prop, classes in CLASSES.items():
+            for layer, tap in enumerate(LAYERS):
+                sign = -1 if prop == "speaker" else 1
+                level = 0.3 + sign * gain * math.sin(layer / 2) + (update if update != "-" else 0) / 50000
+                for number in range(9):
+                    jitter = 0.01 * (number - 4) / 4
+                    where = f"{number // 3}\t{number % 3}"
+                    values = {"pwcca": level + jitter, "mean_cca": level + jitter, "null_pwcca": jitter}
+                    for metric, value in values.items():
+                        rows.append(f"{run}\t{update}\t{tap}\t{prop}\t{metric}\t{where}\t{value:.6f}")
+            for sample_set in range(3):
+                for metric, value in (("num_instances", 6000), ("num_classes", classes), ("ceiling", 1 - 1 / classes)):
+                    rows.append(f"{run}\t{update}\t-\t{prop}\t{metric}\t{sample_set}\t-\t{value}")
+    folder.mkdir(parents=True)
+    (folder / "scores.tsv").write_text("\n".join(rows) + "\n")
+    provenance.write(folder, "score_cca", {"trials": 3, "name": run}, {})
+
+
+def add_training(folder: Path, number: int) -> None:
+    """A falling loss and rising accuracy, and the run's settings."""
+    records = []
+    for update in range(50, 2001, 50):
+        common = {"update": update, "hours": update / 100, "seconds": 2.0 * update, "chance": 0.02}
+        done = 1 - math.exp(-update / 800)
+        records.append(common | {"split": "train", "loss": 4.6 - done, "accuracy": 0.02 + 0.2 * done * number})
+        if update % 250 == 0:
+            records.append(common | {"split": "valid", "loss": 4.7 - done, "accuracy": 0.02 + 0.18 * done * number})
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    (folder / "config.yaml").write_text(
+        f"model: {{num_layers: 3, width: 192}}\ntrain: {{learning_rate: 0.001}}\nrun: {{updates: {1000 * number}}}\n"
+    )
+
+
+def add_labels(units: Path, pnmi: dict[str, float]) -> None:
+    """Quality of label sets on the evaluation set."""
+    for labels, value in pnmi.items():
+        folder = units / labels / "quality"
+        folder.mkdir(parents=True)
+        scores = {"cluster_purity": 0.1, "phone_purity": value + 0.1, "pnmi": value, "used_clusters": 98}
+        (folder / "scores.tsv").write_text(
+            "labels\tset\tmetric\tvalue\n" + "".join(f"{labels}\teval\t{a}\t{b}\n" for a, b in scores.items())
+        )
+        provenance.write(folder, "score_labels", {"name": labels}, {})
+
+
+def add_data(folder: Path, count: int) -> None:
+    """A data directory of `count` utterances of a minute by three speakers, two of them without alignment."""
+    folder.mkdir(parents=True)
+    names = [f"s{number % 3}-{number:03d}" for number in range(count)]
+    (folder / "utt2spk").write_text("".join(f"{name} {name[:2]}\n" for name in names))
+    (folder / "utt2num_samples").write_text("".join(f"{name} {16000 * 60}\n" for name in names))
+    alignments = folder.parent.parent / "alignments" / folder.name
+    alignments.mkdir(parents=True)
+    (alignments / "missing.txt").write_text("".join(f"{name}\n" for name in names[:2]))
+
+
+class Page(HTMLParser):
+    """Collects what a browser would see."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.text, self.tags, self.ids, self.links = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        """Keep tags, ids and addresses."""
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value)
+            if name in ("src", "href", "xlink:href"):
+                self.links.append(value)
+
+    def handle_data(self, data):
+        """Keep the text."""
+        self.text.append(data)
+
+
+@pytest.fixture
+def options(tmp_path) -> list[str]:
+    """Options of the report of a complete small study."""
+    return make_study(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> list[str]:
+    """Options of a report that has been made; tests must not change it."""
+    options = make_study(tmp_path_factory.mktemp("finished"))
+    report.main(options)
+    return options
+
+
+def folder_of(options: list[str]) -> Path:
+    """The report's folder."""
+    return Path(options[options.index("--out") + 1])
+
+
+def test_page_is_complete_and_self_contained(finished):
+    page = Page((folder_of(finished) / "index.html").read_text())
+    assert len(page.ids) == len(set(page.ids))
+    assert all(link.startswith("#") for link in page.links) and "script" not in page.tags and "img" not in page.tags
+    assert {link[1:] for link in page.links} <= set(page.ids)
+    # 3 properties, 3 heat maps, 4 training panels, 3 label panels, 1 agreement matrix
+    assert page.tags.count("svg") == 14
+    text = "".join(page.text)
+    assert "Toy <study>" in text and "synthetic speech" in text and "Not in this report" not in text
+    for words in ("ceiling 0.974", "shuffled labels", "hubert_it1@2_k100", "mfcc, k=100", "0.50", "1 h 06 min"):
+        assert words in text, words
+
+
+def test_scores_keep_every_row(finished):
+    rows = read.table(folder_of(finished) / "scores.tsv", read.SCORE_COLUMNS)
+    written = [line for run in RUNS for line in (folder_of(finished).parent / run / "cca/scores.tsv").open()][1:]
+    assert len(rows) == len(written) - (len(RUNS) - 1)
+    assert [row["run"] for row in rows] == sorted((row["run"] for row in rows), key=RUNS.index)
+    labels = read.table(folder_of(finished) / "labels.tsv", read.QUALITY_COLUMNS)
+    assert [row["value"] for row in labels if row["metric"] == "pnmi"] == ["0.31", "0.42"]
+
+
+def test_report_is_identical_when_repeated(finished, tmp_path):
+    other = [*finished]
+    other[other.index("--out") + 1] = str(tmp_path / "elsewhere")
+    report.main(other)
+    assert provenance.read(tmp_path / "elsewhere")["id"] == provenance.read(folder_of(finished))["id"]
+
+
+def test_report_is_redone_only_when_something_it_shows_changed(options, monkeypatch):
+    written = []
+    monkeypatch.setattr(write, "write", lambda *args: written.append(args))
+    report.main(options)
+    report.main(options)
+    assert len(written) == 1
+    metrics = folder_of(options).parent / "hubert_it1" / "metrics.jsonl"
+    metrics.write_text(metrics.read_text().replace('"loss": 4.', '"loss": 3.'))
+    report.main(options)
+    report.main([*options, "--data_note", "another"])
+    assert len(written) == 3
+    (folder_of(options).parent / "hubert_it1" / "checkpoints").mkdir()
+    report.main([*options, "--data_note", "another"])
+    assert len(written) == 3
+
+
+def test_nothing_but_the_study_file(tmp_path):
+    (tmp_path / "study.yaml").write_text(STUDY)
+    report.main(
+        ["--study", str(tmp_path / "study.yaml"), "--expdir", str(tmp_path / "exp"), "--dumpdir",
+         str(tmp_path / "dump/toy"), "--out", str(tmp_path / "out")]
+    )  # fmt: skip
+    text = (tmp_path / "out" / "index.html").read_text()
+    for words in ("No CCA scores of random", "No training record of hubert_it1", "No label quality"):
+        assert words in text
+    assert "No training record of random" not in text
+    assert "No scores yet" in (tmp_path / "out" / "RESULTS.md").read_text()
+
+
+def test_summary_has_one_row_per_layer_and_the_sentences(finished):
+    text = (folder_of(finished) / "RESULTS.md").read_text()
+    table = text[text.index("phone: PWCCA") :].split("\n\n")[1].splitlines()
+    assert [line.split("|")[1].strip() for line in table[2:]] == [*LAYERS, "shuffled"]
+    assert len({line.count("|") for line in table}) == 1
+    assert "beat the MFCC labels" in text and "held-out masked frames predicted right" in text
+    picture = re.search(r"\]\((figures/.*?)\)", text).group(1)
+    assert (folder_of(finished) / picture).read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("0.31", "high"), r"scores\.tsv:4: expected a number as value, found 'high'"),
+        (("labels\tset", "set"), r"scores\.tsv:1: expected the columns labels set metric value"),
+        (("eval\tpnmi", "pnmi"), r"scores\.tsv:4: expected 4 columns, found 3"),
+    ],
+)
+def test_malformed_tables_are_refused_with_file_and_line(options, change, message):
+    path = folder_of(options).parents[2] / "dump/toy/units/mfcc_k100/quality/scores.tsv"
+    path.write_text(path.read_text().replace(*change))
+    with pytest.raises(UserError, match=message):
+        report.main(options)
+    assert not folder_of(options).exists()
+
+
+def test_a_metrics_line_cut_off_by_a_crash_is_left_out(tmp_path):
+    make_study(tmp_path)
+    path = tmp_path / "exp/toy/hubert_it1/metrics.jsonl"
+    sources = read.find(tmp_path / "study.yaml", tmp_path / "exp/toy", tmp_path / "dump/toy")
+    before = read.read(sources).metrics
+    path.write_text(path.read_text() + '{"update": 2050, "spl')
+    assert read.read(sources).metrics == before
+    path.write_text(path.read_text() + '\n{"update": 2050, "split": "train"}\n')
+    with pytest.raises(UserError, match=r"metrics\.jsonl:49: expected a JSON record"):
+        read.read(sources)
+
+
+def test_models_without_updates_and_outside_the_study_are_shown_last(tmp_path):
+    make_study(tmp_path)
+    add_scores(tmp_path / "exp/toy/a_model/cca", "a_model", ["-"], 0.0)
+    results = read.read(read.find(tmp_path / "study.yaml", tmp_path / "exp/toy", tmp_path / "dump/toy"))
+    assert results.runs == (*RUNS, "a_model")
+    assert curves.from_scores(results.scores).updates("a_model") == [0]
+
+
+def test_points_have_the_mean_and_interval_of_nine_trials(tmp_path):
+    make_study(tmp_path)
+    results = read.read(read.find(tmp_path / "study.yaml", tmp_path / "exp/toy", tmp_path / "dump/toy"))
+    found = curves.from_scores(results.scores)
+    point = found.last("hubert_it2", "phone")["1"]
+    level = 0.3 + 0.2 * math.sin(1.0) + 2000 / 50000  # at the last of two updates, second layer after conv
+    assert point.count == 9 and point.mean == pytest.approx(level, abs=1e-6) and 0.003 < point.half < 0.02
+    assert found.facts["word"]["num_classes"] == (500.0,)
+    assert found.layers(results.runs, "phone") == list(LAYERS)
+
+
+def test_a_missing_study_file_is_named(tmp_path):
+    with pytest.raises(UserError, match="expected a study file"):
+        read.find(tmp_path / "none.yaml", tmp_path, tmp_path)
+
+
+def test_labels_at_line_ends_keep_order_and_distance():
+    heights = figures.spread([0.5, 0.5, 0.52, 0.95, 0.99, 0.1], 0.06)
+    ordered = sorted(heights)
+    assert all(b - a >= 0.06 - 1e-9 for a, b in zip(ordered, ordered[1:], strict=False))
+    assert ordered[0] >= 0 and ordered[-1] <= 1 and heights[5] == pytest.approx(0.1)
+    assert heights[0] < heights[2] < heights[3] < heights[4]
+
+
+def test_thinning_keeps_the_mean():
+    points = [(float(x), float(x % 7)) for x in range(1400)]
+    thinned = training_figures.thin(points, 100)
+    assert len(thinned) == 100
+    assert sum(y for _x, y in thinned) / 100 == pytest.approx(sum(y for _x, y in points) / 1400)
+
+
+def test_values_that_are_not_finite_are_not_drawn():
+    records = [{"update": 1, "split": "train", "loss": math.nan}, {"update": 2, "split": "train", "loss": 1.0}]
+    assert training_figures.series(records, "update", "loss", "train") == [(2.0, 1.0)]
+
+
+def test_settings_that_differ_are_apart_from_shared_ones(options, tmp_path):
+    results = read.read(read.find(tmp_path / "study.yaml", tmp_path / "exp/toy", tmp_path / "dump/toy"))
+    different, shared = tables.settings_tables(results)
+    assert different.rows == [["run.updates", "1000", "2000"]]
+    assert ["train.learning_rate", "0.001"] in shared.rows

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Run the tests in the project's environment; arguments go to pytest, e.g. tools/test.sh test/shell -x
+set -euo pipefail
+tools=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
+. "${tools}/activate_python.sh"
+cd "${tools}/.."
+exec python3 -m pytest "$@"
