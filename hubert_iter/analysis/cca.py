@@ -16,7 +16,7 @@ Conventions:
 - Correlations are those of the test part's variates (projected with the train part's weights) and keep their sign, so
   the null scatters around 0.
 - A label view of K classes has rank K - 1. The null direction (0/0) counts as a correlation of 0 with the mean weight
-  of the others, so a perfect layer scores exactly (K - 1) / K in both metrics. So does each direction beyond a layer's D.
+  of the others, so a perfect layer scores exactly (K - 1) / K in both metrics. So count directions beyond a layer's D.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,8 @@
 """Means over trials with intervals.
 
 Trials share most of their train instances, so their spread alone understates the error; intervals are 95 % with the
-correction of Nadeau and Bengio (2003) for resampled train sets: t * sd * sqrt(1 / n + test / train), test / train = 1 / 8.
+correction of Nadeau and Bengio (2003) for resampled train sets: t * sd * sqrt(1 / n + test / train), where
+test / train = 1 / 8.
 """
 
 import math

@@ -1,8 +1,8 @@
 """Make the synthetic corpus: speech by espeak-ng in many voices, with exact phone and word alignments.
 
-Writes the data directories train, valid and eval, each with its audio, phones.ctm and words.ctm. No speaker and no voice
-of eval is in train or valid, and no sentence is in two of them. For hours of speech raise --sentences_per_speaker (about
-2.8 s each; when a speaker has said them all, they come again at another rate and pitch) and --num_speakers.
+Writes the data directories train, valid and eval, each with its audio, phones.ctm and words.ctm. No speaker and no
+voice of eval is in train or valid, and no sentence is in two of them. For hours of speech raise --sentences_per_speaker
+(about 2.6 s each; when a speaker has said them all, they come again at another rate and pitch) and --num_speakers.
 """
 
 from dataclasses import asdict

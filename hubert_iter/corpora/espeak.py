@@ -1,8 +1,8 @@
 """Speech from espeak-ng through ctypes, with the time of every phoneme and word to the sample.
 
-The library keeps state between sentences (phase, pseudo-random voicing), so the same sentence sounds a little different
-each time it is spoken. A `Synthesiser` therefore loads a copy of the library of its own: what it says depends on nothing
-but what it was asked before.
+The library keeps state between sentences (phase, pseudo-random voicing), so the same sentence sounds a little
+different each time it is spoken. A `Synthesiser` therefore loads a copy of the library of its own: what it says depends
+on nothing but what it was asked before.
 """
 
 import _ctypes
@@ -171,8 +171,8 @@ def _spans(
 
     Three facts of the library decide the boundaries. A stop's closure (digital silence) comes before its event: the
     silence is the stop's, unless a pause precedes. After a liquid or nasal, a vowel's event comes after its first
-    frames: at the start of a word the word's event tells where they begin. An l or r after a vowel may be nothing but the
-    end of that vowel, its own event having no sound: it gets the last third of the two.
+    frames: at the start of a word the word's event tells where they begin. An l or r after a vowel may be nothing but
+    the end of that vowel, its own event having no sound: it gets the last third of the two.
     """
     entries = _entries(events)
     sounding = np.flatnonzero(samples)

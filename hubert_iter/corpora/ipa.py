@@ -5,8 +5,8 @@ the word: a Scottish "face" vowel is `ey`, a British "bath" vowel with a long a 
 - Schwa, the vowel of "strut" and the reduced a (ə, ʌ, ɐ) are all `ah`; r-coloured ones are `er`.
 - Centring diphthongs of accents without r (near, square, cure) take the label of the vowel they begin with.
 - The tap and the glottal stop stand for t in espeak's rules, and are `t`.
-- Where one phoneme is two phones (American "ar", the "le" of "table") it is divided in the middle: a time that the library
-  does not give.
+- Where one phoneme is two phones (American "ar", the "le" of "table") it is divided in the middle: a time that the
+  library does not give.
 - Stress marks are dropped; so is the palatal glide that links two words (ʲ), whose time goes to the phone before it.
 """
 

@@ -111,7 +111,7 @@ def test_null_lies_within_its_interval_of_zero_though_the_signal_is_strong():
 def test_more_signal_scores_higher():
     scores = [mean_pwcca(run(*speechlike(20, 60, 48, signal))) for signal in (0.0, 0.2, 0.4, 0.8, 1.6)]
     assert scores == sorted(scores)
-    assert scores[0] < 0.05 and scores[-1] > 0.85
+    assert scores[0] < 0.05 and scores[-1] > 0.8
 
 
 def test_scores_repeat_to_the_last_digit():

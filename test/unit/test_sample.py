@@ -26,7 +26,13 @@ VOCABULARY = [f"w{index}" for index in range(8)]
 
 @pytest.mark.parametrize(
     ("start", "end", "expected"),
-    [(0.0, 0.02, (0, 1)), (0.14, 0.28, (7, 14)), (0.13, 0.15, (6, 8)), (0.059999999, 0.06, (3, 3)), (1.9, 2.3, (95, 99))],
+    [
+        (0.0, 0.02, (0, 1)),
+        (0.14, 0.28, (7, 14)),
+        (0.13, 0.15, (6, 8)),
+        (0.059999999, 0.06, (3, 3)),
+        (1.9, 2.3, (95, 99)),
+    ],
 )
 def test_frames_are_floor_to_ceil_clamped_and_deaf_to_rounding(start, end, expected):
     assert sample.frames_of(start, end, total=99) == expected
