@@ -88,7 +88,7 @@ def decode(utterance: "Utterance") -> int:
             if shortened:
                 found = f"its header promises {shortened[1]} bytes of samples, found {shortened[2]}"
                 raise AudioError(utterance, f"truncated: {found}")
-            if last > stated + OVERSHOOT * SAMPLE_RATE or first >= last:
+            if last > stated + OVERSHOOT * SAMPLE_RATE or first > min(last, stated):
                 found = f"expected {last / SAMPLE_RATE:.3f} s as segments says, found {stated / SAMPLE_RATE:.3f} s"
                 raise AudioError(utterance, found)
             last = min(last, stated)

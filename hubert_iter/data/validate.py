@@ -178,7 +178,7 @@ def _candidates(path: Path, tables: dict[str, dict[str, Row]], findings: Finding
             message = str(error).split(f"utterance {key}: ", 1)[-1]
             findings.faults.append(Fault("segments", str(path / source), row.line, key, message, (key,)))
     _check_spk2utt(path, tables, findings)
-    for row in tables.get("spk2gender", {}).values():
+    for row in list(tables.get("spk2gender", {}).values()):
         if row.value not in ("m", "f"):
             message = f"speaker {row.key}: expected m or f, found '{row.value}'"
             findings.faults.append(Fault("gender", str(path / "spk2gender"), row.line, "", message))
@@ -201,13 +201,13 @@ def _check_spk2utt(path: Path, tables: dict[str, dict[str, Row]], findings: Find
         return
     file = str(path / "spk2utt")
     speaker_of = {key: row.value for key, row in tables["utt2spk"].items()}
-    listed: set[str] = set()
+    listed = set(findings.dropped())  # what has a fault already is not named twice
     for row in tables["spk2utt"].values():
         for key in row.value.split():
-            listed.add(key)
-            if speaker_of.get(key) != row.key:
+            if key not in listed and speaker_of.get(key) != row.key:
                 message = f"is of speaker {row.key}, utt2spk says {speaker_of.get(key, 'nothing')}"
                 findings.faults.append(Fault("speaker", file, row.line, key, message))
+        listed.update(row.value.split())
     for key in sorted(speaker_of.keys() - listed):
         message = f"not in spk2utt, utt2spk gives it speaker {speaker_of[key]}"
         findings.faults.append(Fault("speaker", file, 0, key, message))

@@ -226,6 +226,8 @@ class Trainer:
             pin_memory=self.world.device.type == "cuda",
             prefetch_factor=4 if self.config.train.workers else None,
             worker_init_fn=_leave_signals_to_trainer,
+            # Of its own, so that opening the loader (on resuming, too) draws nothing from the generator of dropout.
+            generator=torch.Generator(),
         )
         return iter(loader)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubert_iter.data import aligning, datadir
@@ -112,13 +112,16 @@ def test_normal_words(label, expected):
     assert normalise_word(label) == expected
 
 
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["b", "a-1", "a"]), st.integers(0, 10**6), st.integers(1, 10**5)), min_size=1, max_size=20
+        st.tuples(st.sampled_from(["b", "a-1", "a"]), st.integers(0, 10**6), st.integers(1, 10**5)),
+        min_size=1,
+        max_size=20,
     )
 )
 def test_ctm_round_trip_to_the_sample(tmp_path_factory, rows):
-    path = tmp_path_factory.mktemp("ctm") / "phones.ctm"
+    path = tmp_path_factory.getbasetemp() / "round_trip.ctm"
     segments = [Segment(utt, start / 16000, (start + length) / 16000, "x") for utt, start, length in rows]
     write_ctm(path, segments)
     found = read_ctm(path)

@@ -1,13 +1,14 @@
 """Validation utterances: disjoint from the rest, of the seed alone."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubert_iter.data.split import split
 from hubert_iter.errors import UserError
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.sets(st.text("abc", min_size=1), min_size=2), st.integers(0, 99), st.randoms())
 def test_split_is_disjoint_complete_and_of_the_seed_alone(ids, seed, random):
     number = random.randint(1, len(ids) - 1)

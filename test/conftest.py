@@ -1,0 +1,34 @@
+"""Shared by all tests: where the project and the real data are, and a tiny corpus taken through the real stages."""
+
+import os
+from pathlib import Path
+
+import pytest
+from tiny import ROOT, Corpus, write_noise
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    path = Path(os.environ.get("HUBERT_ITER_DATA", ROOT.parent / "shared" / "data"))
+    if not (path / "LibriSpeech").is_dir():
+        pytest.skip(f"no real speech at {path}: set HUBERT_ITER_DATA to the folder that holds LibriSpeech")
+    return path
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory) -> Corpus:
+    from hubert_iter.bin import fit_kmeans, make_labels, make_mfcc, merge_mfcc
+
+    root = tmp_path_factory.mktemp("corpus with space")
+    k = 7
+    for seed, name in enumerate(("train", "valid")):
+        write_noise(root / name, 12 if name == "train" else 4, 3.0, seed)
+        options = ["--data", str(root / name), "--out", str(root / "mfcc" / name)]
+        make_mfcc.main(options)
+        merge_mfcc.main(options)
+    mfcc = ["--data", str(root / "train"), "--mfcc", str(root / "mfcc/train")]
+    fit_kmeans.main([*mfcc, "--out", str(root / "kmeans"), "--k", str(k), "--portion", "1.0"])
+    for name in ("train", "valid"):
+        features = ["--data", str(root / name), "--mfcc", str(root / "mfcc" / name)]
+        make_labels.main([*features, "--kmeans", str(root / "kmeans"), "--out", str(root / "labels" / name)])
+    return Corpus(root / "train", root / "valid", root / "labels/train", root / "labels/valid", k)

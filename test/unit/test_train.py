@@ -1,0 +1,194 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from tiny import ROOT, Corpus, write_noise
+
+from hubert_iter import provenance
+from hubert_iter.bin import train
+from hubert_iter.errors import UserError
+from hubert_iter.models import store
+from hubert_iter.train.schedule import learning_rate
+
+MODEL = {
+    "conv_channels": 8, "width": 16, "layers": 2, "heads": 2, "feedforward": 32,
+    "position_kernel": 8, "position_groups": 2,
+}  # fmt: skip
+TRAIN = {
+    "batch_seconds": 8.0, "device_seconds": 4.0, "max_crop_seconds": 2.0, "learning_rate": 1e-3,
+    "workers": 1, "log_every": 2, "valid_every": 6, "checkpoint_every": 4,
+}  # fmt: skip
+
+
+def configuration(folder: Path, updates: int = 12, **train_values) -> Path:
+    study = {
+        "model": "m", "train": "t",
+        "runs": {
+            "random": {"objective": "none"},
+            "first": {"objective": "hubert", "targets": "mfcc", "k": 7, "updates": updates},
+        },
+    }  # fmt: skip
+    files = {
+        "model/m": MODEL,
+        "train/t": {**TRAIN, **train_values},
+        "objective/hubert": {"name": "hubert"},
+        "study/s": study,
+    }
+    for name, values in files.items():
+        path = folder / "conf" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(values))
+    return folder / "conf"
+
+
+def options(conf: Path, corpus: Corpus, out: Path, run: str = "first") -> list[str]:
+    values = {
+        "study": conf / "study/s.yaml", "run": run, "conf_dirs": conf, "out": out,
+        "data": corpus.data, "valid_data": corpus.valid_data,
+        "labels": corpus.labels, "valid_labels": corpus.valid_labels,
+    }  # fmt: skip
+    return [word for key, value in values.items() for word in (f"--{key}", str(value))]
+
+
+@pytest.fixture
+def one_thread(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def launch(conf: Path, corpus: Corpus, out: Path) -> subprocess.Popen:
+    command = [sys.executable, "-m", "hubert_iter.bin.train", *options(conf, corpus, out)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def wait_for(path: Path, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 120
+    while not path.exists():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, f"{path} did not appear"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_killed_and_resumed_ends_with_identical_weights(corpus, tmp_path, one_thread, number):
+    conf = configuration(tmp_path, updates=30)
+    # In a folder whose name has a space, as users have.
+    straight, interrupted = tmp_path / "straight run", tmp_path / "interrupted run"
+    assert launch(conf, corpus, straight).wait(300) == 0
+
+    process = launch(conf, corpus, interrupted)
+    wait_for(interrupted / "checkpoints/update_8", process)
+    process.send_signal(number)
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode == (-9 if number == signal.SIGKILL else 143), output
+    assert not (interrupted / "model").exists()
+    assert launch(conf, corpus, interrupted).wait(300) == 0
+
+    def weights(folder):
+        return provenance.file_hash(folder / "model" / store.WEIGHTS)
+
+    def rows(folder):
+        lines = (folder / "metrics.jsonl").read_text().splitlines()
+        return [{k: v for k, v in json.loads(line).items() if k not in ("seconds", "audio_per_second")} for line in lines]
+
+    assert weights(straight) == weights(interrupted)
+    assert [row["update"] for row in rows(interrupted)] == [row["update"] for row in rows(straight)]
+    finals = [[row for row in rows(folder) if row["split"] == "valid"][-1] for folder in (straight, interrupted)]
+    assert finals[0] == finals[1]
+
+
+def test_finished_run_is_left_alone_and_a_changed_setting_sets_it_aside(corpus, tmp_path):
+    conf = configuration(tmp_path, updates=2)
+    out = tmp_path / "run"
+    train.main(options(conf, corpus, out))
+    before = provenance.identity(out / "model")
+    written = (out / "model" / store.WEIGHTS).stat().st_mtime_ns
+    train.main(options(conf, corpus, out))
+    assert (out / "model" / store.WEIGHTS).stat().st_mtime_ns == written
+
+    # How often to report does not shape the result; the learning rate does.
+    configuration(tmp_path, updates=2, log_every=1)
+    train.main(options(conf, corpus, out))
+    assert (out / "model" / store.WEIGHTS).stat().st_mtime_ns == written
+    configuration(tmp_path, updates=2, learning_rate=5e-3)
+    train.main(options(conf, corpus, out))
+    assert provenance.identity(out / "model") != before
+    assert provenance.identity(tmp_path / "run.old1" / "model") == before, "the earlier result must be kept"
+
+
+def test_validation_and_chance_are_reported(corpus, tmp_path):
+    conf = configuration(tmp_path, updates=6)
+    train.main(options(conf, corpus, tmp_path / "run"))
+    rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    valid = [row for row in rows if row["split"] == "valid"][-1]
+    assert 1 / corpus.k <= valid["chance"] < 1
+    assert 0 <= valid["accuracy"] <= 1
+    assert valid["update"] == 6
+    hours = [row["hours"] for row in rows if row["split"] == "train"]
+    assert hours == sorted(hours)
+    assert hours[-1] == pytest.approx(6 * 8 / 3600, rel=0.3)
+
+
+def test_random_network_needs_no_labels(corpus, tmp_path):
+    conf = configuration(tmp_path)
+    train.main(options(conf, corpus, tmp_path / "random", run="random"))
+    assert store.describe(tmp_path / "random/model")["updates"] == 0
+
+
+def test_labels_of_another_kmeans_are_refused(corpus, tmp_path):
+    from hubert_iter.bin import fit_kmeans, make_labels
+
+    root = corpus.data.parent
+    mfcc = ["--data", str(corpus.data), "--mfcc", str(root / "mfcc/train")]
+    fit_kmeans.main([*mfcc, "--out", str(tmp_path / "kmeans"), "--k", "7", "--portion", "1.0", "--seed", "5"])
+    features = ["--data", str(corpus.valid_data), "--mfcc", str(root / "mfcc/valid")]
+    make_labels.main([*features, "--kmeans", str(tmp_path / "kmeans"), "--out", str(tmp_path / "labels")])
+    conf = configuration(tmp_path)
+    mixed = Corpus(corpus.data, corpus.valid_data, corpus.labels, tmp_path / "labels", 7)
+    with pytest.raises(UserError, match=r"kmeans"):
+        train.main(options(conf, mixed, tmp_path / "run"))
+
+
+def test_held_out_utterances_that_are_trained_on_are_refused(corpus, tmp_path):
+    conf = configuration(tmp_path)
+    mixed = Corpus(corpus.data, corpus.data, corpus.labels, corpus.labels, 7)
+    with pytest.raises(UserError, match="also in"):
+        train.main(options(conf, mixed, tmp_path / "run"))
+
+
+def test_labels_of_other_data_are_refused(corpus, tmp_path):
+    write_noise(tmp_path / "other", 4, 3.0, 8)
+    conf = configuration(tmp_path)
+    mixed = Corpus(tmp_path / "other", corpus.valid_data, corpus.labels, corpus.valid_labels, 7)
+    with pytest.raises(UserError, match="made for"):
+        train.main(options(conf, mixed, tmp_path / "run"))
+
+
+def test_unknown_key_names_file_and_nearest_key(corpus, tmp_path):
+    conf = configuration(tmp_path, learning_rat=1.0)
+    with pytest.raises(UserError, match=r"t\.yaml.*learning_rat.*did you mean learning_rate"):
+        train.main(options(conf, corpus, tmp_path / "run"))
+
+
+def test_loss_that_is_not_finite_is_skipped_and_at_last_stops_the_run(corpus, tmp_path):
+    conf = configuration(tmp_path, updates=200, learning_rate=1e30, warmup=0.0, max_skipped=3, log_every=1)
+    with pytest.raises(UserError, match="not finite"):
+        train.main(options(conf, corpus, tmp_path / "run"))
+    rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert sum(row.get("skipped", 0) for row in rows) >= 2
+
+
+def test_learning_rate_rises_then_falls_to_zero():
+    rates = np.array([learning_rate(update, 100, 5e-4, 0.08) for update in range(101)])
+    assert rates.argmax() in (7, 8)
+    assert rates.max() == pytest.approx(5e-4)
+    assert np.all(np.diff(rates[:8]) > 0)
+    assert np.all(np.diff(rates[8:]) < 0)
+    assert rates[100] == 0

@@ -1,0 +1,298 @@
+"""The validator finds every fault by file, line and utterance; the fix mends it and keeps the old files."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from hubert_iter import provenance
+from hubert_iter.bin import align_data, filter_data, validate_data
+from hubert_iter.data import datadir, mend, validate
+from hubert_iter.data.datadir import Utterance
+from hubert_iter.data.validate import Limits
+from hubert_iter.errors import UserError
+
+IDS = ["a-1", "a-2", "b-1", "b-2"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two speakers with two utterances of 1, 2, 1, 2 s each."""
+    audio = tmp_path / "au dio"
+    audio.mkdir()
+    rng = np.random.default_rng(0)
+    utterances = []
+    for key in IDS:
+        seconds = int(key[-1])
+        soundfile.write(audio / f"{key}.flac", (rng.standard_normal(seconds * 16000) * 999).astype(np.int16), 16000)
+        utterances.append(Utterance(key, key[0], seconds * 16000, str(audio / f"{key}.flac")))
+    datadir.write(tmp_path / "d", utterances, {key: "SOME WORDS" for key in IDS}, {"a": "f", "b": "m"})
+    return tmp_path / "d"
+
+
+def change(path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def lines(path) -> list[str]:
+    return path.read_text().splitlines(keepends=True)
+
+
+def swap_lines(path) -> None:
+    first, second, *rest = lines(path)
+    path.write_text("".join([second, first, *rest]))
+
+
+def audio_of(folder, key):
+    return folder.parent / "au dio" / f"{key}.flac"
+
+
+def truncate(path) -> None:
+    path.write_bytes(path.read_bytes()[:3000])
+
+
+# What to spoil; the kind found; the file (ending), line and utterance it must name; the utterances that a fix drops.
+FAULTS = {
+    "three columns in utt2spk": (
+        lambda d: change(d / "utt2spk", "a-2 a", "a-2 a f"),
+        ("columns", "utt2spk", 2, "a-2"),
+        ["a-2"],
+    ),
+    "one column in wav.scp": (
+        lambda d: (d / "wav.scp").write_text("".join(["a-1\n", *lines(d / "wav.scp")[1:]])),
+        ("columns", "wav.scp", 1, "a-1"),
+        ["a-1"],
+    ),
+    "empty line": (lambda d: change(d / "text", "a-2", "\na-2"), ("columns", "text", 2, ""), []),
+    "order": (lambda d: swap_lines(d / "text"), ("order", "text", 2, "a-1"), []),
+    "duplicate with the same value": (
+        lambda d: change(d / "utt2spk", "a-2 a\n", "a-2 a\na-2 a\n"),
+        ("duplicate", "utt2spk", 3, "a-2"),
+        [],
+    ),
+    "duplicate with another value": (
+        lambda d: change(d / "utt2spk", "a-2 a\n", "a-2 a\na-2 b\n"),
+        ("duplicate", "utt2spk", 3, "a-2"),
+        ["a-2"],
+    ),
+    "transcript missing": (
+        lambda d: change(d / "text", "b-1 SOME WORDS\n", ""),
+        ("keys", "wav.scp", 3, "b-1"),
+        ["b-1"],
+    ),
+    "audio entry missing": (
+        lambda d: (d / "wav.scp").write_text("".join(lines(d / "wav.scp")[:-1])),
+        ("keys", "utt2spk", 4, "b-2"),
+        ["b-2"],
+    ),
+    "length missing": (lambda d: change(d / "utt2num_samples", "a-1 16000\n", ""), ("keys", "wav.scp", 1, "a-1"), []),
+    "length wrong": (
+        lambda d: change(d / "utt2num_samples", "a-1 16000", "a-1 16001"),
+        ("length", "utt2num_samples", 1, "a-1"),
+        [],
+    ),
+    "speaker table differs": (lambda d: change(d / "spk2utt", " b-2", ""), ("speaker", "spk2utt", 0, "b-2"), []),
+    "gender": (lambda d: change(d / "spk2gender", "b m", "b male"), ("gender", "spk2gender", 2, ""), []),
+    "audio missing": (lambda d: audio_of(d, "a-2").unlink(), ("audio", "wav.scp", 2, "a-2"), ["a-2"]),
+    "audio truncated": (lambda d: truncate(audio_of(d, "b-1")), ("audio", "wav.scp", 3, "b-1"), ["b-1"]),
+    "wrong rate": (
+        lambda d: soundfile.write(audio_of(d, "b-1"), np.zeros(8000), 8000),
+        ("rate", "wav.scp", 3, "b-1"),
+        ["b-1"],
+    ),
+    "two channels": (
+        lambda d: soundfile.write(audio_of(d, "b-1"), np.zeros((16000, 2)), 16000),
+        ("channels", "wav.scp", 3, "b-1"),
+        ["b-1"],
+    ),
+    "zero length": (
+        lambda d: (
+            soundfile.write(audio_of(d, "a-1").with_suffix(".wav"), np.zeros(0), 16000),
+            change(d / "wav.scp", "a-1.flac", "a-1.wav"),
+        ),
+        ("empty", "wav.scp", 1, "a-1"),
+        ["a-1"],
+    ),
+    "segment without recording": (
+        lambda d: (d / "segments").write_text("a-1 a-1 0 1\na-2 a-2 0 2\nb-1 b-9 0 1\nb-2 b-2 0 2\n"),
+        ("segments", "segments", 3, "b-1"),
+        ["b-1"],
+    ),
+    "segment beyond its recording": (
+        lambda d: (d / "segments").write_text("a-1 a-1 0 1\na-2 a-2 0 2\nb-1 b-1 0 1.5\nb-2 b-2 0 2\n"),
+        ("audio", "wav.scp", 3, "b-1"),
+        ["b-1"],
+    ),
+    "segment backwards": (
+        lambda d: (d / "segments").write_text("a-1 a-1 1 0\na-2 a-2 0 2\nb-1 b-1 0 1\nb-2 b-2 0 2\n"),
+        ("segments", "segments", 1, "a-1"),
+        ["a-1"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_fault_is_found_named_and_mended(folder, name):
+    spoil, (kind, file, line, utterance), dropped = FAULTS[name]
+    spoil(folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(UserError, match="faults, the first: "):
+        validate_data.main(["--data", str(folder)])
+    findings = validate.examine(folder)
+    first = findings.faults[0]
+    assert [(f.kind, f.file, f.line, f.utterance) for f in findings.faults] == [
+        (kind, str(folder / file), line, utterance)
+    ], first
+    assert sorted(findings.dropped()) == dropped
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before  # looking changes nothing
+
+    validate_data.main(["--data", str(folder), "--fix", "true"])
+    validate_data.main(["--data", str(folder)])  # no fault is left
+    assert [u.id for u in datadir.read(folder).utterances] == [key for key in IDS if key not in dropped]
+    backup = folder / ".backup"
+    assert file == "segments" or (backup / file).exists() or dropped or (folder / file).read_bytes() == before[file]
+    for path in backup.iterdir():
+        if path.name != "faults.txt":
+            assert path.read_bytes() == before[path.name]
+    for changed in (p for p in folder.iterdir() if p.is_file() and before.get(p.name, p.read_bytes()) != p.read_bytes()):
+        assert (backup / changed.name).read_bytes() == before[changed.name]
+
+
+def test_a_sound_folder_has_no_fault_and_is_left_alone(folder):
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    validate_data.main(["--data", str(folder)])
+    validate_data.main(["--data", str(folder), "--fix", "true"])
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+def test_limits(folder):
+    findings = validate.examine(folder, Limits(min_seconds=1.5))
+    assert [(f.kind, f.utterance) for f in findings.faults] == [("short", "a-1"), ("short", "b-1")]
+    findings = validate.examine(folder, Limits(max_seconds=1.5))
+    assert [(f.kind, f.utterance) for f in findings.faults] == [("long", "a-2"), ("long", "b-2")]
+    assert "lasts 2 s, expected at most 1.5 s" in findings.faults[0].message
+
+
+def test_less_than_a_frame_is_too_short_whatever_the_limits(folder):
+    soundfile.write(audio_of(folder, "a-1"), np.zeros(399), 16000)
+    kinds = {f.kind for f in validate.examine(folder).faults}
+    assert kinds == {"short", "length"}
+
+
+def test_shared_speakers_where_they_must_not_be(folder, tmp_path):
+    other = tmp_path / "other"
+    datadir.write(other, [Utterance("b-9", "b", 1, "x")])
+    (fault,) = validate.examine(folder, others=[other]).faults
+    assert (fault.kind, fault.file, fault.line) == ("shared speaker", str(folder / "utt2spk"), 3)
+    assert fault.drops == ("b-1", "b-2")
+    with pytest.raises(UserError, match=f"speaker b is also in {other}"):
+        filter_data.main(["--data", str(folder), "--out", str(tmp_path / "o"), "--other_speakers_than", str(other)])
+    assert not (tmp_path / "o").exists()
+
+
+def test_many_faults_at_once_are_all_found(folder):
+    for name in ("three columns in utt2spk", "length missing", "transcript missing", "gender", "order"):
+        FAULTS[name][0](folder)
+    truncate(audio_of(folder, "b-2"))
+    findings = validate.examine(folder)
+    assert sorted(findings.counts()) == ["audio", "columns", "gender", "keys", "order"]
+    assert [u.id for u in findings.data.utterances] == ["a-1"]
+
+
+def test_a_second_fix_keeps_the_first_backup(folder):
+    original = (folder / "wav.scp").read_bytes()
+    change(folder / "text", "b-1 SOME WORDS\n", "")
+    validate_data.main(["--data", str(folder), "--fix", "true"])
+    change(folder / "text", "a-1 SOME WORDS\n", "")
+    validate_data.main(["--data", str(folder), "--fix", "true"])
+    assert (folder / ".backup" / "wav.scp").read_bytes() == original
+    assert (folder / ".backup.1" / "wav.scp").read_bytes() not in (original, (folder / "wav.scp").read_bytes())
+    assert "b-1" in (folder / ".backup" / "faults.txt").read_text()
+
+
+def test_a_fix_filters_other_tables_and_alignments(folder):
+    (folder / "utt2lang").write_text("".join(f"{key} en\n" for key in IDS))
+    for tier in ("phones", "words"):
+        (folder / f"{tier}.ctm").write_text("".join(f"{key} 1 0.1 0.5 aa\n" for key in IDS))
+    with (folder / "phones.ctm").open("a") as file:
+        file.write("a-1 1 0.3 0.5 b\n")
+    truncate(audio_of(folder, "b-2"))
+    validate_data.main(["--data", str(folder), "--fix", "true", "--max_missing", "1"])
+    assert (folder / "utt2lang").read_text() == "a-1 en\na-2 en\nb-1 en\n"
+    assert [line.split()[0] for line in lines(folder / "phones.ctm")] == ["a-2", "b-1"]
+    validate_data.main(["--data", str(folder), "--max_missing", "1"])
+
+
+def test_alignments_faults_and_missing_ones_are_found(folder, tmp_path):
+    ali = tmp_path / "ali"
+    ali.mkdir()
+    (ali / "words.ctm").write_text("".join(f"{key} 1 0.1 0.5 w\n" for key in IDS))
+    (ali / "phones.ctm").write_text("a-1 1 0.1 0.5 aa\na-1 1 0.2 0.5 b\nb-1 1 0.5 0.7 aa\nb-2 1 0 1 aa\n")
+    findings = validate.examine(folder)
+    validate.examine_alignments(findings, [ali])
+    found = [(f.kind, f.line, f.utterance) for f in findings.faults]
+    assert found == [("overlap", 2, "a-1"), ("bounds", 3, "b-1"), ("no alignment", 0, "")]
+    assert (tmp_path / "ali.missing.txt").read_text().splitlines()[1] == "a-2 no alignment"
+    with pytest.raises(UserError, match="These --fix true cannot mend"):
+        validate_data.main(["--data", str(folder), "--alignments", str(ali), "--fix", "true"])
+
+
+def test_filter_needs_fix_for_faults_and_goes_on_when_they_are_repaired(folder, tmp_path):
+    out = tmp_path / "dump" / "d"
+    whole = audio_of(folder, "b-1").read_bytes()
+    truncate(audio_of(folder, "b-1"))
+    arguments = ["--data", str(folder), "--out", str(out), "--max_seconds", "1.5", "--nj", "2"]
+    with pytest.raises(UserError, match=r"wav.scp:3: utterance b-1: .*b-1.flac: .*--fix true"):
+        filter_data.main(arguments)
+    assert not out.exists()
+    filter_data.main([*arguments, "--fix", "true"])
+    assert [u.id for u in datadir.read(out).utterances] == ["a-1"]
+    dropped = (out / "dropped.txt").read_text().splitlines()
+    assert [line.split()[:2] for line in dropped] == [["a-2", "long:"], ["b-1", "audio:"], ["b-2", "long:"]]
+    # The repaired file comes back, though no table has changed.
+    audio_of(folder, "b-1").write_bytes(whole)
+    filter_data.main([*arguments, "--fix", "true"])
+    assert [u.id for u in datadir.read(out).utterances] == ["a-1", "b-1"]
+    done = provenance.read(out)
+    filter_data.main([*arguments, "--fix", "true", "--nj", "1"])
+    assert provenance.read(out) == done
+
+
+def test_filter_makes_what_data_preparation_may_leave_out(folder, tmp_path):
+    for name in ("utt2num_samples", "spk2utt", "text", "spk2gender"):
+        (folder / name).unlink()
+    filter_data.main(["--data", str(folder), "--out", str(tmp_path / "o")])
+    data = datadir.read(tmp_path / "o")
+    assert [u.num_samples for u in data.utterances] == [16000, 32000, 16000, 32000]
+    assert data.text == {}
+
+
+def test_nothing_left_is_an_error(folder, tmp_path):
+    with pytest.raises(UserError, match="no utterance is left; the first: .*a-1"):
+        filter_data.main(["--data", str(folder), "--out", str(tmp_path / "o"), "--min_seconds", "60"])
+
+
+def test_a_mended_stage_folder_stays_up_to_date(folder, tmp_path):
+    provenance.write(folder, "prepare", {"x": 1}, {})
+    audio_of(folder, "a-1").unlink()
+    before = provenance.identity(folder)
+    assert mend.mend(validate.examine(folder)) == folder / ".backup"
+    assert provenance.Stage(folder, "prepare", {"x": 1}, {}).why() == ""
+    assert provenance.identity(folder) != before
+
+
+def test_align_data_from_own_ctm_then_up_to_date(folder, tmp_path, caplog):
+    for tier in ("phones", "words"):
+        (folder / f"{tier}.ctm").write_text("".join(f"{key} 1 0.1 0.5 AA1\n" for key in IDS[:3]))
+    filter_data.main(["--data", str(folder), "--out", str(tmp_path / "o")])
+    arguments = ["--data", str(tmp_path / "o"), "--ctm_dir", str(folder), "--out", str(tmp_path / "ali")]
+    with pytest.raises(UserError, match="b-2"):
+        align_data.main(arguments)
+    assert (tmp_path / "ali.missing.txt").read_text() == "b-2 no alignment\n"
+    align_data.main([*arguments, "--max_missing", "1"])
+    assert (tmp_path / "ali" / "missing.txt").read_text() == "b-2 no alignment\n"
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        align_data.main([*arguments, "--max_missing", "1"])
+    assert "nothing to do" in caplog.text
