@@ -12,10 +12,12 @@ from hubert_iter.data.tables import read_lines
 from hubert_iter.errors import UserError
 
 TIERS = ("phones", "words")
-SILENCE = frozenset(
-    {"", "sil", "sp", "spn", "nsn", "silence", "noise", "<eps>", "<sil>", "<s>", "</s>", "<unk>", "<oov>"}
+# Labels of no word. Not "noise" and "silence": people say these.
+NO_WORD = frozenset(
+    {"", "sil", "sp", "spn", "nsn", "<eps>", "<sil>", "<s>", "</s>", "<unk>", "<oov>"}
     | {"[noise]", "[silence]", "[laughter]", "++noise++"}
 )
+SILENCE = NO_WORD | {"silence", "noise"}
 _STRESSED = re.compile(r"(aa|ae|ah|ao|aw|ax|ay|eh|er|ey|ih|ix|iy|ow|oy|uh|uw|ux)[0-3]")
 _POSITION = re.compile(r"_[BIES]$")
 _TOKEN = re.compile(
@@ -45,7 +47,7 @@ def normalise_phone(label: str) -> str | None:
 def normalise_word(label: str) -> str | None:
     """Lower-case; None where no word is (silence, noise, unknown)."""
     label = label.strip().lower()
-    return None if label in SILENCE else label
+    return None if label in NO_WORD else label
 
 
 def read_textgrid(path: str | Path) -> dict[str, list[Segment]]:

@@ -60,7 +60,7 @@ def merge(folders: Iterable[Path], folder: Path, name: str, final: Path | None =
     for part in parts:
         twice = sorted(where.keys() & part.keys())
         if twice:
-            raise UserError(f"{part.path}: utterances that another part has too: {summarise(twice)}. Make the parts again")
+            raise UserError(f"{part.path}: utterances of another part too: {summarise(twice)}. Make the parts again")
         where.update(dict.fromkeys(part, part))
     return write_matrices(folder, name, ((utt, where[utt][utt]) for utt in sorted(where)), final)
 
@@ -138,7 +138,7 @@ class Archive(Mapping):
             raise self._truncated(utt) from error
 
     def _truncated(self, utt: str) -> UserError:
-        return UserError(f"{self.path}: utterance {utt}: its array ends early. Delete the folder and run its stage again")
+        return UserError(f"{self.path}: utterance {utt}: its array ends early. Delete the folder, run its stage again")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._utts)

@@ -52,7 +52,8 @@ def mfcc(samples: np.ndarray) -> np.ndarray:
 
 def part_stage(data: Path, out: Path, part: int, parts: int) -> Stage:
     """The stage that makes one part of the features."""
-    return Stage(parts_folder(out) / f"{part}of{parts}", "make_mfcc", SETTINGS | {"part": part, "of": parts}, {"data": data})
+    settings = SETTINGS | {"part": part, "of": parts}
+    return Stage(parts_folder(out) / f"{part}of{parts}", "make_mfcc", settings, {"data": data})
 
 
 def merged_stage(data: Path, out: Path) -> Stage:
@@ -84,7 +85,7 @@ def _stream(utterances: tuple) -> Iterator[tuple[str, np.ndarray]]:
     for utt in utterances:
         feats = mfcc(audio.read_audio(utt))
         if not np.isfinite(feats).all():
-            raise UserError(f"utterance {utt.id}: its MFCC are not finite: {utt.wav} has broken samples. Drop it (stage 2)")
+            raise UserError(f"{utt.wav}: utterance {utt.id}: its MFCC are not finite numbers. Drop it (stage 2)")
         yield utt.id, feats
 
 

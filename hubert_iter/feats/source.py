@@ -46,8 +46,8 @@ class MfccSource:
         if made_from is None or made_from["id"] != given:
             made_from = made_from["path"] if made_from else "something else"
             raise UserError(
-                f"{self.path}: these features were made from {made_from} as it was then, but the data directory given is "
-                f"{data} as it is now. Give the features of that data set, or make them again (stage 4)"
+                f"{self.path}: these features were made from {made_from} as it was then, but the data directory "
+                f"given is {data} as it is now. Give the features of that data set, or make them again (stage 4)"
             )
         self._settings = record["settings"]
         self.rate = int(self._settings["rate"])
@@ -64,7 +64,7 @@ class MfccSource:
 
     def num_frames(self, utt: str) -> int:
         """Frames of an utterance, at the features' rate."""
-        return self._lengths[utt] if utt in self._lengths else 0
+        return self._lengths.get(utt, 0)
 
     def stream(self, utts: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
         """Yield (utterance, float32 [T, 39]); a missing utterance is an error."""
@@ -110,7 +110,8 @@ class LayerSource:
 def open_source(data: Path, mfcc: Path | None, model: Path | None, tap: str | None) -> FeatureSource:
     """Open the one source that an entry point's options --mfcc, --model and --tap name."""
     if (mfcc is None) == (model is None):
-        raise UserError("expected either --mfcc or --model with --tap, found " + ("neither" if mfcc is None else "both"))
+        found = "neither" if mfcc is None else "both"
+        raise UserError(f"expected either --mfcc or --model with --tap, found {found}")
     if (model is None) != (tap is None):
         raise UserError("expected --model and --tap together, found only " + ("--tap" if model is None else "--model"))
     return LayerSource(model, tap, data) if model is not None else MfccSource(mfcc, data)
@@ -148,6 +149,6 @@ def _checked(utt: str, feats: np.ndarray, expected: int, where: str | Path) -> n
         raise UserError(f"{where}: utterance {utt}: expected {expected} frames, found an array of shape {feats.shape}")
     if not np.isfinite(feats).all():
         raise UserError(
-            f"{where}: utterance {utt}: features are not finite numbers. A model that diverged or broken audio does this"
+            f"{where}: utterance {utt}: features are not finite numbers, as of a diverged model or broken audio"
         )
     return np.asarray(feats, np.float32)

@@ -6,11 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from hubert_iter.errors import UserError, nearest, refuse_unknown_keys
+from hubert_iter.models.chubert import Chubert
 from hubert_iter.models.encoder import Encoder, EncoderConfig
 from hubert_iter.models.hubert import Hubert
 from hubert_iter.models.objective import Frames, Objective, Outcome, mask_of
+from hubert_iter.models.wav2vec2 import Wav2Vec2
 
-OBJECTIVES: dict[str, type[Objective]] = {"hubert": Hubert}
+OBJECTIVES: dict[str, type[Objective]] = {"hubert": Hubert, "chubert": Chubert, "wav2vec2": Wav2Vec2}
 
 
 @dataclass

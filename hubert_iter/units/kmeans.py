@@ -109,7 +109,9 @@ def _distances(pool: np.ndarray, norms: np.ndarray, frames: np.ndarray) -> np.nd
     return np.maximum(distances, 0, out=distances)
 
 
-def _refine(features: np.ndarray, centroids: np.ndarray, rng: np.random.Generator, passes: int) -> tuple[np.ndarray, int]:
+def _refine(
+    features: np.ndarray, centroids: np.ndarray, rng: np.random.Generator, passes: int
+) -> tuple[np.ndarray, int]:
     """Move centroids to the running mean of the frames assigned to them, batch by batch."""
     size, k = min(BATCH, len(features)), len(centroids)
     sums, counts = np.zeros(centroids.shape), np.zeros(k)
@@ -200,7 +202,8 @@ def sample_frames(
 ) -> tuple[np.ndarray, int]:
     """Collect the frames of `utts`, or as many as the memory budget holds, drawn evenly over the utterances.
 
-    Three quarters of the budget go to the sample, the rest to batches. Returns float32 [N, D] and the frames there were.
+    Three quarters of the budget go to the sample, the rest to batches.
+    Returns float32 [N, D] and how many frames there were.
     """
     available = sum(source.num_frames(utt) for utt in utts)
     rng, features, seen, filled = np.random.default_rng(seed), None, 0, 0
@@ -211,7 +214,7 @@ def sample_frames(
             features = np.empty((min(room, available), feats.shape[1]), np.float32)
             if room < available:
                 log.warning(
-                    "k-means: %d frames of %d dimensions exceed --max_memory_gb %g: taking every utterance's share of %d",
+                    "k-means: %d frames of %d dimensions exceed --max_memory_gb %g: sampling %d evenly",
                     available, feats.shape[1], max_memory_gb, room,
                 )  # fmt: skip
         if feats.shape[1] != features.shape[1]:
@@ -246,4 +249,4 @@ def load(folder: Path) -> np.ndarray:
     except FileNotFoundError:
         raise UserError(f"{path}: expected a fitted k-means, found none. Run fit_kmeans (stage 5)") from None
     except (KeyError, ValueError, OSError) as error:
-        raise UserError(f"{path}: expected an npz file with an array 'centroids' ({error}). Fit again (stage 5)") from None
+        raise UserError(f"{path}: expected an npz file with an array 'centroids' ({error}). Fit again") from None

@@ -52,7 +52,7 @@ class Labels(Mapping):
         """How many frames bear each label, int64 [k]; a label out of range is an error naming the utterance."""
         counts = np.zeros(self.k, np.int64)
         for utt, labels in self.items():
-            if len(labels) and not (0 <= labels.min() and labels.max() < self.k):
+            if len(labels) and (labels.min() < 0 or labels.max() >= self.k):
                 raise UserError(
                     f"{self.folder}: utterance {utt}: expected labels from 0 to {self.k - 1}, found {labels.min()} to "
                     f"{labels.max()}. Make the labels again (stage 6)"
@@ -124,8 +124,8 @@ def check_length(utt: str, num_labels: int, num_frames: int, where: str | Path) 
     """Refuse a label count that differs from the encoder's frames by more than the two a trim may mend."""
     if abs(num_labels - num_frames) > SLACK:
         raise UserError(
-            f"{where}: utterance {utt}: expected {num_frames} labels as the encoder has frames (at most {SLACK} more or "
-            f"less), found {num_labels}. The labels are of other audio or another rate: make them again (stage 6)"
+            f"{where}: utterance {utt}: expected {num_frames} labels as the encoder has frames (at most {SLACK} "
+            f"more or less), found {num_labels}. Labels of other audio or another rate? Make them again (stage 6)"
         )
 
 
@@ -154,8 +154,8 @@ def verify(
     made_from = labels.provenance["inputs"]["data"]
     if made_from["id"] != provenance.identity(data.path):
         raise UserError(
-            f"{labels.folder}: these labels were made for {made_from['path']} as it was then, but the data directory given "
-            f"is {data.path} as it is now. Give the labels of that data set, or make them again (stage 6)"
+            f"{labels.folder}: these labels were made for {made_from['path']} as it was then, but the data directory "
+            f"given is {data.path} as it is now. Give the labels of that data set, or make them again (stage 6)"
         )
     if labels.rate != UNIT_RATE:
         raise UserError(f"{labels.folder}: expected labels at {UNIT_RATE} Hz, found {labels.rate} Hz")
@@ -164,7 +164,7 @@ def verify(
     found = labels.provenance["settings"]["features"]
     if features is not None and found != features:
         raise UserError(
-            f"{labels.folder}: expected labels made from {sentence(features)}, found labels made from {sentence(found)}. "
+            f"{labels.folder}: expected labels made from {sentence(features)}, found {sentence(found)}. "
             "Make the labels again with the teacher as it is now (stages 5 and 6)"
         )
     made_by = labels.provenance["inputs"]["kmeans"]
@@ -187,8 +187,8 @@ def verify_same_units(labels: Labels, other: Labels) -> None:
     first, second = labels.provenance["inputs"]["kmeans"], other.provenance["inputs"]["kmeans"]
     if first["id"] != second["id"]:
         raise UserError(
-            f"{labels.folder} was labelled with the k-means {first['path']} ({first['id'][:12]}), but {other.folder} with "
-            f"{second['path']} ({second['id'][:12]}). Label both with the k-means of the training set (stage 6)"
+            f"{labels.folder} was labelled with the k-means {first['path']} ({first['id'][:12]}), but {other.folder} "
+            f"with {second['path']} ({second['id'][:12]}). Label both with the k-means of the training set (stage 6)"
         )
     if labels.rate != other.rate:
         raise UserError(f"{labels.folder} has {labels.rate} labels/s, but {other.folder} has {other.rate}")

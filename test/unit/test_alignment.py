@@ -106,7 +106,7 @@ def test_normal_phones(label, expected):
 
 
 @pytest.mark.parametrize(
-    ("label", "expected"), [("THE", "the"), ("they're", "they're"), ("", None), ("<unk>", None), ("sil", None)]
+    ("label", "expected"), [("THE", "the"), ("they're", "they're"), ("", None), ("<unk>", None), ("sil", None), ("NOISE", "noise")]
 )
 def test_normal_words(label, expected):
     assert normalise_word(label) == expected

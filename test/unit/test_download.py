@@ -173,7 +173,15 @@ def test_unknown_parts_and_addresses(server, tmp_path):
         download(["dev-clean"], tmp_path, "http://127.0.0.1:1", fetcher())
 
 
-@pytest.mark.parametrize("name", ["../evil.flac", "/tmp/evil.flac", "LibriSpeech/../../evil.flac"])
+def test_absolute_members_stay_inside(server, tmp_path):
+    outside = tmp_path / "outside" / "evil.flac"
+    serve(server, "evil.tar.gz", packed({"LibriSpeech/evil/a": b"1", str(outside): b"2"}))
+    download(["evil"], tmp_path / "out", server.url, fetcher())
+    assert not outside.exists()
+    assert unpacked(tmp_path / "out") == {"evil/a": b"1"}
+
+
+@pytest.mark.parametrize("name", ["../evil.flac", "LibriSpeech/../../evil.flac"])
 def test_members_that_point_outside_are_refused(server, tmp_path, name):
     serve(server, "evil.tar.gz", packed({"LibriSpeech/evil/a": b"1", name: b"2"}))
     with pytest.raises(UserError, match="cannot be unpacked"):

@@ -1,0 +1,56 @@
+"""The contrastive objective on HuBERT's labels (cHuBERT; Huo & Dunbar 2025).
+
+Query, label embeddings, cosines and temperature are HuBERT's. Only the denominator differs: not all classes, but the
+labels of other masked frames of the same utterance.
+"""
+
+import torch
+from torch import Tensor
+
+from hubert_iter.models.hubert import LabelHead
+from hubert_iter.models.negatives import contrast, draw_negatives
+from hubert_iter.models.objective import Frames, Objective, Outcome, cosine_logits
+
+DEGENERATE = 0.5
+"""Chance above which labels leave nothing to tell apart: one rival or none, on average."""
+
+
+class Chubert(Objective):
+    """Cross-entropy of cos(query, embedding) / temperature over the frame's label and the labels of drawn frames."""
+
+    sizes = ("width", "classes")
+    options = ("embedding", "temperature", "negatives")
+
+    def __init__(
+        self, width: int, classes: int, embedding: int = 256, temperature: float = 0.1, negatives: int = 100
+    ):
+        super().__init__()
+        self.head = LabelHead(width, classes, embedding)
+        self.temperature = temperature
+        self.negatives = negatives
+
+    def logits(self, encoded: Tensor) -> Tensor:
+        """[..., D] -> [..., classes]."""
+        return cosine_logits(self.head.query(encoded), self.head.embeddings, self.temperature)
+
+    def forward(self, frames: Frames) -> Outcome:
+        """Tell each masked frame's label from those of other masked frames."""
+        labels = frames.at_masked(frames.labels)
+        drawn = draw_negatives(*labels.shape, self.negatives, labels.device)
+        negatives = labels.gather(1, drawn.flatten(1)).view_as(drawn)
+        logits = self.logits(frames.at_masked(frames.encoded))
+        result = contrast(logits, labels, negatives)
+        with torch.no_grad():
+            # Among all classes: comparable with HuBERT's accuracy.
+            class_accuracy = (logits.argmax(-1) == labels).float().mean()
+        statistics = {"accuracy": result.accuracy, "chance": result.chance, "class_accuracy": class_accuracy}
+        return Outcome({"contrastive": result.loss}, statistics)
+
+    def warning(self, values: dict[str, float]) -> str | None:
+        """A sentence where the statistics of the last updates show that nothing is being learnt."""
+        if values["chance"] > DEGENERATE:
+            return (
+                f"labels: within an utterance nearly all masked frames bear the same label (chance {values['chance']:.2f}), "
+                "so there is nothing to tell apart. Look at the k-means (stage 5), or take another layer of the teacher"
+            )
+        return None

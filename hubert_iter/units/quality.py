@@ -1,0 +1,130 @@
+"""How well labels tell phones apart: the measures of HuBERT (arXiv 2106.07447, section V-C) and facts of the labels.
+
+All come from counts of frames that bear label z while phone y is spoken at their centre. Frames without a phone
+(silence, noise) count only for the facts of the labels themselves: used clusters, entropy, run length.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hubert_iter.data import alignment, audio
+from hubert_iter.data.datadir import DataDir
+from hubert_iter.errors import UserError
+from hubert_iter.units.labels import Labels
+
+METRICS = ("cluster_purity", "phone_purity", "pnmi", "used_clusters", "cluster_entropy", "mean_run_length")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Frames by label and phone, int64 [k, phones]; frames by label, [k]; and the number of runs of equal labels."""
+
+    phones: tuple[str, ...]
+    joint: np.ndarray
+    labels: np.ndarray
+    runs: int
+
+
+def count(labels: Labels, data: DataDir, segments: Mapping[str, Sequence[alignment.Segment]]) -> Counts:
+    """Count over the utterances of a data set that have an alignment; `segments` are its phones by utterance."""
+    phones = tuple(sorted({segment.label for utt in data.utterances for segment in segments.get(utt.id, ())}))
+    index = {phone: number for number, phone in enumerate(phones)}
+    joint, sizes, runs = np.zeros((labels.k, len(phones)), np.int64), np.zeros(labels.k, np.int64), 0
+    for utt in data.utterances:
+        units = labels[utt.id]
+        sizes += np.bincount(units, minlength=labels.k)
+        runs += count_runs(units)
+        spoken = alignment.frame_labels(segments.get(utt.id, ()), audio.num_frames(utt.num_samples), index)
+        joint += contingency(units, spoken, labels.k, len(phones))
+    if not joint.any():
+        raise UserError(
+            f"{labels.folder}: expected aligned phones for {data.path}, found none for any frame. "
+            "Are these the alignments of this data set (stage 3)?"
+        )
+    return Counts(phones, joint, sizes, runs)
+
+
+def contingency(first: np.ndarray, second: np.ndarray, num_first: int, num_second: int) -> np.ndarray:
+    """Count frames by both labellings, int64 [num_first, num_second]; negative labels and a longer tail are left out.
+
+    Shapes: [T] and [T'], either may be longer.
+    """
+    size = min(len(first), len(second))
+    first, second = first[:size].astype(np.int64), second[:size].astype(np.int64)
+    both = (first >= 0) & (second >= 0)
+    flat = np.bincount(first[both] * num_second + second[both], minlength=num_first * num_second)
+    return flat.reshape(num_first, num_second)
+
+
+def count_runs(labels: np.ndarray) -> int:
+    """Number of stretches of equal labels."""
+    return int(np.count_nonzero(np.diff(labels))) + 1 if len(labels) else 0
+
+
+def entropy(counts: np.ndarray) -> float:
+    """Entropy in bits of the distribution that counts are in proportion to."""
+    counts = np.asarray(counts, np.float64).ravel()
+    share = counts[counts > 0] / counts.sum()
+    return max(0.0, float(-(share * np.log2(share)).sum()))  # not -0.0 for a single cluster
+
+
+def mutual_information(joint: np.ndarray) -> float:
+    """Mutual information in bits of the two labellings of a contingency table."""
+    return max(0.0, entropy(joint.sum(axis=0)) + entropy(joint.sum(axis=1)) - entropy(joint))
+
+
+def measure(counts: Counts) -> dict[str, float]:
+    """All METRICS.
+
+    phone_purity: accuracy when each cluster is read as its most frequent phone. cluster_purity: accuracy when each
+    phone is taken for its most frequent cluster. pnmi: I(phone; label) / H(phone). cluster_entropy in bits, over all
+    frames; mean_run_length in frames of 20 ms.
+    """
+    joint, total = counts.joint, counts.joint.sum()
+    phone_entropy = entropy(joint.sum(axis=0))
+    return {
+        "cluster_purity": float(joint.max(axis=0).sum() / total),
+        "phone_purity": float(joint.max(axis=1).sum() / total),
+        # One phone alone has no entropy to explain: nothing is learnt then, nothing missed.
+        "pnmi": mutual_information(joint) / phone_entropy if phone_entropy > 0 else 0.0,
+        "used_clusters": int(np.count_nonzero(counts.labels)),
+        "cluster_entropy": entropy(counts.labels),
+        "mean_run_length": float(counts.labels.sum() / counts.runs),
+    }
+
+
+def confusion(counts: Counts) -> np.ndarray:
+    """Share of each phone's frames that bear a cluster of each phone, [phones, phones]; a cluster is its majority's.
+
+    A phone with nothing on the diagonal has no cluster of its own: it has merged into others.
+    """
+    owner = counts.joint.argmax(axis=1)
+    table = np.zeros((len(counts.phones),) * 2)
+    np.add.at(table, (slice(None), owner), counts.joint.T)
+    return table / counts.joint.sum(axis=0)[:, None]
+
+
+def write(folder: Path, name: str, set_name: str, counts: Counts) -> dict[str, float]:
+    """Write scores.tsv (labels, set, metric, value) and confusion.tsv (labels, set, phone, read_as, share)."""
+    scores = measure(counts)
+    head = f"{name}\t{set_name}"
+    _write_tsv(
+        Path(folder) / "scores.tsv", "labels\tset\tmetric\tvalue",
+        (f"{head}\t{metric}\t{value:.6g}" for metric, value in scores.items()),
+    )  # fmt: skip
+    table = confusion(counts)
+    _write_tsv(
+        Path(folder) / "confusion.tsv", "labels\tset\tphone\tread_as\tshare",
+        (
+            f"{head}\t{counts.phones[row]}\t{counts.phones[column]}\t{table[row, column]:.6g}"
+            for row, column in zip(*np.nonzero(table), strict=True)
+        ),
+    )  # fmt: skip
+    return scores
+
+
+def _write_tsv(path: Path, header: str, rows: Iterable[str]) -> None:
+    path.write_text("".join(line + "\n" for line in (header, *rows)), encoding="utf-8")

@@ -1,0 +1,80 @@
+import json
+
+import pytest
+
+from hubert_iter import provenance
+from hubert_iter.errors import UserError
+from hubert_iter.provenance import Stage
+
+
+def make(stage: Stage, text: str) -> None:
+    with stage.writing() as work:
+        (work / "result.txt").write_text(text)
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "in put.txt"
+    path.write_text("one")
+    return path
+
+
+def test_done_only_while_settings_inputs_and_outputs_stay(tmp_path, source):
+    out = tmp_path / "out"
+    stage = Stage(out, "make", {"k": 3, "sizes": (1, 2)}, {"source": source})
+    assert not stage.done()
+    make(stage, "x")
+    assert stage.done()
+    assert not Stage(out, "make", {"k": 4, "sizes": (1, 2)}, {"source": source}).done()
+    assert not Stage(out, "make", {"k": 3, "sizes": (1, 2)}, {"source": source, "more": source}).done()
+    source.write_text("two")
+    assert not stage.done()
+    source.write_text("one")
+    assert stage.done(), "the same content again must count as the same input"
+    (out / "result.txt").unlink()
+    assert not stage.done()
+
+
+def test_failure_keeps_the_earlier_result_and_leaves_nothing_behind(tmp_path, source):
+    out = tmp_path / "out"
+    stage = Stage(out, "make", {}, {"source": source})
+    make(stage, "good")
+    source.write_text("two")
+    with pytest.raises(KeyboardInterrupt), stage.writing() as work:
+        (work / "result.txt").write_text("half")
+        raise KeyboardInterrupt
+    assert (out / "result.txt").read_text() == "good"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in put.txt", "out"]
+
+
+def test_a_killed_stage_is_not_taken_as_done(tmp_path, source):
+    out = tmp_path / "out"
+    (tmp_path / "out.tmp").mkdir()
+    (tmp_path / "out.tmp" / "result.txt").write_text("half")
+    out.mkdir()
+    (out / "result.txt").write_text("without provenance")
+    stage = Stage(out, "make", {}, {"source": source})
+    assert not stage.done()
+    make(stage, "whole")
+    assert (out / "result.txt").read_text() == "whole"
+
+
+def test_identity_is_that_of_the_content(tmp_path, source):
+    stages = [Stage(tmp_path / name, "make", {"k": k}, {"source": source}) for name, k in (("a", 1), ("b", 2), ("c", 3))]
+    for stage, text in zip(stages, ("same", "same", "other"), strict=True):
+        make(stage, text)
+    first, second, third = (provenance.identity(stage.folder) for stage in stages)
+    assert first == second != third
+
+
+@pytest.mark.parametrize("content", ["{", json.dumps({"command": "make"})])
+def test_damaged_record_is_an_error_that_names_the_file(tmp_path, content):
+    (tmp_path / "provenance.json").write_text(content)
+    with pytest.raises(UserError, match=r"provenance\.json"):
+        provenance.read(tmp_path)
+
+
+def test_missing_input_says_what_to_do(tmp_path):
+    with pytest.raises(UserError, match="Run the stage"):
+        Stage(tmp_path / "out", "make", {}, {"source": tmp_path / "absent"}).writing().__enter__()
+        provenance.identity(tmp_path / "absent")
