@@ -29,9 +29,7 @@ def main(argv=None) -> None:
     if args.valid_out is not None:
         settings |= {"num_valid": args.num_valid, "seed": args.seed}
     outs = {"train": args.out} | ({"valid": args.valid_out} if args.valid_out is not None else {})
-    stages = {
-        role: Stage(out, "prepare_librispeech", settings | {"role": role}, folders) for role, out in outs.items()
-    }
+    stages = {role: Stage(out, "prepare_librispeech", settings | {"role": role}, folders) for role, out in outs.items()}
     if all([stage.done() for stage in stages.values()]):
         return
     with ExitStack() as stack:

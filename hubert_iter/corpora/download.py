@@ -9,10 +9,12 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hubert_iter import __version__
 from hubert_iter.errors import UserError, nearest
 
 OPENSLR = "https://www.openslr.org/resources"
@@ -48,7 +50,7 @@ class Fetcher:
     def text(self, url: str) -> str | None:
         """A small text file; None when the server does not have it."""
         try:
-            with urllib.request.urlopen(url, timeout=self.timeout) as response:
+            with urllib.request.urlopen(_request(url), timeout=self.timeout) as response:
                 return response.read(_BLOCK).decode("utf-8", errors="replace")
         except urllib.error.HTTPError as error:
             if error.code in (403, 404, 410):
@@ -104,9 +106,8 @@ class Fetcher:
             self.sleep(self.wait)
 
     def _fetch(self, url: str, partial: Path, have: int) -> None:
-        request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
         try:
-            response = urllib.request.urlopen(request, timeout=self.timeout)
+            response = urllib.request.urlopen(_request(url, have), timeout=self.timeout)
         except urllib.error.HTTPError as error:
             if error.code == 416:  # nothing after what is here: complete, or of another file; the sum will tell
                 return
@@ -119,7 +120,7 @@ class Fetcher:
                 raise http.client.HTTPException(f"asked for bytes from {have}, got another range")
             length = response.headers.get("Content-Length")
             expected = (have if appending else 0) + int(length) if length else None
-            _refuse_full_disk(url, partial, int(length or 0))
+            _refuse_full_disk(url, partial, int(2.1 * (expected or 0)) - have)
             with open(partial, "ab" if appending else "wb") as file:
                 _copy(response, file, url, have if appending else 0, expected)
                 if expected is not None and file.tell() < expected:
@@ -173,34 +174,40 @@ def unpack(archive: Path, folder: Path, name: str) -> None:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     try:
-        if archive.name.endswith(".zip"):
-            _unzip(archive, work)
+        _extract(archive, work)
+        root = work / "LibriSpeech" if (work / "LibriSpeech").is_dir() else work
+        if (root / name).is_dir():
+            for entry in root.iterdir():
+                if entry.is_file() and not (folder / entry.name).exists():
+                    entry.replace(folder / entry.name)
+            (root / name).replace(folder / name)
+        elif name.endswith("Alignments"):
+            root.replace(folder / name)
         else:
+            raise UserError(f"{archive}: expected a folder LibriSpeech/{name}, found none. Is it the right archive?")
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _extract(archive: Path, work: Path) -> None:
+    try:
+        if not archive.name.endswith(".zip"):
             with tarfile.open(archive) as tar:
                 tar.extractall(work, filter="data")
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError) as error:
-        shutil.rmtree(work, ignore_errors=True)
+            return
+        with zipfile.ZipFile(archive) as file:
+            for member in file.namelist():
+                if member.startswith(("/", "\\")) or ".." in Path(member).parts:
+                    raise ValueError(f"member {member} points outside")
+            file.extractall(work)
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
         raise UserError(f"{archive}: cannot be unpacked ({error}). Delete it and download it again") from None
-    root = work / "LibriSpeech" if (work / "LibriSpeech").is_dir() else work
-    if (root / name).is_dir():
-        for entry in root.iterdir():
-            if entry.is_file() and not (folder / entry.name).exists():
-                entry.replace(folder / entry.name)
-        (root / name).replace(folder / name)
-    elif name.endswith("Alignments"):
-        root.replace(folder / name)
-    else:
-        shutil.rmtree(work)
-        raise UserError(f"{archive}: expected a folder LibriSpeech/{name}, found none. Is it the right archive?")
-    shutil.rmtree(work, ignore_errors=True)
 
 
-def _unzip(archive: Path, work: Path) -> None:
-    with zipfile.ZipFile(archive) as file:
-        for member in file.namelist():
-            if member.startswith(("/", "\\")) or ".." in Path(member).parts:
-                raise ValueError(f"member {member} points outside")
-        file.extractall(work)
+def _request(url: str, have: int = 0) -> urllib.request.Request:
+    """Some servers turn Python's own name away, so give ours."""
+    headers = {"User-Agent": f"hubert_iter/{__version__}"} | ({"Range": f"bytes={have}-"} if have else {})
+    return urllib.request.Request(url, headers=headers)
 
 
 def _present(folder: Path) -> bool:
@@ -235,12 +242,12 @@ def _md5(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def _refuse_full_disk(url: str, partial: Path, coming: int) -> None:
-    """Packed and unpacked files lie side by side for a while, so twice the size is needed."""
+def _refuse_full_disk(url: str, partial: Path, needed: int) -> None:
+    """Packed and unpacked files lie side by side for a while, so about twice the size is needed."""
     free = shutil.disk_usage(partial.parent).free
-    if free < 2.1 * coming:
+    if free < needed:
         raise UserError(
-            f"{partial.parent}: {url} needs about {2.1 * coming / 1e9:.1f} GB of free space to download and unpack, "
+            f"{partial.parent}: {url} needs about {needed / 1e9:.1f} GB of free space to download and unpack, "
             f"found {free / 1e9:.1f} GB"
         )
 

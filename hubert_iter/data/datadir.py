@@ -130,7 +130,8 @@ def write(
     segmented = any(utterance.start is not None for utterance in utterances)
     if segmented:
         whole = [replace(u, start=0.0, end=u.seconds) if u.start is None else u for u in utterances]
-        write_table(path / "segments", {u.id: f"{u.recording or u.id} {float(u.start)!r} {float(u.end)!r}" for u in whole})
+        lines = {u.id: f"{u.recording or u.id} {float(u.start)!r} {float(u.end)!r}" for u in whole}
+        write_table(path / "segments", lines)
         write_table(path / "wav.scp", {u.recording or u.id: u.wav for u in whole})
     else:
         write_table(path / "wav.scp", {u.id: u.wav for u in utterances})

@@ -89,9 +89,10 @@ def scan(path: Path, name: str | None = None) -> tuple[list[Row], list[Fault]]:
             faults.append(Fault("columns", str(path), number, "", f"expected '{expected}', found an empty line"))
             continue
         key, value = fields[0], fields[1].rstrip() if len(fields) == 2 else ""
-        count = len(value.split())
+        # Counting the words of every transcript would take most of the time, and says nothing.
+        count = len(value.split()) if most is not None else bool(value)
         if count < least or (most is not None and count > most):
-            found = f"{count + 1} column{'s' if count else ''}"
+            found = f"{count + 1:d} column{'s' if count else ''}"
             fault = f"expected '{expected}', found {found}: '{line[:80]}'"
             faults.append(Fault("columns", str(path), number, key, fault, (key,)))
             continue

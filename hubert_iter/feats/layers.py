@@ -8,6 +8,7 @@ from torch import Tensor
 
 from hubert_iter import provenance
 from hubert_iter.errors import UserError, nearest
+from hubert_iter.feats.foreign import ForeignModel, open_foreign
 from hubert_iter.models import store
 from hubert_iter.models.encoder import Encoder
 
@@ -60,8 +61,10 @@ class LayerModel:
         self.encoder.transform(features, observe=observe)
 
 
-def open_model(folder: str | Path, device: str = "cpu") -> LayerModel:
-    """Open a trained model (or a checkpoint of one) for its layers."""
+def open_model(folder: str | Path, device: str = "cpu") -> LayerModel | ForeignModel:
+    """Open a trained model (or a checkpoint of one) for its layers; what is none of ours is opened as foreign."""
+    if not (Path(folder) / store.DESCRIPTION).is_file():
+        return open_foreign(folder, device)
     description = store.describe(folder)
     if (Path(folder) / provenance.FILE_NAME).is_file():
         description = {**description, "id": provenance.identity(folder)}

@@ -12,9 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hubert_iter.errors import UserError, refuse_unknown_keys
-
-KERNELS = (10, 3, 3, 3, 3, 2, 2)
-STRIDES = (5, 2, 2, 2, 2, 2, 2)
+from hubert_iter.models.convolutions import KERNELS, ConvFeatures
 
 
 @dataclass(frozen=True)
@@ -68,27 +66,6 @@ class _ScaleGradient(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient: Tensor):
         return gradient * ctx.scale, None
-
-
-class ConvFeatures(nn.Module):
-    """Waveform [B, S] to frames [B, T, C]: seven convolutions, one frame per 320 samples."""
-
-    def __init__(self, channels: tuple[int, ...]):
-        super().__init__()
-        self.convs = nn.ModuleList(
-            nn.Conv1d(inputs, outputs, kernel, stride, bias=False)
-            for inputs, outputs, kernel, stride in zip((1, *channels[:-1]), channels, KERNELS, STRIDES, strict=True)
-        )
-        self.norm = nn.GroupNorm(channels[0], channels[0])
-        for conv in self.convs:
-            nn.init.kaiming_normal_(conv.weight)
-
-    def forward(self, wave: Tensor) -> Tensor:
-        """[B, S] -> [B, T, C]."""
-        x = F.gelu(self.norm(self.convs[0](wave[:, None])))
-        for conv in self.convs[1:]:
-            x = F.gelu(conv(x))
-        return x.transpose(1, 2)
 
 
 class ConvPositions(nn.Module):

@@ -20,6 +20,8 @@ class Section:
     folded: tuple[Table, ...] = ()
     definitions: tuple[tuple[str, str], ...] = ()
     legend: bool = False
+    beside: bool = False
+    """Tables stand beside a tall figure where there is room."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,16 @@ def build(results: Results, folder: Path, title: str, note: str) -> Content:
     training_figures.training(canvas, results.metrics, styles)
     label_figures.quality(canvas, results.quality)
     label_figures.agreement(canvas, results.agreement)
+    label_figures.survival(canvas, results.confusion)
     shown = {run: look for run, look in styles.items() if run in scored or run in results.metrics}
-    sections = [_layers(curves, scored), _training(results), _labels(results), _checkpoints(canvas), _data(results)]
+    sections = [
+        _layers(curves, scored),
+        _training(results),
+        _labels(results),
+        _phones(results),
+        _checkpoints(canvas),
+        _data(results),
+    ]
     sections += [_settings(results), Section("guide", "How to read this page", definitions=guide.READING)]
     sections += [_provenance(results)]
     return Content(
@@ -112,6 +122,16 @@ def _labels(results: Results) -> Section:
     )
     folded = (tables.agreement_table(results),) if results.agreement else ()
     return Section("labels", "Pseudo-labels", text, (tables.quality_table(results),), folded)
+
+
+def _phones(results: Results) -> Section | None:
+    if not results.confusion:
+        return None
+    text = (
+        "Each cluster stands for the phone that most of its frames belong to. A phone at 0 has no cluster of its own: "
+        "its frames have merged into other phones' clusters. Marks of one phone show what changes between label sets.",
+    )
+    return Section("phones", "Which phones survive", text, (tables.merges_table(results),), beside=True)
 
 
 def _checkpoints(canvas: figures.Canvas) -> Section | None:

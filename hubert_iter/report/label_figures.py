@@ -70,6 +70,42 @@ def agreement(canvas: Canvas, rows: list[dict[str, str]]) -> None:
     canvas.add("agreement", "labels", "agreement of label sets", draw, (max(4.8, side + 1.3), max(2.6, side)))
 
 
+def survival(canvas: Canvas, rows: list[dict[str, str]]) -> None:
+    """For each phone the share of its frames in clusters that stand for it, one mark per label set."""
+    rows = [row for row in rows if row["set"] == rows[0]["set"]]
+    names = list(dict.fromkeys(row["labels"] for row in rows))
+    own = {(row["labels"], row["phone"]): float(row["share"]) for row in rows if row["phone"] == row["read_as"]}
+    phones = sorted({row["phone"] for row in rows}, key=lambda phone: (own.get((names[-1], phone), 0.0), phone))
+    if not phones:
+        return
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        for place, phone in enumerate(phones):
+            shares = [own.get((name, phone), 0.0) for name in names]
+            axes.hlines(place, min(shares), max(shares), color=style.GRID, linewidth=3, zorder=1)
+        for number, name in enumerate(names):
+            look = style.THEME[style.SERIES[number % 8]][0]
+            shares = [own.get((name, phone), 0.0) for phone in phones]
+            axes.plot(shares, range(len(phones)), style.MARKERS[number % 8], color=look, markersize=5, label=name)
+        axes.set_yticks(range(len(phones)), phones, fontsize=8)
+        axes.set_ylim(-0.7, len(phones) - 0.3)
+        axes.set_xlim(-0.03, 1.0)
+        axes.grid(axis="y", visible=False)
+        axes.set(
+            title="phones that keep clusters of their own", xlabel="share of the phone's frames in its own clusters"
+        )
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
+
+    canvas.add(
+        "survival",
+        "phones",
+        "share of each phone's frames in clusters of its own",
+        draw,
+        (4.8, 1.5 + 0.17 * len(phones)),
+    )
+
+
 def _panel(axes: Axes, title: str, values: dict[tuple[str, str], float], names: list[str]) -> None:
     sets = list(dict.fromkeys(name for _labels, name in values))
     for number, name in enumerate(sets):

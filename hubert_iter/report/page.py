@@ -23,7 +23,12 @@ p, li, dd { max-width: 46rem; }
 nav { font-size: .9rem; padding-top: .8rem; display: flex; flex-wrap: wrap; gap: .1rem 1rem; }
 nav a { color: var(--muted); }
 h3 { font-size: 1rem; margin: 1.1rem 0 .2rem; }
-ul.answers { margin: 0; padding-left: 1.2rem; }
+.groups { columns: 3 20rem; column-gap: 2rem; }
+.groups h3 { break-after: avoid; }
+.groups li { break-inside: avoid; }
+.beside { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); gap: 1.2rem; }
+.beside > * { min-width: 0; }
+ul.answers { font-size: .9375rem; line-height: 1.45; margin: 0; padding-left: 1.2rem; }
 ul.answers li { margin: .3rem 0; }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; margin: .6rem 0; padding: 0; list-style: none; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(21rem, 100%), 1fr)); gap: 1.2rem;
@@ -77,11 +82,12 @@ def _css() -> str:
 def _answers(content: Content) -> str:
     if not content.answers and not content.glance:
         return "<p>No scores yet: the answers appear here once stage 9 has run.</p>"
-    parts = [_table(content.glance)] if content.glance else []
+    parts = []
     for heading, group in content.answers:
         items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in group)
         parts.append(f'<section><h3>{html.escape(heading)}</h3><ul class="answers">{items}</ul></section>')
-    return "\n".join(parts)
+    glance = _table(content.glance) if content.glance else ""
+    return f'{glance}\n<div class="groups">{"".join(parts)}</div>'
 
 
 def _missing(missing: tuple[str, ...]) -> str:
@@ -100,6 +106,8 @@ def _section(section: Section, content: Content) -> str:
         kind = "figures pairs" if len(drawings) in (2, 4) else "figures"
         parts.append(f'<div class="{kind}">{"".join(_figure(drawing) for drawing in drawings)}</div>')
     parts += [_table(table) for table in section.tables]
+    if section.beside and drawings:
+        parts[-len(section.tables) - 1 :] = [f'<div class="beside">{"".join(parts[-len(section.tables) - 1 :])}</div>']
     for table in section.folded:
         summary = f"<summary>{html.escape(table.caption)}</summary>"
         parts.append(f"<details>{summary}{_table(table, caption=False)}</details>")

@@ -19,6 +19,7 @@ from hubert_iter.errors import UserError
 SAMPLE_RATE = 16000
 SCORE_COLUMNS = compare.COLUMNS
 QUALITY_COLUMNS = ("labels", "set", "metric", "value")
+CONFUSION_COLUMNS = ("labels", "set", "phone", "read_as", "share")
 AGREEMENT_COLUMNS = ("labels_a", "labels_b", "metric", "value")
 
 
@@ -43,6 +44,7 @@ class Results:
     metrics: dict[str, list[dict]] = field(default_factory=dict)
     configs: dict[str, dict] = field(default_factory=dict)
     quality: list[dict[str, str]] = field(default_factory=list)
+    confusion: list[dict[str, str]] = field(default_factory=list)
     agreement: list[dict[str, str]] = field(default_factory=list)
     data: list[DataSet] = field(default_factory=list)
     provenance: list[dict] = field(default_factory=list)
@@ -128,7 +130,8 @@ def read(sources: Sources) -> Results:
         scores=scores,
         metrics={run: _metrics(sources.metrics[run]) for run in runs if run in sources.metrics},
         configs={run: read_yaml(sources.configs[run]) for run in runs if run in sources.configs},
-        quality=_quality(sources, specs),
+        quality=_quality(sources, specs, "scores.tsv", QUALITY_COLUMNS),
+        confusion=_quality(sources, specs, "confusion.tsv", CONFUSION_COLUMNS),
         agreement=table(sources.agreement, AGREEMENT_COLUMNS) if sources.agreement else [],
         data=[_data_set(name, path, sources.alignments.get(name)) for name, path in sources.data.items()],
         provenance=[_stage(name, folder) for name, folder in sources.stages.items()],
@@ -152,20 +155,20 @@ def table(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
             )
         row = dict(zip(rows[0], cells, strict=True))
         try:
-            float(row["value"])
+            float(row[columns[-1]])
         except ValueError:
             raise UserError(
-                f"{path}:{number}: expected a number as value, found '{row['value']}'. Run its stage again"
+                f"{path}:{number}: expected a number as {columns[-1]}, found '{row[columns[-1]]}'. Run its stage again"
             ) from None
         out.append(row)
     return out
 
 
-def _quality(sources: Sources, specs: dict[str, study.Run]) -> list[dict[str, str]]:
-    """Label quality in the order in which the study's runs use the label sets, others after."""
+def _quality(sources: Sources, specs: dict[str, study.Run], file: str, columns: Iterable[str]) -> list[dict[str, str]]:
+    """Scores of the labels in the order in which the study's runs use the label sets, others after."""
     used = [spec.labels for spec in specs.values() if spec.labels in sources.quality]
-    names = dict.fromkeys([*used, *sources.quality])
-    return [row for name in names for row in table(sources.quality[name], QUALITY_COLUMNS)]
+    paths = [sources.quality[name].with_name(file) for name in dict.fromkeys([*used, *sources.quality])]
+    return [row for path in paths if path.is_file() for row in table(path, columns)]
 
 
 def _named(paths: Iterable[Path], up: int, folder: bool = False) -> dict[str, Path]:

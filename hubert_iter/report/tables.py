@@ -134,6 +134,24 @@ def quality_table(results: Results) -> Table:
     return Table("Label quality against aligned phones", header, rows, frozenset(strong))
 
 
+def merges_table(results: Results, most: int = 12) -> Table:
+    """The pairs of phones that each label set confounds most."""
+    names = list(dict.fromkeys(row["labels"] for row in results.confusion))
+    columns = []
+    for name in names:
+        mine = [row for row in results.confusion if row["labels"] == name and row["set"] == results.confusion[0]["set"]]
+        found = [(float(row["share"]), row["phone"], row["read_as"]) for row in mine if row["phone"] != row["read_as"]]
+        columns.append(
+            [f"{a} → {b} {share:.2f}" for share, a, b in sorted(found, key=lambda item: (-item[0], item))[:most]]
+        )
+    depth = max((len(column) for column in columns), default=0)
+    rows = [
+        [str(place + 1)] + [column[place] if place < len(column) else NONE for column in columns]
+        for place in range(depth)
+    ]
+    return Table("Most frequent merges: phone → phone whose clusters its frames bear, share", ["rank", *names], rows)
+
+
 def agreement_table(results: Results) -> Table:
     """Every pair of label sets: normalised mutual information and both conditional entropies."""
     metrics = list(dict.fromkeys(row["metric"] for row in results.agreement))

@@ -82,7 +82,7 @@ def test_point_tiers_are_passed_over(tmp_path):
         (lambda text: text[:-40], r"u.TextGrid:\d+: expected an interval's \w+, found the end of the file"),
         (lambda text: text.replace("xmax = 0.3 ", "xmax = soon"), r"u.TextGrid:44: expected an interval's end, found"),
         (lambda text: text.replace("xmax = 0.3 ", "xmax = 0.05 "), r"u.TextGrid:44: utterance u: interval 'S' ends"),
-        (lambda text: text.replace('"phones"', '"phonemes"'), r"u.TextGrid: expected a tier 'phones', found words, phonem"),
+        (lambda text: text.replace('"phones"', '"phonemes"'), r"u.TextGrid: expected a tier 'phones', found words"),
         (lambda text: text.replace("<exists>", "<absent>"), r"u.TextGrid:6: expected tiers"),
         (lambda text: text.replace('"TextGrid"', '"Pitch 1"'), r"u.TextGrid:2: expected a Praat TextGrid"),
         (lambda text: "", r"u.TextGrid:1: expected the file type, found the end"),
@@ -99,14 +99,15 @@ def test_broken_textgrids_are_named_by_line(tmp_path, change, message):
 @pytest.mark.parametrize(
     ("label", "expected"),
     [("AH0", "ah"), ("ay1", "ay"), ("EY2", "ey"), ("NG", "ng"), ("AH0_B", "ah"), ("S_S", "s"), ("sil", None)]
-    + [("SIL", None), ("sp", None), ("spn", None), ("", None), ("<eps>", None), ("nsn", None), ("@2", "@2"), ("0", "0")],
+    + [("SIL", None), ("sp", None), ("spn", None), ("", None), ("<eps>", None), ("nsn", None), ("@2", "@2")],
 )
 def test_normal_phones(label, expected):
     assert normalise_phone(label) == expected
 
 
 @pytest.mark.parametrize(
-    ("label", "expected"), [("THE", "the"), ("they're", "they're"), ("", None), ("<unk>", None), ("sil", None), ("NOISE", "noise")]
+    ("label", "expected"),
+    [("THE", "the"), ("they're", "they're"), ("", None), ("<unk>", None), ("sil", None), ("NOISE", "noise")],
 )
 def test_normal_words(label, expected):
     assert normalise_word(label) == expected

@@ -96,6 +96,10 @@ def add_labels(units: Path, pnmi: dict[str, float]) -> None:
         (folder / "scores.tsv").write_text(
             "labels\tset\tmetric\tvalue\n" + "".join(f"{labels}\teval\t{a}\t{b}\n" for a, b in scores.items())
         )
+        shares = (("aa", "aa", value), ("aa", "ah", 1 - value), ("zh", "sh", 1.0))
+        (folder / "confusion.tsv").write_text(
+            "labels\tset\tphone\tread_as\tshare\n" + "".join(f"{labels}\teval\t{a}\t{b}\t{c}\n" for a, b, c in shares)
+        )
         provenance.write(folder, "score_labels", {"name": labels}, {})
 
 
@@ -156,11 +160,19 @@ def test_page_is_complete_and_self_contained(finished):
     assert len(page.ids) == len(set(page.ids))
     assert all(link.startswith("#") for link in page.links) and "script" not in page.tags and "img" not in page.tags
     assert {link[1:] for link in page.links} <= set(page.ids)
-    # 3 properties, 3 heat maps, 4 training panels, 3 label panels, 1 agreement matrix
-    assert page.tags.count("svg") == 14
+    # 3 properties, 3 heat maps, 4 training panels, 3 label panels, 1 agreement matrix, 1 of phones that survive
+    assert page.tags.count("svg") == 15
     text = "".join(page.text)
     assert "Toy <study>" in text and "synthetic speech" in text and "Not in this report" not in text
-    for words in ("ceiling 0.974", "shuffled labels", "hubert_it1@2_k100", "mfcc, k=100", "0.50", "1 h 06 min"):
+    for words in (
+        "ceiling 0.974",
+        "shuffled labels",
+        "hubert_it1@2_k100",
+        "mfcc, k=100",
+        "0.50",
+        "zh → sh 1.00",
+        "1 h 06 min",
+    ):
         assert words in text, words
 
 

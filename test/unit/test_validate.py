@@ -155,8 +155,9 @@ def test_each_fault_is_found_named_and_mended(folder, name):
     for path in backup.iterdir():
         if path.name != "faults.txt":
             assert path.read_bytes() == before[path.name]
-    for changed in (p for p in folder.iterdir() if p.is_file() and before.get(p.name, p.read_bytes()) != p.read_bytes()):
-        assert (backup / changed.name).read_bytes() == before[changed.name]
+    for path in (folder / name for name in before):
+        if path.read_bytes() != before[path.name]:
+            assert (backup / path.name).read_bytes() == before[path.name]
 
 
 def test_a_sound_folder_has_no_fault_and_is_left_alone(folder):

@@ -1,0 +1,88 @@
+"""Our models as folders that Hugging Face's transformers loads with from_pretrained; transformers itself is not needed."""
+
+import json
+from pathlib import Path
+
+from safetensors.torch import save_file
+
+from hubert_iter.models.convert import names
+from hubert_iter.models.encoder import KERNELS, STRIDES, EncoderConfig
+from hubert_iter.models.pretrainer import Pretrainer
+
+README = """\
+# {title}
+
+For Hugging Face transformers:
+
+```python
+from transformers import AutoFeatureExtractor, AutoModel
+
+model = AutoModel.from_pretrained("PATH OF THIS FOLDER").eval()    # a {kind}
+extractor = AutoFeatureExtractor.from_pretrained("PATH OF THIS FOLDER")
+inputs = extractor(samples, sampling_rate=16000, return_tensors="pt")    # samples in +-1, not normalised
+layers = model(**inputs, output_hidden_states=True).hidden_states    # 0: Transformer input; 1 to {layers}: its blocks
+```
+
+ESPnet reads it with `frontend: huggingface`, `frontend_conf: {{model: PATH OF THIS FOLDER}}`.
+
+{facts}
+"""
+
+
+def write(folder: Path, model: Pretrainer, objective: str, facts: dict[str, str]) -> str:
+    """Write weights, config.json and preprocessor_config.json; returns the README's text."""
+    family, kind = ("wav2vec2", "Wav2Vec2Model") if objective == "wav2vec2" else ("hubert", "HubertModel")
+    encoder = model.encoder
+    state = names.export_state(encoder.state_dict(), names.HUGGINGFACE)
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    config = {"architectures": [kind], "model_type": family, **configuration(encoder.config)}
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    (folder / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR, indent=2) + "\n")
+    lines = "\n".join(f"- {name}: {value}" for name, value in facts.items())
+    return README.format(title=facts["model"], kind=kind, layers=encoder.config.layers, facts=lines)
+
+
+PREPROCESSOR = {
+    "feature_extractor_type": "Wav2Vec2FeatureExtractor",
+    "feature_size": 1,
+    "sampling_rate": 16000,
+    "do_normalize": False,
+    "padding_value": 0.0,
+    "padding_side": "right",
+    "return_attention_mask": False,
+}
+
+
+def configuration(config: EncoderConfig) -> dict:
+    """The fields of HubertConfig and Wav2Vec2Config that differ from their defaults, or might one day."""
+    return {
+        "dtype": "float32",
+        "hidden_size": config.width,
+        "num_hidden_layers": config.layers,
+        "num_attention_heads": config.heads,
+        "intermediate_size": config.feedforward,
+        "hidden_act": "gelu",
+        "layer_norm_eps": 1e-5,
+        "do_stable_layer_norm": False,
+        "feat_extract_norm": "group",
+        "feat_extract_activation": "gelu",
+        "feat_proj_layer_norm": True,
+        "conv_dim": list(config.channels),
+        "conv_kernel": list(KERNELS),
+        "conv_stride": list(STRIDES),
+        "conv_bias": False,
+        "num_feat_extract_layers": len(KERNELS),
+        "num_conv_pos_embeddings": config.position_kernel,
+        "num_conv_pos_embedding_groups": config.position_groups,
+        "conv_pos_batch_norm": False,
+        "hidden_dropout": config.dropout,
+        "attention_dropout": config.attention_dropout,
+        "activation_dropout": config.activation_dropout,
+        "feat_proj_dropout": config.input_dropout,
+        "layerdrop": config.layerdrop,
+        "final_dropout": 0.0,
+        # For fine-tuning; above 0 so that the model has a place for the learnt mask vector.
+        "mask_time_prob": 0.05,
+        "mask_time_length": 10,
+        "mask_feature_prob": 0.0,
+    }

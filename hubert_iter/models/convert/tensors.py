@@ -1,0 +1,105 @@
+"""Read tensors from checkpoint files without executing anything that is pickled in them.
+
+PyTorch's restricted unpickler builds tensors and plain containers alone. fairseq's checkpoints also name classes of
+their own (dictionaries, configurations); in the place of each known harmless one an inert record is built, which keeps
+the attributes and runs nothing. A file that names anything else is refused.
+"""
+
+import pickle
+from pathlib import Path
+
+import torch
+
+from hubert_iter.errors import UserError, summarise
+
+# Roots of modules whose classes may stand in a checkpoint for bookkeeping; they are never imported.
+_BOOKKEEPING = ("fairseq", "omegaconf", "argparse", "typing", "enum", "hydra")
+_PLAIN_TYPES = {f"{module}.{name}" for module in ("builtins", "__builtin__")
+                for name in ("dict", "list", "tuple", "set", "str", "int", "float", "bool", "object")}  # fmt: skip
+# What checkpoints in PyTorch's old file format hold, where the names cannot be listed before loading.
+_COMMON = ("argparse.Namespace", "fairseq.data.dictionary.Dictionary", "omegaconf.dictconfig.DictConfig")
+
+
+class Inert:
+    """Stands for an object of a class that is not loaded: its attributes without its behaviour."""
+
+    def __init__(self, *values):
+        self.values = values
+
+    def __setstate__(self, state) -> None:
+        if isinstance(state, tuple) and len(state) == 2:
+            state = {**(state[0] or {}), **(state[1] or {})}
+        if isinstance(state, dict):
+            self.__dict__.update({str(key): value for key, value in state.items()})
+
+
+def read(path: Path) -> dict:
+    """What a .pt, .pth, .bin or .safetensors file holds; only tensors, plain containers and Inert records."""
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    stubs = _stubs(path)
+    try:
+        with torch.serialization.safe_globals(stubs):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, AttributeError, TypeError, ValueError) as error:
+        reason = str(error).split("\n")[0] if "weights_only" not in str(error) else _essence(str(error))
+        raise UserError(
+            f"{path}: cannot be loaded as tensors alone ({reason}). The file is damaged, or it needs to execute code that "
+            "is pickled in it, which this program never does. If you trust it, open it in its own library and save "
+            "only its state dict, or convert it to the Hugging Face format"
+        ) from None
+    if not isinstance(content, dict):
+        raise UserError(
+            f"{path}: expected a state dict (names and tensors), found {type(content).__name__}. "
+            "Save model.state_dict() instead of the model"
+        )
+    return content
+
+
+def _read_safetensors(path: Path) -> dict:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path}: cannot be read ({error}). The file is missing or damaged: get it again") from None
+
+
+def _stubs(path: Path) -> list:
+    """An inert class for each foreign class the file names; UserError where one is not known to be harmless."""
+    try:
+        named = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    except ValueError:
+        named = list(_COMMON)  # the old file format
+    except (RuntimeError, pickle.UnpicklingError, EOFError):
+        return []  # damaged: loading says so
+    harmful = [name for name in named if name.split(".")[0] not in _BOOKKEEPING and name not in _PLAIN_TYPES]
+    if harmful:
+        raise UserError(
+            f"{path}: besides tensors the file holds pickled objects of {summarise(sorted(harmful))}. Loading them would "
+            "execute code from the file, which this program never does. If you trust the file, open it in its own library "
+            "and save only its state dict, or convert it to the Hugging Face format"
+        )
+    return [(type("Inert", (Inert,), {}), name) for name in named]
+
+
+def _essence(message: str) -> str:
+    """PyTorch's own advice is to allow the execution: leave it out."""
+    lines = [line.strip() for line in message.split("\n") if line.strip()]
+    return next((line for line in lines if "Unsupported" in line or "blocked" in line), "it holds more than tensors")
+
+
+def plain(value):
+    """Configuration values without their containers: Inert records of argparse and omegaconf become dicts."""
+    if isinstance(value, Inert):
+        inner = vars(value)
+        for key in ("_content", "_val"):
+            if key in inner:
+                return plain(inner[key])
+        return {key: plain(item) for key, item in inner.items() if key != "values"}
+    if isinstance(value, dict):
+        return {str(plain(key)): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
