@@ -59,7 +59,9 @@ def read(folder: str | Path) -> dict:
             "Run the stage that makes it (again)"
         ) from None
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}: line {error.lineno}: not valid JSON. Delete {folder} and run its stage again") from None
+        raise UserError(
+            f"{path}: line {error.lineno}: not valid JSON. Delete {folder} and run its stage again"
+        ) from None
     if not {"command", "settings", "inputs", "outputs", "id"} <= record.keys():
         raise UserError(f"{path}: not a provenance record. Delete {folder} and run its stage again")
     return record

@@ -95,7 +95,9 @@ def read(path: str | Path) -> Study:
     for run in runs.values():
         for needed in run.needs:
             if needed not in runs:
-                raise UserError(f"{path}: run {run.name}: needs run '{needed}'{nearest(needed, runs)}, which is not in the table")
+                raise UserError(
+                    f"{path}: run {run.name}: needs run '{needed}'{nearest(needed, runs)}, which is not in the table"
+                )
     return Study(path, {name: runs[name] for name in _in_order(runs, path)})
 
 

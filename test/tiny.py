@@ -29,8 +29,12 @@ def write_noise(path: Path, utterances: int, seconds: float, seed: int) -> None:
     audio.mkdir(parents=True)
     entries = []
     for number in range(utterances):
-        pieces = [np.convolve(rng.normal(size=1700), rng.normal(size=8), "valid")[:1600] for _ in range(int(seconds * 10))]
-        samples = (0.02 * np.concatenate(pieces)).astype(np.float32)[: rng.integers(int(12000 * seconds), int(16000 * seconds))]
+        pieces = [
+            np.convolve(rng.normal(size=1700), rng.normal(size=8), "valid")[:1600] for _ in range(int(seconds * 10))
+        ]
+        samples = (0.02 * np.concatenate(pieces)).astype(np.float32)[
+            : rng.integers(int(12000 * seconds), int(16000 * seconds))
+        ]
         name = f"s{seed}{number % 3}-{number:03d}"
         soundfile.write(audio / f"{name}.flac", samples, 16000)
         entries.append(datadir.Utterance(name, f"s{seed}{number % 3}", len(samples), str(audio / f"{name}.flac")))

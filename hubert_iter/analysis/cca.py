@@ -66,6 +66,29 @@ class Weights:
     labels: np.ndarray
 
 
+class Labels:
+    """Labels of each part, and the sum of each class's features in each part."""
+
+    def __init__(self, parts: Sequence[np.ndarray], features: Sequence[np.ndarray], num_classes: int):
+        """Take per part labels int [n] and features [n, D]."""
+        self.parts = parts
+        self._sums = np.stack([_class_sums(*pair, num_classes) for pair in zip(features, parts, strict=True)])
+
+    def train_sums(self, dev: int, test: int) -> np.ndarray:
+        """Class sums [K, D] of all parts but two."""
+        return self._sums.sum(axis=0) - self._sums[dev] - self._sums[test]
+
+    def cross(self, dev: int, test: int, frequencies: np.ndarray) -> np.ndarray:
+        """Sxy [D, K] of all parts but two, up to a factor (which CCA does not see)."""
+        sums = self.train_sums(dev, test)
+        return (sums - frequencies[:, None] * sums.sum(axis=0)).T
+
+
+def _class_sums(features: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
+    one_hot = (np.ones(len(labels)), (labels, np.arange(len(labels))))
+    return sparse.csr_array(one_hot, shape=(num_classes, len(labels))) @ features
+
+
 class Layer:
     """One layer's instances dealt into parts, with the second moments of each part."""
 
@@ -75,17 +98,16 @@ class Layer:
         features = features - features.mean(axis=0)  # moments of centred numbers do not cancel
         self.num_classes = num_classes
         self.features = [features[parts == part] for part in range(NUM_PARTS)]
-        self.labels = [labels[parts == part] for part in range(NUM_PARTS)]
+        self.labels = Labels([labels[parts == part] for part in range(NUM_PARTS)], self.features, num_classes)
         self._products = [part.T @ part for part in self.features]
         self._total = np.sum(self._products, axis=0)
-        self._sums = class_sums(self.features, self.labels, num_classes)
-        self._counts = np.stack([np.bincount(part, minlength=num_classes) for part in self.labels])
+        self._counts = np.stack([np.bincount(part, minlength=num_classes) for part in self.labels.parts])
 
     def train(self, dev: int, test: int) -> Covariances:
         """Scaled covariances of all parts but two."""
         counts = self._counts.sum(axis=0) - self._counts[dev] - self._counts[test]
         total = counts.sum()
-        mean = self._train_sums(self._sums, dev, test).sum(axis=0) / total
+        mean = self.labels.train_sums(dev, test).sum(axis=0) / total
         features = self._total - self._products[dev]
         features -= self._products[test]
         features /= total
@@ -96,26 +118,7 @@ class Layer:
         frequencies = counts / total
         # The largest entry of diag(p) - pp' is on its diagonal, since p_i p_j <= p_i (1 - p_i).
         label_scale = max((frequencies * (1 - frequencies)).max(), np.finfo(float).tiny)
-        cross = self.cross(self._sums, dev, test, frequencies)
-        return Covariances(features, cross, frequencies, label_scale)
-
-    def cross(self, sums: np.ndarray, dev: int, test: int, frequencies: np.ndarray) -> np.ndarray:
-        """Sxy [D, K] of all parts but two, up to a factor, from class sums [10, K, D]."""
-        train = self._train_sums(sums, dev, test)
-        return (train - frequencies[:, None] * train.sum(axis=0)).T
-
-    @staticmethod
-    def _train_sums(sums: np.ndarray, dev: int, test: int) -> np.ndarray:
-        return sums.sum(axis=0) - sums[dev] - sums[test]
-
-
-def class_sums(features: Sequence[np.ndarray], labels: Sequence[np.ndarray], num_classes: int) -> np.ndarray:
-    """Sum of each class's features in each part: [parts, K, D]."""
-    sums = []
-    for part, classes in zip(features, labels, strict=True):
-        rows = (np.ones(len(classes)), (classes, np.arange(len(classes))))
-        sums.append(sparse.csr_array(rows, shape=(num_classes, len(classes))) @ part)
-    return np.stack(sums)
+        return Covariances(features, self.labels.cross(dev, test, frequencies), frequencies, label_scale)
 
 
 class Whitener:
@@ -268,9 +271,8 @@ def _gram_schmidt(columns: np.ndarray) -> np.ndarray:
 
 
 def score_trial(
-    layer: Layer, dev: int, test: int, regularisers: Sequence[float], null_sums: np.ndarray | None = None,
-    null_labels: np.ndarray | None = None,
-) -> TrialResult:  # fmt: skip
+    layer: Layer, dev: int, test: int, regularisers: Sequence[float], null: Labels | None = None
+) -> TrialResult:
     """Fit each regulariser, choose by the dev part's PWCCA, score the test part; the null has the same regulariser."""
     train = layer.train(dev, test)
     best = None
@@ -278,13 +280,13 @@ def score_trial(
         whitener = Whitener(train.features, regulariser)
         label_whitener = LabelWhitener(train.frequencies, train.label_scale, regulariser)
         weights = solve(whitener, label_whitener, train.cross)
-        chosen_by = evaluate(weights, layer.features[dev], layer.labels[dev]).pwcca
-        if best is None or chosen_by > best[0]:
-            best = (chosen_by, regulariser, weights, whitener, label_whitener)
+        on_dev = evaluate(weights, layer.features[dev], layer.labels.parts[dev]).pwcca
+        if best is None or on_dev > best[0]:
+            best = (on_dev, regulariser, weights, whitener, label_whitener)
     _, regulariser, weights, whitener, label_whitener = best
-    score = evaluate(weights, layer.features[test], layer.labels[test])
-    null = None
-    if null_sums is not None:
-        weights = solve(whitener, label_whitener, layer.cross(null_sums, dev, test, train.frequencies))
-        null = evaluate(weights, layer.features[test], null_labels[test])
-    return TrialResult(score, regulariser, null)
+    score = evaluate(weights, layer.features[test], layer.labels.parts[test])
+    null_score = None
+    if null is not None:
+        weights = solve(whitener, label_whitener, null.cross(dev, test, train.frequencies))
+        null_score = evaluate(weights, layer.features[test], null.parts[test])
+    return TrialResult(score, regulariser, null_score)

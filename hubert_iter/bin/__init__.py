@@ -1,0 +1,1 @@
+"""Entry points: arguments in, one call, exit code out."""

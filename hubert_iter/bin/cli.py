@@ -18,12 +18,14 @@ class ArgumentParser(argparse.ArgumentParser):
         )
 
     def parse_args(self, argv=None):
-        """Parse, refusing every leftover word by name."""
-        args, unknown = super().parse_known_args(argv)
-        if unknown:
-            known = [option for action in self._actions for option in action.option_strings]
-            self.error(f"unknown option {unknown[0]}{nearest(unknown[0].split('=')[0], known)}")
-        return args
+        """Parse; an unknown option is reported before what is missing, since it often is what is missing, misspelt."""
+        words = sys.argv[1:] if argv is None else argv
+        known = [option for action in self._actions for option in action.option_strings]
+        for word in words:
+            option = word.partition("=")[0]
+            if option.startswith("--") and option not in known:
+                self.error(f"unknown option {option}{nearest(option, known)}")
+        return super().parse_args(words)
 
 
 def true_or_false(text: str) -> bool:

@@ -9,8 +9,9 @@ from hubert_iter.provenance import Stage
 def main(argv=None) -> None:
     """Entry point."""
     parser = cli.ArgumentParser(__doc__)
-    parser.add_argument("--model", type=Path, required=True, help="folder of a trained model (exp/<study>/<run>/model)")
-    parser.add_argument("--format", required=True, choices=("huggingface", "torchaudio", "fairseq"), help="whose format")
+    parser.add_argument("--model", type=Path, required=True, help="folder of a trained model")
+    formats = ("huggingface", "torchaudio", "fairseq")
+    parser.add_argument("--format", required=True, choices=formats, help="whose format")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     args = parser.parse_args(argv)
     stage = Stage(args.out, "export", {"format": args.format}, {"model": args.model})

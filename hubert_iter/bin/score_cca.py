@@ -22,9 +22,10 @@ def main(argv=None) -> None:
         "--regularisers", type=_numbers, default=cca.REGULARISERS,
         help="numbers with commas, relative to each covariance's largest entry; the dev part chooses",
     )  # fmt: skip
+    parser.add_argument("--null", type=cli.true_or_false, default=True, help="score shuffled labels too")
     parser.add_argument("--nj", type=int, default=len(os.sched_getaffinity(0)), help="processes")
     args = parser.parse_args(argv)
-    settings = scoring.Settings(args.trials, args.seed, args.regularisers)
+    settings = scoring.Settings(args.trials, args.seed, args.regularisers, args.null)
     stage = provenance.Stage(
         Path(args.out), "score_cca", vars(settings) | {"name": args.name},
         {"layers": args.layers, "samples": args.samples},

@@ -1,0 +1,1 @@
+"""Corpora: from a corpus as published, or made here, to data directories."""

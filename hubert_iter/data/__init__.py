@@ -1,0 +1,1 @@
+"""Data directories, audio, alignments, and the batches that training reads."""

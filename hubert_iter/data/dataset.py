@@ -12,6 +12,7 @@ from hubert_iter.data.sampler import BatchPlan, Crop, Sampler
 from hubert_iter.models.masking import draw_mask
 from hubert_iter.models.pretrainer import Batch
 
+
 class CropReader:
     """Read crops and their labels, draw their masks."""
 
@@ -35,9 +36,7 @@ class CropReader:
         # Where labels end a frame early the last samples are left out, so that frames and labels stay as many.
         samples = min(plan.crops[0].num_samples, FRAME_SHIFT * frames + FRAME_SHIFT + 79)
         wave = torch.from_numpy(np.stack([part[:samples] for part in waves]))
-        mask = draw_mask(
-            np.random.default_rng(plan.seed), len(waves), frames, self.mask_probability, self.mask_length
-        )
+        mask = draw_mask(np.random.default_rng(plan.seed), len(waves), frames, self.mask_probability, self.mask_length)
         masked = torch.from_numpy(np.nonzero(mask)[1].reshape(len(waves), -1))
         return Batch(wave, masked, labels)
 

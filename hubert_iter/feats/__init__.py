@@ -1,0 +1,1 @@
+"""Features: MFCC, archives, and the layers of trained models."""

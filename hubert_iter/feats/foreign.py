@@ -14,7 +14,7 @@ import numpy as np
 
 from hubert_iter import provenance
 from hubert_iter.data.audio import FRAME_LENGTH, FRAME_SHIFT, SAMPLE_RATE
-from hubert_iter.errors import UserError, nearest
+from hubert_iter.errors import UserError, nearest, summarise
 
 log = logging.getLogger(__name__)
 # transformers' families with the encoder's usual parts (feature_projection, encoder.layers) and 50 frames a second.
@@ -33,7 +33,7 @@ class ForeignModel:
     rate = SAMPLE_RATE // FRAME_SHIFT
 
     def __init__(self, model, projection, blocks, prepare: Callable, description: dict, device: str):
-        """`projection` and `blocks` are modules of `model`; `prepare` makes samples [S] into the model's input [1, S]."""
+        """`projection` and `blocks` are modules of `model`; `prepare` makes samples [S] into its input [1, S]."""
         import torch
 
         self.device = torch.device(device)
@@ -105,19 +105,19 @@ def locate(spec: str | Path) -> Path:
         return path
     name = str(spec)
     if path.suffix in SUFFIXES or name.startswith(("/", ".", "~")) or name.count("/") > 1:
-        raise UserError(f"{spec}: no such model file or folder")
+        raise UserError(f"{spec}: no such model file or folder. Train it first (stage 7), or mend the path")
     if name.replace("_", "").isalnum() and name.upper() == name:
         return _bundle_file(name)
     if name.count("/") == 1:
         return _hub_folder(name)
     raise UserError(
-        f"{spec}: neither a file nor a folder, nor the name of a torchaudio bundle (as HUBERT_BASE) or of a model on the "
-        "Hugging Face hub (as facebook/hubert-base-ls960)"
+        f"{spec}: neither a file nor a folder, nor the name of a torchaudio bundle (as HUBERT_BASE) or of a model on "
+        "the Hugging Face hub (as facebook/hubert-base-ls960). Train it first (stage 7), or mend the name"
     )
 
 
 def open_foreign(spec: str | Path, device: str = "cpu") -> ForeignModel:
-    """Open a Hugging Face folder, a torchaudio state dict, a fairseq checkpoint, or what a bundle's or hub name means."""
+    """Open a Hugging Face folder, a torchaudio state dict, a fairseq checkpoint, or what `locate` finds by name."""
     path = locate(spec)
     identity = {"id": provenance.identity(path), "path": str(path)}
     if path.is_dir():
@@ -177,7 +177,7 @@ def _open_huggingface(path: Path, identity: dict, device: str) -> ForeignModel:
     missing = [name for name in loading["missing_keys"] if not name.endswith("masked_spec_embed")]
     if missing or loading["mismatched_keys"]:
         faulty = missing or [str(key) for key in loading["mismatched_keys"]]
-        raise UserError(f"{path}: weights are missing or misshaped: {', '.join(sorted(faulty)[:3])}. Get the model again")
+        raise UserError(f"{path}: weights missing or misshaped: {summarise(sorted(faulty))}. Get the model again")
     _check_frames(config.conv_kernel, config.conv_stride, path)
     extractor = _extractor(transformers, path, config)
     description = {"library": "transformers", "normalise": bool(extractor.do_normalize), **identity}
@@ -189,7 +189,7 @@ def _open_huggingface(path: Path, identity: dict, device: str) -> ForeignModel:
 
 
 def _extractor(transformers, path: Path, config):
-    """What the model wants done to its audio, by its preprocessor_config.json."""
+    """Prepares audio as the model's preprocessor_config.json says."""
     kind = transformers.Wav2Vec2FeatureExtractor
     if (path / "preprocessor_config.json").is_file():
         extractor = kind.from_pretrained(path, local_files_only=True)

@@ -1,0 +1,1 @@
+"""The encoder, its objectives, and conversion from and to other libraries."""

@@ -21,9 +21,7 @@ class Chubert(Objective):
     sizes = ("width", "classes")
     options = ("embedding", "temperature", "negatives")
 
-    def __init__(
-        self, width: int, classes: int, embedding: int = 256, temperature: float = 0.1, negatives: int = 100
-    ):
+    def __init__(self, width: int, classes: int, embedding: int = 256, temperature: float = 0.1, negatives: int = 100):
         super().__init__()
         self.head = LabelHead(width, classes, embedding)
         self.temperature = temperature

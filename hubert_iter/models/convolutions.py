@@ -1,9 +1,9 @@
 """The convolutions over the waveform, as matrix products on a CPU and as convolutions on a GPU.
 
-Both compute the same. On a CPU the library's one-dimensional convolutions reach little more than half of the rate of its
-matrix products, and GroupNorm and the transposition at the end are bound by memory. Here frames stay rows [B, T, C]
-throughout, so that a strided convolution is a product of (overlapping) rows with the kernel, and GroupNorm, which is
-linear once its moments are known, is folded into the first kernel.
+Both compute the same. On a CPU the library's one-dimensional convolutions reach little more than half of the rate of
+its matrix products, and GroupNorm and the transposition at the end are bound by memory. Here frames stay rows
+[B, T, C] throughout, so that a strided convolution is a product of (overlapping) rows with the kernel, and GroupNorm,
+which is linear once its moments are known, is folded into the first kernel.
 """
 
 import torch

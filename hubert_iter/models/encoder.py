@@ -40,7 +40,9 @@ class EncoderConfig:
         values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
         config = cls(**values)
         if len(config.channels) != len(KERNELS):
-            raise UserError(f"{where}: conv_channels: expected one number or {len(KERNELS)}, found {config.conv_channels}")
+            raise UserError(
+                f"{where}: conv_channels: expected one number or {len(KERNELS)}, found {config.conv_channels}"
+            )
         if config.width % config.heads or config.width % config.position_groups:
             raise UserError(
                 f"{where}: width {config.width} must be a multiple of heads {config.heads} "
@@ -165,7 +167,7 @@ class Encoder(nn.Module):
         if observe and observe("0", x):
             return x
         x = self.dropout(x)
-        # Drawn on the CPU, all at once, so that neither a GPU is waited for nor the count of draws depends on the outcome.
+        # Drawn on the CPU, so that no GPU is waited for, and all at once, so that the count of draws never varies.
         dropped = torch.rand(len(self.blocks)) < self.config.layerdrop if self.training else None
         for number, block in enumerate(self.blocks, start=1):
             if dropped is None or not dropped[number - 1]:

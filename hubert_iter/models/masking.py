@@ -5,9 +5,7 @@ import numpy as np
 MINIMUM_SPANS = 2
 
 
-def draw_mask(
-    rng: np.random.Generator, utterances: int, frames: int, probability: float, length: int
-) -> np.ndarray:
+def draw_mask(rng: np.random.Generator, utterances: int, frames: int, probability: float, length: int) -> np.ndarray:
     """Draw a mask of shape [utterances, frames], true where masked.
 
     `probability` is that of a frame to lie in a span if spans did not overlap: the number of spans is

@@ -59,6 +59,10 @@ class Objective(nn.Module):
         """Compute the loss of one batch."""
         raise NotImplementedError
 
+    def warning(self, values: dict[str, float]) -> str | None:
+        """A sentence where the statistics of the last updates show that nothing is being learnt."""
+        return None
+
 
 def mask_of(masked: Tensor, frames: int) -> Tensor:
     """Frame numbers [B, M] -> mask [B, T], true at those frames."""

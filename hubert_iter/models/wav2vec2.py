@@ -62,7 +62,10 @@ class Wav2Vec2(Objective):
         negatives = draw_negatives(*codes.shape, self.negatives, codes.device)
         own = torch.arange(codes.shape[1], device=codes.device).expand(codes.shape)
         result = contrast(logits, own, negatives, same=codes[:, :, None] == codes[:, None, :])
-        terms = {"contrastive": result.loss, "diversity": self.diversity_weight * self._unused(quantised.soft_perplexity)}
+        terms = {
+            "contrastive": result.loss,
+            "diversity": self.diversity_weight * self._unused(quantised.soft_perplexity),
+        }
         statistics = {"accuracy": result.accuracy, "chance": result.chance}
         statistics["soft_perplexity"] = quantised.soft_perplexity.detach().mean()
         for number, value in enumerate(quantised.code_perplexity, start=1):

@@ -8,7 +8,8 @@ READING = (
     ),
     (
         "Between the lines of control",
-        "A network that knew the property perfectly would reach the ceiling (K-1)/K of K classes. Shuffled labels show "
+        "A network that knew the property perfectly would reach the ceiling (K-1)/K of K classes; layers narrower than "
+        "K-1 have a lower one. Shuffled labels show "
         "what no knowledge scores. The random network shows what its architecture and the audio give without training.",
     ),
     (

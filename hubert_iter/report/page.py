@@ -25,6 +25,7 @@ nav a { color: var(--muted); }
 h3 { font-size: 1rem; margin: 1.1rem 0 .2rem; }
 .groups { columns: 3 20rem; column-gap: 2rem; }
 .groups h3 { break-after: avoid; }
+.groups section:first-child h3 { margin-top: 0; }
 .groups li { break-inside: avoid; }
 .beside { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); gap: 1.2rem; }
 .beside > * { min-width: 0; }

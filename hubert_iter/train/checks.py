@@ -19,14 +19,18 @@ def look_at_labels(counts: np.ndarray, where: str) -> None:
     classes, used, share = len(counts), int((counts > 0).sum()), counts.max() / counts.sum()
     log.info("labels: %d of %d classes used, the most frequent covers %.1f %% of frames", used, classes, 100 * share)
     if used < 2:
-        raise UserError(f"{where}: all frames bear the same label, so there is nothing to learn. Run stage 5 (k-means) again")
+        raise UserError(
+            f"{where}: all frames bear the same label, so there is nothing to learn. Run stage 5 (k-means) again"
+        )
     if share > SUSPICIOUS_SHARE:
         log.warning(
-            "%s: one label covers %.0f %% of all frames. Look at the k-means (stage 5): silence, or a collapsed teacher?",
+            "%s: one label covers %.0f %% of frames. Look at the k-means (stage 5): silence, or a collapsed teacher?",
             where, 100 * share,
         )  # fmt: skip
     if used < classes / 2:
-        log.warning("%s: only %d of %d classes occur. A smaller k, or another layer of the teacher?", where, used, classes)
+        log.warning(
+            "%s: only %d of %d classes occur. A smaller k, or another layer of the teacher?", where, used, classes
+        )
 
 
 def micro_batches(config: TrainConfig, world_size: int) -> int:

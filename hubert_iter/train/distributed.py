@@ -46,7 +46,9 @@ class World:
 def join(gpu: bool) -> World:
     """Join the processes that torchrun started, or be alone."""
     if gpu and not torch.cuda.is_available():
-        raise UserError("--gpu true, but torch finds no GPU here. Use --ngpu 0, or check the driver and CUDA_VISIBLE_DEVICES")
+        raise UserError(
+            "--gpu true, but torch finds no GPU here. Use --ngpu 0, or check the driver and CUDA_VISIBLE_DEVICES"
+        )
     local = int(os.environ.get("LOCAL_RANK", 0))
     device = torch.device("cuda", local) if gpu else torch.device("cpu")
     if gpu:

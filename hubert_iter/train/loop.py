@@ -109,7 +109,8 @@ class Trainer:
 
     def _updates(self, checkpoints: Checkpoints, metrics: Metrics | None) -> None:
         train = self.config.train
-        chance = chance_accuracy(self.valid_reader, self.valid_plans) if self.valid_reader.labels is not None else None
+        # Of guessing the most frequent label; a contrastive objective has a chance level of its own, which prevails.
+        chance = chance_accuracy(self.valid_reader, self.valid_plans)
         batches = self._batches()
         window, window_began, window_audio = [], time.monotonic(), 0.0
         began, before = time.monotonic(), self.state["train_seconds"]
@@ -134,7 +135,7 @@ class Trainer:
                 window, window_began, window_audio = [], time.monotonic(), 0.0
             if (update % train.valid_every == 0 or last) and metrics:
                 values = validate(self.model, self.valid_reader, self.valid_plans, self.world.device)
-                metrics.write(update, "valid", {**values, **({"chance": chance} if chance is not None else {})})
+                metrics.write(update, "valid", {**chance, **values})
             self.state["train_seconds"] = before + time.monotonic() - began
             stop = self._told_to_stop(update)
             if update % train.checkpoint_every == 0 or update in train.milestones or last or stop:
@@ -193,8 +194,8 @@ class Trainer:
             log.warning("update %d: %d update(s) skipped, loss or gradient not finite", update, int(values["skipped"]))
         if self.skipped.item() >= self.config.train.max_skipped:
             raise UserError(
-                f"update {update}: {int(self.skipped.item())} updates in a row had a loss or gradient that is not finite. "
-                "Try a lower learning_rate or a longer warmup, precision: float32, and check the audio (validate_data)"
+                f"update {update}: {int(self.skipped.item())} updates in a row had a loss or gradient that is not "
+                "finite. Try a lower learning_rate or a longer warmup, precision: float32, and check the audio (validate_data)"
             )
         if values["feature_std"] < COLLAPSED:
             log.warning(
@@ -202,6 +203,9 @@ class Trainer:
                 "Try a lower learning_rate, a longer warmup, or a larger batch",
                 update, values["feature_std"],
             )  # fmt: skip
+        warning = self.model.objective.warning(values)
+        if warning:
+            log.warning("update %d: %s", update, warning)
 
     def _try_largest_batch(self) -> None:
         """Run the largest batch once, without an update, so that too little memory shows now."""
@@ -210,8 +214,8 @@ class Trainer:
             self._gradients(self.reader.read(self.sampler.largest()).to(self.world.device), 0)
         except torch.cuda.OutOfMemoryError:
             raise UserError(
-                f"the largest batch ({self.config.train.device_seconds} s of audio) does not fit into the GPU's memory: "
-                "lower device_seconds in the training configuration; batch_seconds stays, made up of more batches"
+                f"the largest batch ({self.config.train.device_seconds} s of audio) does not fit into the GPU's "
+                "memory: lower device_seconds in the training configuration; batch_seconds stays, made up of more batches"
             ) from None
         self.optimiser.zero_grad(set_to_none=True)
         torch.set_rng_state(state)

@@ -19,7 +19,9 @@ class Metrics:
         self.path = folder / "metrics.jsonl"
         rows = []
         if self.path.is_file():
-            rows = [row for line in self.path.read_text().splitlines() if (row := _parse(line)) and row["update"] <= done]
+            rows = [
+                row for line in self.path.read_text().splitlines() if (row := _parse(line)) and row["update"] <= done
+            ]
         temporary = self.path.with_suffix(".tmp")
         temporary.write_text("".join(json.dumps(row) + "\n" for row in rows))
         temporary.replace(self.path)

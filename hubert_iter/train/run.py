@@ -11,7 +11,7 @@ import torch
 from hubert_iter import provenance
 from hubert_iter.config import write_yaml
 from hubert_iter.data import datadir
-from hubert_iter.errors import UserError
+from hubert_iter.errors import UserError, summarise
 from hubert_iter.models import store
 from hubert_iter.models.pretrainer import Pretrainer, build
 from hubert_iter.train import checks
@@ -23,6 +23,7 @@ from hubert_iter.units import labels as units
 log = logging.getLogger(__name__)
 ORIGIN = "origin.json"
 """What an unfinished run is trained on, so that it is only resumed on the same."""
+LOG = "train.log"
 
 
 @dataclass(frozen=True)
@@ -78,16 +79,18 @@ def train(config: RunConfig, inputs: Inputs, folder: Path, world: World) -> None
 def _materials(config: RunConfig, inputs: Inputs) -> tuple[Material, Material]:
     """Read data and labels and refuse any mixture."""
     data, valid_data = datadir.read(inputs.data), datadir.read(inputs.valid_data)
-    shared = set(data.utterances) & set(valid_data.utterances)
+    shared = sorted(utterance.id for utterance in data.utterances if utterance.id in valid_data)
     if shared:
         raise UserError(
-            f"{inputs.valid_data}: {len(shared)} utterance(s) are also in {inputs.data}, {min(u.id for u in shared)} for "
-            "one. Held-out utterances must not be trained on: prepare the sets again (stage 1)"
+            f"{inputs.valid_data}: utterances that are also in {inputs.data}: {summarise(shared)}. "
+            "Held-out utterances must not be trained on: prepare the sets again (stage 1)"
         )
     if config.classes is None:
         return Material(data, None), Material(valid_data, None)
     if inputs.labels is None or inputs.valid_labels is None:
-        raise UserError(f"run {config.run['name']}: objective {config.run['objective']} needs --labels and --valid_labels")
+        raise UserError(
+            f"run {config.run['name']}: objective {config.run['objective']} needs --labels and --valid_labels"
+        )
     labels, valid_labels = units.read_labels(inputs.labels), units.read_labels(inputs.valid_labels)
     units.verify(labels, data, k=config.classes)
     units.verify(valid_labels, valid_data, k=config.classes)
@@ -110,7 +113,6 @@ def _prepare(folder: Path, stage: provenance.Stage, config: RunConfig) -> None:
     elif (folder / "checkpoints").exists():
         _set_aside(folder, "it does not say what it was trained on")
     folder.mkdir(parents=True, exist_ok=True)
-    # A finished model that is out of date has led to no _set_aside only where its origin is the same: resume from it.
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(origin, indent=1) + "\n")
     temporary.replace(path)
@@ -136,7 +138,11 @@ def _set_aside(folder: Path, why: str) -> None:
     number = 1
     while (old := folder.with_name(f"{folder.name}.old{number}")).exists():
         number += 1
-    shutil.move(folder, old)
+    old.mkdir()
+    for path in folder.iterdir():
+        # The log stays: the launcher is writing it.
+        if path.name != LOG:
+            shutil.move(path, old)
     log.warning("%s was trained otherwise (%s): moved to %s", folder, why, old)
 
 

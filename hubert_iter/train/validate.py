@@ -39,7 +39,9 @@ def validate(model: Pretrainer, reader: CropReader, batches: list[BatchPlan], de
     return {key: value / frames for key, value in totals.items()}
 
 
-def chance_accuracy(reader: CropReader, batches: list[BatchPlan]) -> float:
-    """Accuracy of always guessing the most frequent label of the held-out utterances."""
+def chance_accuracy(reader: CropReader, batches: list[BatchPlan]) -> dict[str, float]:
+    """Accuracy of always guessing the most frequent label of the held-out utterances, where they have labels."""
+    if reader.labels is None:
+        return {}
     counts = np.bincount(np.concatenate([reader.crop_labels(plan.crops[0]) for plan in batches]))
-    return float(counts.max() / counts.sum())
+    return {"chance": float(counts.max() / counts.sum())}

@@ -1,7 +1,7 @@
 """How long scoring takes: a BASE model's layers against separate fits in the usual way.
 
 Prints seconds for 13 layers x 768 dimensions x three properties (of about LibriSpeech dev-clean's sizes) x 9 trials x 6
-regularisers, null included, and how many times faster that is than as many separate fits, of which it times a few. With
+regularisers, and how many times faster that is than as many separate fits, of which it times a few. With
 --check it exits 1 when scoring takes more than 60 s or is less than 10 times faster. It wants 2 free processors: the
 load is printed, and the processor time, which says how long free ones would take.
 """
@@ -103,13 +103,14 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=NUM_LAYERS, help="fewer for a quick look: times are scaled up")
     parser.add_argument("--nj", type=int, default=2, help="processes")
     parser.add_argument("--fits", type=int, default=2, help="usual fits to time per property")
+    parser.add_argument("--null", default="false", choices=("true", "false"), help="score shuffled labels too")
     args = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     print(f"load before: {os.getloadavg()[0]:.1f} on {len(os.sched_getaffinity(0))} processors")
     with tempfile.TemporaryDirectory() as name:
         samples = make(Path(name), args.layers)
         layers = pool.read(name)
-        settings = scoring.Settings(trials=TRIALS)
+        settings = scoring.Settings(trials=TRIALS, null=args.null == "true")
         usual, difference = time_usual(layers, samples, args.fits)
         started, before = time.perf_counter(), processor_seconds()
         scoring.score(layers, samples, settings, args.nj)
@@ -118,7 +119,7 @@ def main() -> None:
         processor = (processor_seconds() - before) * scale
     num_fits = NUM_LAYERS * SAMPLE_SETS * TRIALS * len(settings.regularisers)
     ratio = usual * num_fits / seconds
-    print(f"scoring {NUM_LAYERS} layers x 3 properties x 9 trials x 6 regularisers, null included: {seconds:.1f} s")
+    print(f"scoring {NUM_LAYERS} layers x 3 properties x 9 trials x 6 regularisers: {seconds:.1f} s")
     print(f"processor time: {processor:.1f} s, so {processor / args.nj:.1f} s on {args.nj} free processors")
     print(f"separate fits in the usual way: {usual / 3:.2f} s each, {usual * num_fits:.0f} s in all")
     print(f"ratio: {ratio:.1f} (largest difference in PWCCA: {difference:.1e})")

@@ -155,7 +155,7 @@ def test_planted_correlations_of_different_size_are_recovered_one_by_one():
     weights = cca.solve(
         cca.Whitener(train.features, 0.0), cca.LabelWhitener(train.frequencies, train.label_scale, 0.0), train.cross
     )
-    left, right = layer.features[1] @ weights.features, weights.labels[layer.labels[1]]
+    left, right = layer.features[1] @ weights.features, weights.labels[layer.labels.parts[1]]
     found = [np.corrcoef(left[:, index], right[:, index])[0, 1] for index in range(4)]
-    error = (1 - planted**2) / np.sqrt(len(layer.labels[1]))
+    error = (1 - planted**2) / np.sqrt(len(layer.labels.parts[1]))
     assert (np.abs(found - planted) < 3.5 * error).all()

@@ -54,7 +54,9 @@ def _in_sample(features, labels):
     weights = cca.solve(cca.Whitener(train.features, 1e-8), _labels(train, 1e-8), train.cross)
     chosen = [part for part in range(2, 10)]
     return cca.evaluate(
-        weights, np.concatenate([layer.features[p] for p in chosen]), np.concatenate([layer.labels[p] for p in chosen])
+        weights,
+        np.concatenate([layer.features[p] for p in chosen]),
+        np.concatenate([layer.labels.parts[p] for p in chosen]),
     ).pwcca
 
 

@@ -60,7 +60,9 @@ def test_a_killed_stage_is_not_taken_as_done(tmp_path, source):
 
 
 def test_identity_is_that_of_the_content(tmp_path, source):
-    stages = [Stage(tmp_path / name, "make", {"k": k}, {"source": source}) for name, k in (("a", 1), ("b", 2), ("c", 3))]
+    stages = [
+        Stage(tmp_path / name, "make", {"k": k}, {"source": source}) for name, k in (("a", 1), ("b", 2), ("c", 3))
+    ]
     for stage, text in zip(stages, ("same", "same", "other"), strict=True):
         make(stage, text)
     first, second, third = (provenance.identity(stage.folder) for stage in stages)

@@ -96,7 +96,9 @@ def test_killed_and_resumed_ends_with_identical_weights(corpus, tmp_path, one_th
 
     def rows(folder):
         lines = (folder / "metrics.jsonl").read_text().splitlines()
-        return [{k: v for k, v in json.loads(line).items() if k not in ("seconds", "audio_per_second")} for line in lines]
+        return [
+            {k: v for k, v in json.loads(line).items() if k not in ("seconds", "audio_per_second")} for line in lines
+        ]
 
     assert weights(straight) == weights(interrupted)
     assert [row["update"] for row in rows(interrupted)] == [row["update"] for row in rows(straight)]

@@ -30,7 +30,7 @@ def make(**options) -> Wav2Vec2:
 
 def reference(objective: Wav2Vec2, frames: Frames, negatives: torch.Tensor) -> dict[str, float]:
     """The contrastive loss by the protocol in float64, without noise; few codes, so that many are identical."""
-    objective = objective.double()
+    objective = objective.double().requires_grad_(False)
     books, scale = objective.quantiser.codebooks, objective.quantiser.scores
     losses, dropped = [], 0
     for b, times in enumerate(frames.masked):

@@ -78,7 +78,9 @@ job() {
 }
 tell() { cat "$@" | tr '\r' '\n' | grep -E 'INFO .*(up to date|already|: making)' | cut -d ' ' -f 4- | uniq || true; }
 
-[ "${stage}" -ge 1 ] && [ "${stop_stage}" -le 12 ] || die "--stage and --stop_stage go from 1 to 12"
+for number in "${stage}" "${stop_stage}" ${skip_stages}; do
+    case ${number} in [1-9] | 1[012]) ;; *) die "--stage, --stop_stage and --skip_stages: expected 1 to 12, got '${number}'" ;; esac
+done
 study_file=
 for file in "${study}" "conf/study/${study}.yaml" "${MAIN_ROOT}/conf/study/${study}.yaml"; do
     if [ -z "${study_file}" ] && [ -f "${file}" ]; then study_file=${file}; fi

@@ -8,22 +8,24 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hubert_iter.errors import UserError
+from hubert_iter.errors import UserError, summarise
+from hubert_iter.models.chubert import Chubert
 from hubert_iter.models.convert import names, tensors
-from hubert_iter.models.encoder import KERNELS, STRIDES, EncoderConfig
+from hubert_iter.models.convolutions import KERNELS, STRIDES
+from hubert_iter.models.encoder import EncoderConfig
+from hubert_iter.models.hubert import Hubert, LabelHead
 from hubert_iter.models.pretrainer import Pretrainer
+from hubert_iter.models.wav2vec2 import Wav2Vec2
 
 README = """\
 # {title}
 
-For fairseq: `model.pt` in the layout of its HuBERT checkpoints, tensors and plain dicts alone.
+For fairseq: `model.pt` in the layout of its own checkpoints, tensors and plain dicts alone.
 {dictionary}
 ```python
 from fairseq import checkpoint_utils
 
-models, config, task = checkpoint_utils.load_model_ensemble_and_task(
-    ["model.pt"], arg_overrides={{"data": "PATH OF THIS FOLDER", "label_dir": "PATH OF THIS FOLDER"}}
-)
+models, config, task = checkpoint_utils.load_model_ensemble_and_task(["model.pt"]{overrides})
 ```
 
 {facts}
@@ -37,52 +39,81 @@ def write(folder: Path, model: Pretrainer, objective: str, facts: dict[str, str]
     config = model.encoder.config
     if config.channels[-1] == config.width:
         raise UserError(
-            f"fairseq has no projection between convolutions and Transformer where both are equally wide ({config.width}), "
-            "this model has one. Export it to huggingface or torchaudio instead"
+            f"fairseq has no projection between convolutions and Transformer where both are {config.width} wide, this "
+            "model has one. Export it to huggingface or torchaudio instead"
         )
-    if objective == "wav2vec2":
-        raise UserError("the fairseq format holds hubert and chubert models. Export wav2vec2 to huggingface or torchaudio")
     state = names.export_state(model.encoder.state_dict(), names.FAIRSEQ)
-    head = model.objective.head
-    embeddings = head.embeddings.detach()
-    state["final_proj.weight"] = head.query.weight.detach().clone()
-    state["final_proj.bias"] = head.query.bias.detach().clone()
-    # Zero vectors have cosine 0 with everything: the special labels are neither likely nor unlikely.
-    state["label_embs_concat"] = torch.cat([embeddings.new_zeros(_SPECIAL_LABELS, embeddings.shape[1]), embeddings])
+    note = ""
+    if objective == "wav2vec2":
+        state |= names.export_wav2vec2_head(model.objective.state_dict(), names.FAIRSEQ)
+        task, head = {"_name": "audio_pretraining", **_TASK}, _wav2vec2_head(model.objective)
+    else:
+        state |= _label_head(model.objective.head)
+        task, head = {"_name": "hubert_pretraining", **_TASK, **_LABELS}, _hubert_head(model.objective)
+        labels = len(model.objective.head.embeddings)
+        (folder / "dict.km.txt").write_text("".join(f"{label} 1\n" for label in range(labels)))
+        note = f"`dict.km.txt` lists its {labels} labels; fairseq looks for it in the task's `data` folder.\n"
+    optimiser = {"criterion_name": objective, "optimizer_name": "adam", "lr_scheduler_state": {}}
     checkpoint = {
         "args": None,
-        "cfg": {
-            "_name": None,
-            "common": {"_name": None, "fp16": False, "seed": 0},
-            "task": TASK,
-            "model": configuration(config, embeddings.shape[1], model.objective.temperature),
-        },
+        "cfg": {"_name": None, "task": task, "model": {**configuration(config), **head}},
         "model": state,
-        "optimizer_history": [
-            {"criterion_name": "HubertCriterion", "optimizer_name": "FairseqAdam", "lr_scheduler_state": {},
-             "num_updates": int(facts.get("updates", 0))}
-        ],
+        "optimizer_history": [optimiser | {"num_updates": int(facts.get("updates", 0))}],
         "extra_state": {"train_iterator": {"epoch": 1}},
         "task_state": {},
-    }  # fmt: skip
+    }
     torch.save(checkpoint, folder / "model.pt")
-    (folder / "dict.km.txt").write_text("".join(f"{label} 1\n" for label in range(len(embeddings))))
     lines = "\n".join(f"- {name}: {value}" for name, value in facts.items())
-    note = f"`dict.km.txt` lists its {len(embeddings)} labels; fairseq looks for it in the task's `data` folder.\n"
-    return README.format(title=facts["model"], facts=lines, dictionary=note)
+    return README.format(title=facts["model"], facts=lines, dictionary=note, overrides=_OVERRIDES if note else "")
 
 
-TASK = {
-    "_name": "hubert_pretraining", "data": ".", "label_dir": None, "labels": ["km"], "label_rate": 50,
-    "sample_rate": 16000, "normalize": False, "fine_tuning": False, "pad_audio": False, "random_crop": True,
-}  # fmt: skip
+_OVERRIDES = ', arg_overrides={"data": "PATH OF THIS FOLDER", "label_dir": "PATH OF THIS FOLDER"}'
+_TASK = {"data": ".", "sample_rate": 16000, "normalize": False}
+_LABELS = {"label_dir": None, "labels": ["km"], "label_rate": 50, "fine_tuning": False}
 
 
-def configuration(config: EncoderConfig, embedding: int, temperature: float) -> dict:
-    """The fields of fairseq's HubertConfig."""
+def _label_head(head: LabelHead) -> dict[str, Tensor]:
+    """The head of HuBERT and cHuBERT."""
+    embeddings = head.embeddings.detach()
+    # Zero vectors have cosine 0 with everything: the special labels are neither likely nor unlikely.
+    special = embeddings.new_zeros(_SPECIAL_LABELS, embeddings.shape[1])
+    query = head.query.state_dict()
+    return {
+        "final_proj.weight": query["weight"].clone(),
+        "final_proj.bias": query["bias"].clone(),
+        "label_embs_concat": torch.cat([special, embeddings]),
+    }
+
+
+def _hubert_head(objective: Hubert | Chubert) -> dict:
+    """The fields of fairseq's HubertConfig that describe the head."""
     return {
         "_name": "hubert",
         "label_rate": 50,
+        "final_dim": objective.head.query.out_features,
+        "untie_final_proj": True,
+        "logit_temp": objective.temperature,
+    }
+
+
+def _wav2vec2_head(objective: Wav2Vec2) -> dict:
+    """The fields of fairseq's Wav2Vec2Config that describe quantiser and contrast."""
+    return {
+        "_name": "wav2vec2",
+        "quantize_targets": True,
+        "final_dim": objective.query.out_features,
+        "latent_groups": objective.quantiser.groups,
+        "latent_vars": objective.quantiser.entries,
+        "latent_temp": list(objective.gumbel),
+        "num_negatives": objective.negatives,
+        "logit_temp": objective.temperature,
+        "dropout_features": objective.feature_dropout.p,
+    }
+
+
+def configuration(config: EncoderConfig) -> dict:
+    """The fields that describe the encoder, alike in fairseq's HubertConfig and Wav2Vec2Config."""
+    return {
         "extractor_mode": "default",
         "encoder_layers": config.layers,
         "encoder_embed_dim": config.width,
@@ -94,12 +125,9 @@ def configuration(config: EncoderConfig, embedding: int, temperature: float) -> 
         "activation_dropout": config.activation_dropout,
         "encoder_layerdrop": config.layerdrop,
         "dropout_input": config.input_dropout,
-        "final_dim": embedding,
-        "untie_final_proj": True,
         "layer_norm_first": False,
         "conv_feature_layers": str(list(zip(config.channels, KERNELS, STRIDES, strict=True))),
         "conv_bias": False,
-        "logit_temp": temperature,
         "feature_grad_mult": config.conv_gradient,
         "conv_pos": config.position_kernel,
         "conv_pos_groups": config.position_groups,
@@ -119,8 +147,8 @@ def build(content: Mapping, path: Path) -> tuple[torch.nn.Module, bool]:
     unknown = [name for name in unknown if not re.match(_HEADS, name)]
     if unknown:
         raise UserError(
-            f"{path}: expected the weights of fairseq's HuBERT or wav2vec 2.0, found {', '.join(unknown[:3])}. Other models "
-            "(data2vec, conformers, WavLM in its authors' own format) are read in the Hugging Face format"
+            f"{path}: expected the weights of fairseq's HuBERT or wav2vec 2.0, found {summarise(unknown, 3)}. Other "
+            "models (data2vec, conformers, WavLM in its authors' own format) are read in the Hugging Face format"
         )
     given = _arguments(settings, path)
     projection = "encoder.feature_projection.projection"

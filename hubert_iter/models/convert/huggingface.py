@@ -1,4 +1,4 @@
-"""Our models as folders that Hugging Face's transformers loads with from_pretrained; transformers itself is not needed."""
+"""Our models as folders for Hugging Face's from_pretrained; transformers itself is not needed to write them."""
 
 import json
 from pathlib import Path
@@ -6,8 +6,10 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from hubert_iter.models.convert import names
-from hubert_iter.models.encoder import KERNELS, STRIDES, EncoderConfig
+from hubert_iter.models.convolutions import KERNELS, STRIDES
+from hubert_iter.models.encoder import EncoderConfig
 from hubert_iter.models.pretrainer import Pretrainer
+from hubert_iter.models.wav2vec2 import Wav2Vec2
 
 README = """\
 # {title}
@@ -31,15 +33,39 @@ ESPnet reads it with `frontend: huggingface`, `frontend_conf: {{model: PATH OF T
 
 def write(folder: Path, model: Pretrainer, objective: str, facts: dict[str, str]) -> str:
     """Write weights, config.json and preprocessor_config.json; returns the README's text."""
-    family, kind = ("wav2vec2", "Wav2Vec2Model") if objective == "wav2vec2" else ("hubert", "HubertModel")
     encoder = model.encoder
     state = names.export_state(encoder.state_dict(), names.HUGGINGFACE)
+    config = configuration(encoder.config)
+    if objective == "wav2vec2":
+        kind = "Wav2Vec2Model, or Wav2Vec2ForPreTraining with its quantiser"
+        state = {f"wav2vec2.{name}": value for name, value in state.items()}
+        state |= names.export_wav2vec2_head(model.objective.state_dict(), names.HUGGINGFACE)
+        config = (
+            {"architectures": ["Wav2Vec2ForPreTraining"], "model_type": "wav2vec2"} | config | head(model.objective)
+        )
+    else:
+        kind = "HubertModel"
+        config = {"architectures": [kind], "model_type": "hubert"} | config
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
-    config = {"architectures": [kind], "model_type": family, **configuration(encoder.config)}
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     (folder / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR, indent=2) + "\n")
     lines = "\n".join(f"- {name}: {value}" for name, value in facts.items())
     return README.format(title=facts["model"], kind=kind, layers=encoder.config.layers, facts=lines)
+
+
+def head(objective: Wav2Vec2) -> dict:
+    """The fields of Wav2Vec2Config that describe quantiser and contrast."""
+    width = objective.query.out_features
+    return {
+        "num_codevector_groups": objective.quantiser.groups,
+        "num_codevectors_per_group": objective.quantiser.entries,
+        "codevector_dim": width,
+        "proj_codevector_dim": width,
+        "num_negatives": objective.negatives,
+        "contrastive_logits_temperature": objective.temperature,
+        "diversity_loss_weight": objective.diversity_weight,
+        "feat_quantizer_dropout": objective.feature_dropout.p,
+    }
 
 
 PREPROCESSOR = {

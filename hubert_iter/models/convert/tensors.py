@@ -18,6 +18,10 @@ _PLAIN_TYPES = {f"{module}.{name}" for module in ("builtins", "__builtin__")
                 for name in ("dict", "list", "tuple", "set", "str", "int", "float", "bool", "object")}  # fmt: skip
 # What checkpoints in PyTorch's old file format hold, where the names cannot be listed before loading.
 _COMMON = ("argparse.Namespace", "fairseq.data.dictionary.Dictionary", "omegaconf.dictconfig.DictConfig")
+_WAY_OUT = (
+    "If you trust the file, open it in its own library and save only its state dict, or convert it to the Hugging Face "
+    "format"
+)
 
 
 class Inert:
@@ -44,9 +48,8 @@ def read(path: Path) -> dict:
     except (pickle.UnpicklingError, RuntimeError, EOFError, AttributeError, TypeError, ValueError) as error:
         reason = str(error).split("\n")[0] if "weights_only" not in str(error) else _essence(str(error))
         raise UserError(
-            f"{path}: cannot be loaded as tensors alone ({reason}). The file is damaged, or it needs to execute code that "
-            "is pickled in it, which this program never does. If you trust it, open it in its own library and save "
-            "only its state dict, or convert it to the Hugging Face format"
+            f"{path}: cannot be loaded as tensors alone ({reason}). The file is damaged, or it needs to execute code "
+            f"that is pickled in it, which this program never does. {_WAY_OUT}"
         ) from None
     if not isinstance(content, dict):
         raise UserError(
@@ -77,9 +80,8 @@ def _stubs(path: Path) -> list:
     harmful = [name for name in named if name.split(".")[0] not in _BOOKKEEPING and name not in _PLAIN_TYPES]
     if harmful:
         raise UserError(
-            f"{path}: besides tensors the file holds pickled objects of {summarise(sorted(harmful))}. Loading them would "
-            "execute code from the file, which this program never does. If you trust the file, open it in its own library "
-            "and save only its state dict, or convert it to the Hugging Face format"
+            f"{path}: besides tensors the file holds pickled objects of {summarise(sorted(harmful))}. Loading them "
+            f"would execute code from the file, which this program never does. {_WAY_OUT}"
         )
     return [(type("Inert", (Inert,), {}), name) for name in named]
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hubert_iter.errors import UserError, refuse_unknown_keys
+from hubert_iter.errors import UserError, refuse_unknown_keys, summarise
 from hubert_iter.models.convert import names
-from hubert_iter.models.encoder import KERNELS, STRIDES, EncoderConfig
+from hubert_iter.models.convolutions import KERNELS, STRIDES
+from hubert_iter.models.encoder import EncoderConfig
 from hubert_iter.models.pretrainer import Pretrainer
 
 README = """\
@@ -92,18 +93,23 @@ def build(state: Mapping[str, Tensor], path: Path) -> tuple[torch.nn.Module, boo
         given = guess_arguments(state, path)
         normalise = given["extractor_mode"] == "layer_norm"
         log.warning(
-            "%s does not say everything about its model: taken are %d heads of 64, %s-LN blocks and audio %s, as in all "
-            "published models of its shape. If that is wrong, write wav2vec2_model's arguments (and normalize_waveform) "
-            "into %s", path, given["encoder_num_heads"], "pre" if given["encoder_layer_norm_first"] else "post",
-            "normalised" if normalise else "as it is", beside,
-        )  # fmt: skip
+            "%s does not say everything about its model: taken are %d heads of 64, %s-LN blocks and audio %s, as in "
+            "all published models of its shape. If that is wrong, write wav2vec2_model's arguments (and "
+            "normalize_waveform) into %s",
+            path,
+            given["encoder_num_heads"],
+            "pre" if given["encoder_layer_norm_first"] else "post",
+            "normalised" if normalise else "as it is",
+            beside,
+        )
     given["aux_num_out"] = None
     factory = wavlm_model if "encoder_num_buckets" in given else wav2vec2_model
     try:
         model = factory(**given)
         model.load_state_dict(state)
     except (RuntimeError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: its weights do not fit torchaudio's {factory.__name__} with {given}: {error}") from None
+        name = factory.__name__
+        raise UserError(f"{path}: its weights do not fit torchaudio's {name} with {given}: {error}") from None
     return model, normalise
 
 
@@ -124,7 +130,7 @@ def guess_arguments(state: Mapping[str, Tensor], path: Path) -> dict:
     positions = [key for key in ("parametrizations.weight.original1", "weight_v")
                  if f"encoder.transformer.pos_conv_embed.conv.{key}" in state]  # fmt: skip
     if not convs or not layers or not positions:
-        raise UserError(f"{path}: expected a state dict of torchaudio's wav2vec2_model, found {', '.join(list(state)[:3])}")
+        raise UserError(f"{path}: expected a state dict of torchaudio's wav2vec2_model, found {summarise(state, 3)}")
     weights = [state[f"feature_extractor.conv_layers.{number}.conv.weight"] for number in convs]
     kernels = tuple(weight.shape[2] for weight in weights)
     width = state["encoder.feature_projection.projection.weight"].shape[0]

@@ -1,0 +1,219 @@
+"""Exported models give, in the libraries themselves, the hidden states they give here."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+import torch
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+from hubert_iter import provenance
+from hubert_iter.bin import export
+from hubert_iter.errors import UserError
+from hubert_iter.feats.layers import open_model
+from hubert_iter.models import store
+from hubert_iter.models.convert import names
+from hubert_iter.models.encoder import Encoder, EncoderConfig
+from hubert_iter.models.pretrainer import build
+
+TINY = {
+    "conv_channels": [8, 12, 12, 16, 16, 24, 24], "width": 32, "layers": 3, "heads": 4, "feedforward": 48,
+    "position_kernel": 16, "position_groups": 4,
+}  # fmt: skip
+CLASSES = 7
+TOLERANCE = {"rtol": 0, "atol": 1e-4}
+
+
+def write_model(folder, objective="hubert", **changes):
+    """A trained-looking model: every parameter random, so that no two weights can be exchanged unnoticed."""
+    classes = None if objective == "wav2vec2" else CLASSES
+    description = {"model": TINY | changes, "objective": {"name": objective}, "classes": classes, "updates": 12}
+    torch.manual_seed(0)
+    model = build(description["model"], description["objective"], classes, "test")
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.1)
+    stage = provenance.Stage(folder, "train", description, {})
+    with stage.writing() as work:
+        store.write(work, model, description)
+    return folder
+
+
+@pytest.fixture
+def samples():
+    return (np.random.default_rng(0).standard_normal(7300) * 0.1).astype(np.float32)
+
+
+@pytest.fixture
+def model_dir(tmp_path):
+    return write_model(tmp_path / "run" / "model")
+
+
+def exported(model_dir, name):
+    out = model_dir.parent / "export" / name
+    export.main(["--model", str(model_dir), "--format", name, "--out", str(out)])
+    return out
+
+
+def expected_layers(model_dir, samples):
+    taps = open_model(model_dir).taps(samples)
+    return [taps[str(number)] for number in range(TINY["layers"] + 1)]
+
+
+def test_transformers_gives_our_layers(model_dir, samples):
+    transformers = pytest.importorskip("transformers")
+    folder = exported(model_dir, "huggingface")
+    model, loading = transformers.HubertModel.from_pretrained(folder, output_loading_info=True)
+    assert not loading["missing_keys"] and not loading["unexpected_keys"] and not loading["mismatched_keys"]
+    extractor = transformers.AutoFeatureExtractor.from_pretrained(folder)
+    wave = extractor(samples, sampling_rate=16000, return_tensors="pt").input_values
+    np.testing.assert_array_equal(wave[0].numpy(), samples)
+    with torch.no_grad():
+        hidden = model.eval()(wave, output_hidden_states=True).hidden_states
+    ours = expected_layers(model_dir, samples)
+    assert len(hidden) == len(ours)
+    for theirs, mine in zip(hidden, ours, strict=True):
+        np.testing.assert_allclose(theirs[0].numpy(), mine, **TOLERANCE)
+    mask_vector = store.read(model_dir).encoder.mask_vector
+    assert torch.equal(model.masked_spec_embed, mask_vector)
+
+
+def test_transformers_pretrains_our_wav2vec2_further(tmp_path, samples):
+    transformers = pytest.importorskip("transformers")
+    model_dir = write_model(tmp_path / "model", "wav2vec2")
+    folder = exported(model_dir, "huggingface")
+    model, loading = transformers.Wav2Vec2ForPreTraining.from_pretrained(folder, output_loading_info=True)
+    assert not loading["missing_keys"] and not loading["unexpected_keys"] and not loading["mismatched_keys"]
+    ours = store.read(model_dir)
+    with torch.no_grad():
+        wave = torch.from_numpy(samples)[None]
+        result = model.eval()(wave)
+        features, _ = ours.encoder.frame_features(wave)
+        targets = ours.objective.target(ours.objective.quantiser(features, 1.0).vectors)
+        queries = ours.objective.query(ours.encoder.transform(features))
+    torch.testing.assert_close(result.projected_states, queries, **TOLERANCE)
+    torch.testing.assert_close(result.projected_quantized_states, targets, **TOLERANCE)
+    taps = open_model(folder).taps(samples)
+    for tap, mine in open_model(model_dir).taps(samples).items():
+        np.testing.assert_allclose(taps[tap], mine, **TOLERANCE)
+
+
+def test_fairseq_wav2vec2_opens_again(tmp_path, samples):
+    model_dir = write_model(tmp_path / "model", "wav2vec2")
+    folder = exported(model_dir, "fairseq")
+    state = torch.load(folder / "model.pt", weights_only=True)["model"]
+    quantiser = store.read(model_dir).objective.quantiser
+    assert torch.equal(state["quantizer.vars"][0, quantiser.entries], quantiser.codebooks[1, 0])
+    assert state["quantizer.weight_proj.weight"].shape == (640, TINY["conv_channels"][-1])
+    taps = open_model(folder).taps(samples)
+    for tap, mine in open_model(model_dir).taps(samples).items():
+        np.testing.assert_allclose(taps[tap], mine, **TOLERANCE)
+
+
+def test_transformers_keeps_the_regularisation(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    folder = exported(write_model(tmp_path / "model", dropout=0.25, layerdrop=0.15, input_dropout=0.35), "huggingface")
+    config = transformers.AutoConfig.from_pretrained(folder)
+    assert (config.hidden_dropout, config.layerdrop, config.feat_proj_dropout) == (0.25, 0.15, 0.35)
+
+
+def torchaudio_model(folder):
+    from torchaudio.models import wav2vec2_model
+
+    model = wav2vec2_model(**json.loads((folder / "model.json").read_text())).eval()
+    model.load_state_dict(torch.load(folder / "model.pt", weights_only=True))
+    return model
+
+
+def test_torchaudio_gives_our_layers(model_dir, samples):
+    model = torchaudio_model(exported(model_dir, "torchaudio"))
+    with torch.no_grad():
+        layers, _ = model.extract_features(torch.from_numpy(samples)[None])
+    ours = expected_layers(model_dir, samples)[1:]
+    assert len(layers) == len(ours)
+    for theirs, mine in zip(layers, ours, strict=True):
+        np.testing.assert_allclose(theirs[0].numpy(), mine, **TOLERANCE)
+
+
+def test_fairseq_names_are_those_that_torchaudio_imports(model_dir, samples):
+    from torchaudio.models.wav2vec2.utils.import_fairseq import _convert_state_dict
+
+    checkpoint = torch.load(exported(model_dir, "fairseq") / "model.pt", weights_only=True)
+    state = _convert_state_dict(checkpoint["model"])
+    embeddings = state.pop("label_embs_concat")
+    model = torchaudio_model(exported(model_dir, "torchaudio"))
+    model.load_state_dict({name: torch.zeros_like(value) for name, value in model.state_dict().items()})
+    model.load_state_dict(state)
+    with torch.no_grad():
+        layers, _ = model.extract_features(torch.from_numpy(samples)[None])
+    for theirs, mine in zip(layers, expected_layers(model_dir, samples)[1:], strict=True):
+        np.testing.assert_allclose(theirs[0].numpy(), mine, **TOLERANCE)
+    # fairseq numbers labels after its four special symbols.
+    assert torch.equal(embeddings[4:], store.read(model_dir).objective.head.embeddings)
+    assert len(embeddings) == CLASSES + 4
+
+
+def test_fairseq_checkpoint_has_what_its_loader_reads(model_dir):
+    folder = exported(model_dir, "fairseq")
+    checkpoint = torch.load(folder / "model.pt", weights_only=True)
+    assert checkpoint["args"] is None and checkpoint["extra_state"]["train_iterator"]["epoch"] == 1
+    assert checkpoint["optimizer_history"][-1]["num_updates"] == 12
+    assert checkpoint["cfg"]["task"]["normalize"] is False
+    convs = checkpoint["cfg"]["model"]["conv_feature_layers"]
+    assert [row[0] for row in eval(convs)] == TINY["conv_channels"]  # fairseq evaluates the text, too
+    labels = (folder / "dict.km.txt").read_text().split("\n")
+    assert labels[:2] == ["0 1", "1 1"] and len(labels) == CLASSES + 1
+
+
+def test_fairseq_cannot_hold_a_projection_between_equal_widths(tmp_path):
+    model_dir = write_model(tmp_path / "model", conv_channels=32)
+    with pytest.raises(UserError, match="Export it to huggingface"):
+        exported(model_dir, "fairseq")
+    assert not (tmp_path / "export" / "fairseq").exists()
+
+
+@pytest.mark.parametrize("name", ["huggingface", "torchaudio", "fairseq"])
+def test_what_is_exported_opens_again_with_all_taps(model_dir, samples, name):
+    if name == "huggingface":
+        pytest.importorskip("transformers")
+    folder = exported(model_dir, name)
+    theirs, ours = open_model(folder).taps(samples), open_model(model_dir).taps(samples)
+    assert list(theirs) == list(ours)
+    for tap in ours:
+        np.testing.assert_allclose(theirs[tap], ours[tap], **TOLERANCE)
+    assert "objective: hubert" in (folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize("layout", [names.HUGGINGFACE, names.FAIRSEQ, names.TORCHAUDIO])
+def test_names_there_and_back(layout):
+    state = Encoder(EncoderConfig.read(TINY, "test")).state_dict()
+    back = names.import_state(names.export_state(state, layout), layout)
+    if layout == names.TORCHAUDIO:  # it has no mask vector
+        del state["mask_vector"]
+    assert back.keys() == state.keys()
+    assert all(torch.equal(back[name], state[name]) for name in state)
+
+
+def test_export_is_not_repeated_until_the_model_changes(model_dir, caplog):
+    caplog.set_level("INFO")
+    folder = exported(model_dir, "torchaudio")
+    before = (folder / "model.pt").stat().st_mtime_ns
+    exported(model_dir, "torchaudio")
+    assert (folder / "model.pt").stat().st_mtime_ns == before and "up to date" in caplog.text
+    write_model(model_dir, layerdrop=0.4)
+    exported(model_dir, "torchaudio")
+    assert json.loads((folder / "model.json").read_text())["encoder_layer_drop"] == 0.4
+
+
+def test_espnet_reads_the_hugging_face_export(model_dir, samples):
+    pytest.importorskip("transformers")
+    frontends = pytest.importorskip("espnet2.asr.frontend.huggingface")
+    frontend = frontends.HuggingFaceFrontend(str(exported(model_dir, "huggingface")))
+    wave = torch.from_numpy(samples)[None]
+    with torch.no_grad():
+        frontend.eval()
+        features, lengths = frontend(wave, torch.tensor([wave.shape[1]]))
+    np.testing.assert_allclose(features[0].numpy(), expected_layers(model_dir, samples)[-1], **TOLERANCE)
+    assert int(lengths[0]) == features.shape[1]

@@ -1,0 +1,171 @@
+"""setup.sh, path.sh and what a recipe's command line does before any work starts."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPES = sorted(path.parent for path in ROOT.glob("egs/*/ssl1/run.sh"))
+
+
+def run(*command, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
+    """Run a command to its end."""
+    return subprocess.run(
+        command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, timeout=120
+    )
+
+
+def copy_of_project(destination: Path) -> Path:
+    """The project's scripts and code, with the environment of this checkout."""
+    for name in ("egs", "conf", "hubert_iter"):
+        ignored = shutil.ignore_patterns("__pycache__", "data", "dump", "exp", "downloads") if name == "egs" else None
+        shutil.copytree(ROOT / name, destination / name, symlinks=True, ignore=ignored)
+    shutil.copytree(ROOT / "tools", destination / "tools", ignore=shutil.ignore_patterns("venv"))
+    (destination / "tools/venv").symlink_to(ROOT / "tools/venv")
+    return destination
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory) -> Path:
+    """A copy of the project in a folder whose path has spaces."""
+    if not (ROOT / "tools/venv/bin/python").exists():
+        pytest.skip("no tools/venv: the tests run in another environment")
+    return copy_of_project(tmp_path_factory.mktemp("a copy") / "of the project")
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.parent.name)
+class TestEveryRecipe:
+    """What all of them share."""
+
+    def test_options_that_every_recipe_has(self, recipe):
+        result = run(recipe / "run.sh", "--help")
+        assert result.returncode == 0, result.stderr
+        assert set(result.stdout.split()) >= {
+            *("--stage", "--stop_stage", "--skip_stages", "--nj", "--ngpu", "--num_nodes"),
+            *("--datadir", "--dumpdir", "--expdir", "--study", "--runs"),
+        }
+
+    def test_help_shows_the_recipes_own_settings(self, recipe):
+        title = next(line for line in (recipe / "run.sh").read_text().splitlines() if "--title" in line).split('"')[1]
+        assert f"(now: {title})" in run(recipe / "run.sh", "--help").stdout
+
+    def test_unknown_option(self, recipe):
+        result = run(recipe / "run.sh", "--stop_stages", "3")
+        assert result.returncode == 2
+        assert "--stop_stage" in result.stderr
+
+    def test_links_lead_somewhere(self, recipe):
+        assert all(path.exists() for path in recipe.rglob("*"))
+
+    def test_data_script_takes_the_options_that_ssl_sh_gives(self, recipe):
+        result = run(recipe / "local/data.sh", "--help", cwd=recipe)
+        assert set(result.stdout.split()) >= {
+            *("--datadir", "--train_set", "--valid_set", "--eval_set"),
+            *("--corpus", "--textgrids", "--download", "--nj", "--seed"),
+        }
+
+
+def test_every_entry_point_and_script_named_in_a_recipe_exists():
+    for script in ROOT.glob("egs/*/ssl1/**/*.sh"):
+        if script.is_symlink() or "utils" in script.parts:
+            continue
+        for word in script.read_text().replace('"', " ").split():
+            if word.startswith("hubert_iter.bin."):
+                assert (ROOT / f"{word.rstrip(',').replace('.', '/')}.py").is_file(), f"{script}: {word}"
+
+
+def test_setup_makes_a_recipe_that_runs_its_own_data_script(elsewhere):
+    recipe = elsewhere / "egs/my corpus/ssl1"
+    template = elsewhere / "egs/TEMPLATE/ssl1"
+    made = run(template / "setup.sh", recipe)
+    assert made.returncode == 0, made.stderr
+    for name in ("run.sh", "cmd.sh", "conf", "local"):
+        assert not (recipe / name).is_symlink()
+    for name in ("ssl.sh", "path.sh", "db.sh", "utils"):
+        assert (recipe / name).is_symlink()
+        assert (recipe / name).resolve() == (template / name).resolve()
+
+    unwritten = run(recipe / "run.sh", "--stop_stage", "1", cwd=elsewhere)
+    assert unwritten.returncode == 1
+    assert "local/data.sh" in unwritten.stderr
+    (recipe / "local/data.sh").write_text(
+        "#!/usr/bin/env bash\nset -euo pipefail\n"
+        '. ./path.sh\npython3 -c "import hubert_iter; print(hubert_iter.__file__)"\nprintf "<%s>" "$@"\n'
+    )
+    written = run(recipe / "run.sh", "--stop_stage", "1", "--corpus", "a b", cwd=elsewhere)
+    assert written.returncode == 0, written.stderr
+    assert f"{elsewhere}/hubert_iter/__init__.py" in written.stdout
+    assert "<--corpus><a b>" in written.stdout
+
+
+def test_setup_refuses_a_folder_that_is_there(elsewhere, tmp_path):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept/file").write_text("mine")
+    result = run(elsewhere / "egs/TEMPLATE/ssl1/setup.sh", tmp_path / "kept")
+    assert result.returncode == 1
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["file"]
+    assert run(elsewhere / "egs/TEMPLATE/ssl1/setup.sh").returncode == 2
+
+
+def test_a_failing_data_script_ends_the_recipe(elsewhere, tmp_path):
+    result = run(
+        elsewhere / "egs/mini_librispeech/ssl1/run.sh",
+        *("--datadir", tmp_path / "data", "--dumpdir", tmp_path / "dump", "--expdir", tmp_path / "exp"),
+        LIBRISPEECH=str(tmp_path / "no corpus"),
+    )
+    assert result.returncode != 0
+    assert f"{tmp_path}/no corpus" in result.stderr
+    assert "Stage 2" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--study", "no_such_study"], "no_such_study"),
+        (["--runs", "hubert_it3"], "hubert_it2"),
+        (["--stage", "13"], "--stage"),
+        (["--skip_stages", "4 x"], "--skip_stages"),
+    ],
+)
+def test_refused_before_any_work(elsewhere, tmp_path, arguments, named):
+    folders = ("--datadir", tmp_path / "data", "--dumpdir", tmp_path / "dump", "--expdir", tmp_path / "exp")
+    result = run(elsewhere / "egs/synth/ssl1/run.sh", *folders, *arguments)
+    assert result.returncode == 1
+    assert named in result.stderr
+    assert not (tmp_path / "data").exists()
+
+
+class TestActivate:
+    """tools/activate_python.sh: which Python a recipe runs with."""
+
+    def shell(self, project: Path, **environment: str) -> subprocess.CompletedProcess:
+        script = f'set -euo pipefail; . "{project}/tools/activate_python.sh" && command -v python3'
+        return run("bash", "-c", script, **{"VIRTUAL_ENV": "", "CONDA_PREFIX": "", **environment})
+
+    def fake_environment(self, folder: Path, has_package: bool) -> Path:
+        (folder / "bin").mkdir(parents=True)
+        for name in ("python", "python3"):
+            (folder / "bin" / name).write_text(f"#!/bin/sh\nexit {0 if has_package else 1}\n")
+            (folder / "bin" / name).chmod(0o755)
+        return folder
+
+    def test_own_environment_with_the_package_is_used(self, elsewhere, tmp_path):
+        own = self.fake_environment(tmp_path / "my env", has_package=True)
+        assert self.shell(elsewhere, VIRTUAL_ENV=str(own)).stdout.strip() == f"{own}/bin/python3"
+        assert self.shell(elsewhere, CONDA_PREFIX=str(own)).stdout.strip() == f"{own}/bin/python3"
+
+    def test_own_environment_without_the_package_is_not(self, elsewhere, tmp_path):
+        own = self.fake_environment(tmp_path / "my env", has_package=False)
+        result = self.shell(elsewhere, VIRTUAL_ENV=str(own))
+        assert result.stdout.strip() == f"{elsewhere}/tools/venv/bin/python3"
+        assert str(own) in result.stderr
+
+    def test_no_environment_at_all(self, tmp_path):
+        (tmp_path / "tools").mkdir()
+        shutil.copy(ROOT / "tools/activate_python.sh", tmp_path / "tools")
+        result = self.shell(tmp_path)
+        assert result.returncode == 1
+        assert "install.sh" in result.stderr
