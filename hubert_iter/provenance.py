@@ -38,7 +38,7 @@ def identity(path: str | Path) -> str:
     if path.is_file():
         return file_hash(path)
     if (path / FILE_NAME).is_file():
-        return read(path)["id"]
+        return _combine({name: _current_hash(path / name, entry) for name, entry in read(path)["outputs"].items()})
     if not path.is_dir():
         raise UserError(f"{path}: expected an input file or folder, found nothing. Run the stage that makes it first")
     digest = hashlib.sha256()
@@ -72,16 +72,17 @@ def write(folder: Path, command: str, settings: Mapping, inputs: Mapping[str, st
     folder = Path(folder)
     outputs = {}
     for file in _files(folder):
-        outputs[str(file.relative_to(folder))] = {"bytes": file.stat().st_size, "sha256": file_hash(file)}
+        status = file.stat()
+        entry = {"bytes": status.st_size, "modified_ns": status.st_mtime_ns, "sha256": file_hash(file)}
+        outputs[str(file.relative_to(folder))] = entry
         _sync(file)
-    listing = "".join(f"{name}\0{entry['sha256']}\n" for name, entry in outputs.items())
     record = {
         "command": command,
         "version": __version__,
         "settings": _plain(settings),
         "inputs": {name: {"path": str(path), "id": identity(path)} for name, path in inputs.items()},
         "outputs": outputs,
-        "id": hashlib.sha256(listing.encode()).hexdigest(),
+        "id": _combine({name: entry["sha256"] for name, entry in outputs.items()}),
     }
     temporary = folder / (FILE_NAME + ".tmp")
     temporary.write_text(json.dumps(record, indent=1) + "\n")
@@ -115,10 +116,11 @@ class Stage:
                 return f"input {name} was {'removed' if name not in self.inputs else 'added'}"
             if identity(self.inputs[name]) != record["inputs"][name]["id"]:
                 return f"input {name} changed ({self.inputs[name]})"
-        for name, entry in record["outputs"].items():
-            if not (folder / name).is_file() or (folder / name).stat().st_size != entry["bytes"]:
-                return f"output {name} is missing or changed"
-        return ""
+        for name in record["outputs"]:
+            if not (folder / name).is_file():
+                return f"output {name} is missing"
+        edited = _edited(folder)
+        return f"output {edited[0]} was changed by hand" if edited else ""
 
     def done(self) -> bool:
         """True, with a message, when the folder is up to date; otherwise say why it is made."""
@@ -142,6 +144,8 @@ class Stage:
         except BaseException:
             shutil.rmtree(work, ignore_errors=True)
             raise
+        if _edited(folder):
+            _keep(folder)
         shutil.rmtree(folder, ignore_errors=True)
         work.replace(folder)
         _sync(folder.parent)
@@ -149,6 +153,39 @@ class Stage:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != FILE_NAME)
+
+
+def _combine(hashes: Mapping[str, str]) -> str:
+    return hashlib.sha256("".join(f"{name}\0{value}\n" for name, value in hashes.items()).encode()).hexdigest()
+
+
+def _current_hash(file: Path, entry: Mapping) -> str:
+    """The file's hash: the recorded one while size and time are as recorded, otherwise computed."""
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        raise UserError(f"{file}: expected this output of an earlier stage, found nothing. Run that stage again") from None
+    if (status.st_size, status.st_mtime_ns) == (entry["bytes"], entry.get("modified_ns")):
+        return entry["sha256"]
+    return file_hash(file)
+
+
+def _edited(folder: Path) -> list[str]:
+    """Outputs whose content is no longer what the stage wrote."""
+    if not (folder / FILE_NAME).is_file():
+        return []
+    outputs = read(folder)["outputs"]
+    present = {name: entry for name, entry in outputs.items() if (folder / name).is_file()}
+    return [name for name, entry in present.items() if _current_hash(folder / name, entry) != entry["sha256"]]
+
+
+def _keep(folder: Path) -> None:
+    """Move a folder that somebody has edited out of the way of its new version."""
+    number = 1
+    while (old := folder.with_name(f"{folder.name}.edited{number}")).exists():
+        number += 1
+    folder.rename(old)
+    log.warning("%s had been edited by hand: kept as %s", folder, old)
 
 
 def _sync(path: Path) -> None:

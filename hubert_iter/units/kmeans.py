@@ -61,20 +61,25 @@ def fit(features: np.ndarray, k: int, seed: int, starts: int = STARTS, passes: i
 
 
 def _best_start(features: np.ndarray, k: int, rng: np.random.Generator, starts: int) -> np.ndarray:
-    """Draw several k-means++ starts; return the one with the lowest inertia on a sample of its own."""
+    """Draw k-means++ starts among a pool of frames; run them on the pool, dropping the worse half time and again."""
     size = min(len(features), max(SEED_FRAMES, 3 * k))
     pool = features[_sorted_choice(rng, len(features), size)]
-    held_out = features[_sorted_choice(rng, len(features), size)]
     trials = 2 + int(np.log(k))  # as scikit-learn
     together = int(max(1, min(starts, SEED_MEMORY // (4 * size * trials))))
-    best, best_inertia = None, np.inf
+    alive = []
     for begin in range(0, starts, together):
-        for seeds in _plus_plus(pool, k, rng, min(together, starts - begin), trials):
-            centroids = _plain_pass(pool, pool[seeds])[0]
-            inertia = float(nearest(held_out, centroids)[0].mean())
-            if inertia < best_inertia:
-                best, best_inertia = centroids, inertia
-    return best
+        alive += [pool[seeds] for seeds in _plus_plus(pool, k, rng, min(together, starts - begin), trials)]
+    passes = 1
+    while len(alive) > 1:
+        scored = []
+        for centroids in alive:
+            for _ in range(passes):
+                centroids, inertia, _ = _plain_pass(pool, centroids)
+            scored.append((inertia, centroids))
+        scored.sort(key=lambda pair: pair[0])
+        alive = [centroids for _, centroids in scored[: len(scored) // 2]]
+        passes *= 2
+    return alive[0]
 
 
 def _plus_plus(pool: np.ndarray, k: int, rng: np.random.Generator, starts: int, trials: int) -> np.ndarray:

@@ -35,24 +35,6 @@ def test_a_frame_sees_its_400_samples_and_no_others():
     assert (int(seen.min()), int(seen.max())) == (4 * 320, 4 * 320 + 399)
 
 
-@pytest.mark.parametrize("samples", [400, 719, 4001, 16079])
-def test_both_ways_to_convolve_agree(samples):
-    torch.manual_seed(0)
-    convolutions = small(conv_channels=[8, 12, 16, 16, 20, 24, 24]).convolutions.double()
-    with torch.no_grad():
-        convolutions.norm.weight.uniform_(0.5, 2.0)
-        convolutions.norm.bias.uniform_(-1.0, 1.0)
-    results = []
-    for way in (convolutions.as_convolutions, convolutions.as_products):
-        torch.manual_seed(1)
-        wave = (torch.randn(3, samples, dtype=torch.float64) + 0.3).requires_grad_()
-        output = way(wave)
-        gradients = torch.autograd.grad(output.square().sum(), [wave, *convolutions.parameters()])
-        results.append((output, *gradients))
-    for one, other in zip(*results, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-8)
-
-
 def test_convolution_gradients_by_gradcheck():
     convolutions = small(conv_channels=4).convolutions.double()
     wave = torch.randn(2, 720, dtype=torch.float64, requires_grad=True)

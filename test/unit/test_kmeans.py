@@ -45,7 +45,7 @@ def test_finds_well_separated_clusters():
 
 
 def test_inertia_is_that_of_the_centroids():
-    features = np.random.default_rng(0).normal(size=(3000, 5)).astype(np.float32)
+    features = np.random.default_rng(0).normal(size=(1000, 5)).astype(np.float32)
     result = kmeans.fit(features, 20, seed=0)
     squared = ((features[:, None] - result.centroids[None]) ** 2).sum(axis=2)
     assert result.inertia == pytest.approx(squared.min(axis=1).mean(), rel=1e-4)
@@ -56,7 +56,7 @@ def test_inertia_is_that_of_the_centroids():
 
 
 def test_seed_decides():
-    features = np.random.default_rng(0).normal(size=(3000, 5)).astype(np.float32)
+    features = np.random.default_rng(0).normal(size=(1000, 5)).astype(np.float32)
     first, same, other = (kmeans.fit(features, 20, seed).centroids for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, same)
     assert not np.array_equal(first, other)
@@ -64,9 +64,9 @@ def test_seed_decides():
 
 def test_mini_batches_equal_plain_means_when_clusters_never_change():
     # Two clusters far apart: however batches are drawn, centroids end as the means.
-    features = np.concatenate([np.random.default_rng(0).normal(m, 1, (12_000, 3)) for m in (-500, 500)])
+    features = np.concatenate([np.random.default_rng(0).normal(m, 1, (6_000, 3)) for m in (-500, 500)])
     result = kmeans.fit(features.astype(np.float32), 2, seed=0)
-    means = sorted([features[:12_000].mean(axis=0).tolist(), features[12_000:].mean(axis=0).tolist()])
+    means = sorted([features[:6_000].mean(axis=0).tolist(), features[6_000:].mean(axis=0).tolist()])
     np.testing.assert_allclose(sorted(result.centroids.tolist()), means, atol=0.01)
 
 
@@ -110,14 +110,15 @@ def test_sample_within_budget_is_even_over_utterances(caplog):
 
 
 def test_memory_stays_within_budget():
-    source_ = FakeSource({str(number): 1000 for number in range(200)}, dim=100)  # 80 MB of frames
+    frames = FakeSource({str(number): 1000 for number in range(100)}, dim=100)  # 40 MB of frames
     tracemalloc.start()
     try:
-        kmeans.fit_source(source_, list(source_.lengths), k=8, seed=0, portion=1.0, max_memory_gb=0.04)
+        sample, available = kmeans.sample_frames(frames, list(frames.lengths), 0, max_memory_gb=0.02)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 0.08 * 2**30  # numpy's; batches have a fixed size of their own, 10,000 x 100 here
+    assert available == 100_000 and len(sample) == int(0.015 * 2**30 / 400)
+    assert peak < 0.02 * 2**30
 
 
 def test_save_and_load(tmp_path):

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -57,6 +58,26 @@ def test_a_killed_stage_is_not_taken_as_done(tmp_path, source):
     assert not stage.done()
     make(stage, "whole")
     assert (out / "result.txt").read_text() == "whole"
+
+
+def test_an_edit_by_hand_is_noticed_downstream_and_kept_when_the_stage_is_repeated(tmp_path, source):
+    out = tmp_path / "out"
+    stage = Stage(out, "make", {}, {"source": source})
+    make(stage, "made")
+    later = Stage(tmp_path / "later", "use", {}, {"made": out})
+    make(later, "used")
+    assert later.done()
+    (out / "result.txt").write_text("mend")  # as long as before
+    assert not later.done()
+    make(stage, "made")
+    assert later.done(), "the stage's own outcome is back"
+    assert (tmp_path / "out.edited1/result.txt").read_text() == "mend"
+
+
+def test_a_copied_folder_is_the_same_input(tmp_path, source):
+    make(Stage(tmp_path / "out", "make", {}, {"source": source}), "made")
+    shutil.copytree(tmp_path / "out", tmp_path / "copy", copy_function=shutil.copyfile)
+    assert provenance.identity(tmp_path / "copy") == provenance.identity(tmp_path / "out")
 
 
 def test_identity_is_that_of_the_content(tmp_path, source):

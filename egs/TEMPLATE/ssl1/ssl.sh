@@ -61,6 +61,10 @@ title="Layers of HuBERT"  # Title of the report.
 data_note=         # What a reader must know about the data, e.g. that they are synthetic.
 export_formats="huggingface torchaudio"  # Formats of stage 12: huggingface torchaudio fairseq.
 
+# bash reads a script as it goes; the braces make it read all of it now, so that a change to this file during a run of
+# days does no harm.
+{
+
 . utils/parse_options.sh
 . ./path.sh
 . ./cmd.sh
@@ -262,3 +266,6 @@ log "Finished in ${SECONDS} s"
 if [ -f "${exp}/report/index.html" ]; then
     realpath "${exp}/report/index.html"
 fi
+exit 0
+
+}

@@ -1,0 +1,194 @@
+"""The whole recipe on a very small synthetic corpus: from nothing to the report, again, changed, broken and mended."""
+
+import csv
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPE = ROOT / "egs/synth/ssl1"
+CORPUS = "--num_speakers 8 --eval_speakers 4 --sentences_per_speaker 12 --valid_utterances 4"
+SETTINGS = ("--study", "ci", "--nj", "2", "--sample_sets", "1", "--max_per_speaker", "40", "--data_opts", CORPUS)
+
+
+class Folders:
+    """Where one recipe's results go."""
+
+    def __init__(self, root: Path):
+        """All three below `root`."""
+        self.root = root
+        self.data, self.dump, self.exp = root / "data", root / "dump", root / "exp"
+
+    def command(self, *options: str) -> list[str]:
+        """The recipe's command line."""
+        folders = ["--datadir", str(self.data), "--dumpdir", str(self.dump), "--expdir", str(self.exp)]
+        return [str(RECIPE / "run.sh"), *SETTINGS, *folders, *options]
+
+    def run(self, *options: str) -> subprocess.CompletedProcess:
+        """Run to the end; stdout and stderr together."""
+        return subprocess.run(
+            self.command(*options),
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=900,
+        )
+
+    def made(self) -> dict[str, int]:
+        """When each folder was made."""
+        records = sorted(self.root.rglob("provenance.json"))
+        return {str(path.parent.relative_to(self.root)): path.stat().st_mtime_ns for path in records}
+
+    def scores(self) -> list[dict[str, str]]:
+        """The report's table."""
+        with open(self.exp / "ci/report/scores.tsv") as file:
+            return list(csv.DictReader(file, delimiter="\t"))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> tuple[Folders, str]:
+    """A recipe that has run through, in a folder with a space, and what it printed."""
+    folders = Folders(tmp_path_factory.mktemp("recipe") / "with space")
+    result = folders.run()
+    assert result.returncode == 0, result.stdout
+    return folders, result.stdout
+
+
+@pytest.fixture
+def copy(finished, tmp_path) -> Folders:
+    """A copy of the finished recipe's models and data, to break. wav.scp still names the original audio."""
+    shutil.copytree(finished[0].root, tmp_path / "copy", symlinks=True)
+    return Folders(tmp_path / "copy")
+
+
+def test_all_stages_to_a_report(finished):
+    folders, printed = finished
+    page = Path(printed.splitlines()[-1])
+    assert page == folders.exp / "ci/report/index.html"
+    assert page.stat().st_size > 10_000
+    for number in range(1, 13):
+        assert f"Stage {number}" in printed
+    for run in ("random", "hubert_it1", "hubert_it2"):
+        layers = {row["layer"] for row in folders.scores() if row["run"] == run and row["metric"] == "pwcca"}
+        assert layers == {"conv", "0", "1", "2"}
+    assert {row["property"] for row in folders.scores()} >= {"phone", "word", "speaker"}
+
+
+def test_second_run_redoes_nothing_and_says_so(finished):
+    folders, first = finished
+    before = folders.made()
+    assert len(before) > 30
+    result = folders.run()
+    assert result.returncode == 0, result.stdout
+    assert folders.made() == before
+    assert ": making" not in result.stdout
+    assert result.stdout.count("up to date") >= first.count(": making")
+    assert result.stdout.splitlines()[-1] == first.splitlines()[-1]
+
+
+def test_a_changed_setting_redoes_what_depends_on_it(finished):
+    folders, _ = finished
+    before = folders.made()
+    result = folders.run("--speaker_chunk_seconds", "1.5")
+    assert result.returncode == 0, result.stdout
+    changed = {name for name, when in folders.made().items() if before.get(name) != when}
+    runs = ("random", "hubert_it1", "hubert_it2")
+    expected = {"exp/ci/samples", "exp/ci/report"} | {
+        f"exp/ci/{run}/{part}" for run in runs for part in ("layers", "cca")
+    }
+    assert changed == expected
+
+
+def test_stages_and_runs_do_what_they_say(finished):
+    folders, _ = finished
+    printed = folders.run("--stage", "3", "--stop_stage", "6", "--skip_stages", "4").stdout
+    stages = [line.split("Stage ")[1].split(":")[0].split(",")[0] for line in printed.splitlines() if "Stage " in line]
+    assert stages == ["3", "5", "6", "5", "6"]
+    printed = folders.run("--stage", "7", "--stop_stage", "7", "--runs", "hubert_it2").stdout
+    assert "hubert_it2" in printed
+    assert "Stage 7, hubert_it1" not in printed
+
+
+def test_a_run_whose_teacher_is_missing(copy):
+    shutil.rmtree(copy.exp / "ci/hubert_it1")
+    named = copy.run("--stage", "5", "--stop_stage", "6", "--runs", "hubert_it2")
+    assert named.returncode == 1
+    assert "hubert_it1" in named.stdout
+    rest = copy.run("--stage", "5", "--stop_stage", "6")
+    assert rest.returncode == 0, rest.stdout
+    assert "left out" in rest.stdout
+
+
+def test_a_truncated_recording_is_named_and_mended(copy):
+    name, entry = (copy.data / "train/wav.scp").read_text().splitlines()[3].split(maxsplit=1)
+    bad = copy.root / "bad.flac"
+    bad.write_bytes(Path(entry).read_bytes()[:3000])
+    scp = copy.data / "train/wav.scp"
+    good = scp.read_text()
+    scp.write_text(good.replace(entry, str(bad)))
+    options = ("--stage", "2", "--stop_stage", "2")
+    shutil.rmtree(copy.dump / "data/train")
+    broken = copy.run(*options)
+    assert broken.returncode != 0
+    assert name in broken.stdout
+    assert not (copy.dump / "data/train").exists()
+    scp.write_text(good)
+    mended = copy.run(*options)
+    assert mended.returncode == 0, mended.stdout
+
+
+def test_a_missing_transcript_is_named(copy):
+    text = copy.data / "train/text"
+    lines = text.read_text().splitlines(keepends=True)
+    text.write_text("".join(lines[:2] + lines[3:]))
+    shutil.rmtree(copy.dump / "data/train")
+    result = copy.run("--stage", "2", "--stop_stage", "2")
+    assert result.returncode != 0
+    assert lines[2].split()[0] in result.stdout
+
+
+def test_unknown_configuration_key(copy):
+    study = copy.root / "wrong.yaml"
+    study.write_text((RECIPE / "conf/study/ci.yaml").read_text().replace("updates:", "update:"))
+    result = copy.run("--study", str(study))
+    assert result.returncode == 1
+    assert "did you mean updates" in result.stdout
+
+
+def test_killed_in_training_and_started_again(copy):
+    """kill -9 of the recipe's shell: its jobs end too, and a second call goes on from the last checkpoint."""
+    study = copy.root / "long.yaml"
+    table = (RECIPE / "conf/study/ci.yaml").read_text().replace("updates: 8 ", "updates: 60")
+    study.write_text(table)
+    command = copy.command("--study", str(study), "--runs", "hubert_it1", "--stage", "5", "--stop_stage", "7")
+    shell = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        checkpoints = copy.exp / "long/hubert_it1/checkpoints"
+        wait_until(lambda: checkpoints.is_dir() and any(checkpoints.iterdir()))
+    finally:
+        os.killpg(shell.pid, signal.SIGKILL)
+        shell.wait()
+    wait_until(lambda: not running(str(copy.exp)))
+    again = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert (copy.exp / "long/hubert_it1/model/provenance.json").exists()
+
+
+def running(word: str) -> bool:
+    """Does a process have this word in its command line?"""
+    listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    return any(word in line for line in listing.splitlines())
+
+
+def wait_until(condition, seconds: float = 300.0) -> None:
+    """Wait, not for ever."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)
