@@ -46,7 +46,9 @@ def copy_to_theirs(ours: nn.Module, theirs: nn.Module, names: dict[str, tuple[st
                 other[part].copy_(value.reshape(other[part].shape))
 
 
-def gradients(ours: nn.Module, theirs: nn.Module, names: dict[str, tuple[str, ...]]) -> dict[str, tuple[Tensor, Tensor]]:
+def gradients(
+    ours: nn.Module, theirs: nn.Module, names: dict[str, tuple[str, ...]]
+) -> dict[str, tuple[Tensor, Tensor]]:
     """Our name -> (our gradient, theirs in our shape)."""
     mine, other = dict(ours.named_parameters()), dict(theirs.named_parameters())
     return {

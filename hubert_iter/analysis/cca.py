@@ -94,8 +94,8 @@ class Layer:
 
     def __init__(self, features: np.ndarray, labels: np.ndarray, parts: np.ndarray, num_classes: int):
         """Take features [N, D], labels int [N] in 0..num_classes-1, parts int [N] in 0..9."""
-        features = np.asarray(features, dtype=np.float64)
-        features = features - features.mean(axis=0)  # moments of centred numbers do not cancel
+        features = np.array(features, dtype=np.float64)
+        features -= features.mean(axis=0)  # moments of centred numbers do not cancel
         self.num_classes = num_classes
         self.features = [features[parts == part] for part in range(NUM_PARTS)]
         self.labels = Labels([labels[parts == part] for part in range(NUM_PARTS)], self.features, num_classes)
@@ -170,10 +170,10 @@ class LabelWhitener:
         square = float(self._direction @ self._direction)
         self._factor = ((remainder**-0.5 if remainder > 0 else 0.0) - 1) / square
 
-    def whiten(self, cross: np.ndarray) -> np.ndarray:
-        """Cross F, for cross [D, K]."""
-        scaled = cross * self._inverse
-        return scaled + self._factor * np.outer(scaled @ self._direction, self._direction)
+    def whiten(self, matrix: np.ndarray) -> np.ndarray:
+        """Matrix F, for matrix [M, K]."""
+        scaled = matrix * self._inverse
+        return scaled + np.outer(scaled @ self._direction, self._factor * self._direction)
 
     def colour(self, matrix: np.ndarray) -> np.ndarray:
         """F matrix, for matrix [K, M]."""
@@ -186,18 +186,18 @@ def solve(whitener: Whitener, labels: LabelWhitener, cross: np.ndarray) -> Weigh
 
     The Gram matrix squares correlations, so those below 1e-8 are noise; in-sample ones are orders above.
     """
-    whitened = whitener.whiten(labels.whiten(cross))
-    rank, num_classes = whitened.shape
+    half = whitener.whiten(cross)  # half F is the whitened cross-covariance
+    rank, num_classes = half.shape
     count = min(rank, num_classes - 1)
     if count == 0:
         return Weights(np.zeros((cross.shape[0], 0)), np.zeros((num_classes, 0)))
     if rank >= num_classes:
-        right = _leading(whitened.T @ whitened, count)
-        left = whitened @ right
-    else:
-        left = _leading(whitened @ whitened.T, count)
-        right = whitened.T @ left
-    return Weights(whitener.colour(left), labels.colour(right))
+        gram = labels.whiten(labels.whiten(half.T @ half).T)  # F' half' half F
+        right = labels.colour(_leading(gram, count))
+        return Weights(whitener.colour(half @ right), right)
+    whitened = labels.whiten(half)
+    left = _leading(whitened @ whitened.T, count)
+    return Weights(whitener.colour(left), labels.colour(whitened.T @ left))
 
 
 def _leading(gram: np.ndarray, count: int) -> np.ndarray:

@@ -108,14 +108,14 @@ def speak_set(plan: Plan, name: str) -> Iterator[Spoken]:
         random = np.random.default_rng([plan.seed, 3, SETS.index(name), number])
         if name == "valid":
             count = len(range(number, plan.valid_utterances, len(train)))
-            yield from islice(speak(speaker, _in_random_order(text, random), random), count)
+            yield from islice(speak(speaker, _in_random_order(text, random), random, name), count)
         else:
             count = plan.sentences_per_speaker if name == "train" else len(text)
-            yield from speak(speaker, islice(_in_random_order(text, random), count), random)
+            yield from speak(speaker, islice(_in_random_order(text, random), count), random, name)
 
 
-def speak(speaker: Speaker, text: Iterator[str], random: np.random.Generator) -> Iterator[Spoken]:
-    """Utterances of one to three sentences, 2 to 10 s long."""
+def speak(speaker: Speaker, text: Iterator[str], random: np.random.Generator, name: str) -> Iterator[Spoken]:
+    """Utterances of one to three sentences, 2 to 10 s long; the set's name in their ids keeps them apart."""
     parts: list[Speech] = []
     seconds, wanted, number = 0.0, random.uniform(3, 9), 0
     with Synthesiser() as synthesiser:
@@ -125,12 +125,12 @@ def speak(speaker: Speaker, text: Iterator[str], random: np.random.Generator) ->
                 continue
             length = len(speech.samples) / ESPEAK_RATE + 0.4
             if parts and (seconds >= wanted or seconds + length > MAX_SECONDS - 0.5):
-                yield _utterance(speaker, number, parts, random)
+                yield _utterance(speaker, f"{name}-{number:04d}", parts, random)
                 parts, seconds, wanted, number = [], 0.0, random.uniform(3, 9), number + 1
             parts.append(speech)
             seconds += length
         if parts:
-            yield _utterance(speaker, number, parts, random)
+            yield _utterance(speaker, f"{name}-{number:04d}", parts, random)
 
 
 def _in_random_order(items: Sequence[str], random: np.random.Generator) -> Iterator[str]:
@@ -152,9 +152,9 @@ def _say(synthesiser: Synthesiser, speaker: Speaker, sentence: str, random: np.r
     return Speech(speech.samples[: speech.phonemes[-1].end], speech.phonemes, speech.words)
 
 
-def _utterance(speaker: Speaker, number: int, parts: list[Speech], random: np.random.Generator) -> Spoken:
+def _utterance(speaker: Speaker, number: str, parts: list[Speech], random: np.random.Generator) -> Spoken:
     """Join sentences with pauses, bring them to 16 kHz, to the speaker's level and background noise."""
-    utterance = f"{speaker.id}-{number:04d}"
+    utterance = f"{speaker.id}-{number}"
     pauses = _pauses(parts, random)
     sound: list[np.ndarray] = []
     phones: list[Segment] = []

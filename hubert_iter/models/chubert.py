@@ -48,7 +48,7 @@ class Chubert(Objective):
         """A sentence where the statistics of the last updates show that nothing is being learnt."""
         if values["chance"] > DEGENERATE:
             return (
-                f"labels: within an utterance nearly all masked frames bear the same label (chance {values['chance']:.2f}), "
-                "so there is nothing to tell apart. Look at the k-means (stage 5), or take another layer of the teacher"
+                f"labels: masked frames of an utterance mostly bear the same label (chance {values['chance']:.2f}), so "
+                "there is nothing to tell apart. Look at the k-means (stage 5), or take another layer of the teacher"
             )
         return None

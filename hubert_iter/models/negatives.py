@@ -41,10 +41,10 @@ def draw_negatives(utterances: int, masked: int, count: int, device: torch.devic
 def contrast(logits: Tensor, positive: Tensor, negatives: Tensor, same: Tensor | None = None) -> Contrast:
     """Cross-entropy of each positive among itself and its negatives, one term per drawn negative.
 
-    `logits` [B, M, K] float32 scores all that can be drawn; `positive` [B, M] and `negatives` [B, M, N] are numbers below
-    K. Negatives equal to the positive are dropped; `same` [B, K, K] is true where two of the K are equal (None: where
-    they are the same number). A negative drawn n times has n terms exp(logit) in the denominator, which is one term
-    exp(logit + log n): so the draws become counts, no logits are gathered, and the gradient needs no scattering.
+    `logits` [B, M, K] float32 scores all that can be drawn; `positive` [B, M] and `negatives` [B, M, N] are numbers
+    below K. Negatives equal to the positive are dropped; `same` [B, K, K] is true where two of the K are equal (None:
+    where they are the same number). A negative drawn n times has n terms exp(logit) in the denominator, which is one
+    term exp(logit + log n): so the draws become counts, no logits are gathered, and the gradient needs no scattering.
     """
     with torch.autocast(logits.device.type, enabled=False):
         own = positive[..., None]

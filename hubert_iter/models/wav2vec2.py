@@ -87,7 +87,8 @@ class Wav2Vec2(Objective):
             used = values[f"code_perplexity_{number}"]
             if used < least:
                 return (
-                    f"collapse: codebook {number} uses about {used:.1f} of its {self.quantiser.entries} entries, so targets "
-                    "hardly differ. Try a larger diversity_weight, a lower learning_rate, a longer warmup or a larger batch"
+                    f"collapse: codebook {number} uses about {used:.1f} of its {self.quantiser.entries} entries, so "
+                    "targets hardly differ. Try a larger diversity_weight, a lower learning_rate, a longer warmup or a "
+                    "larger batch"
                 )
         return None

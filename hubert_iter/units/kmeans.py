@@ -6,10 +6,13 @@ differ, both for speed: the 20 starts are drawn in step, so that distances are l
 nearest centroids are faiss's.
 """
 
+import functools
 import json
 import logging
+import os
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,6 +28,7 @@ STARTS = 20
 PASSES = 100
 PATIENCE = 100  # batches
 LAST_PASSES = 10
+CHUNK = 2_500  # frames that one thread compares with all centroids
 SEED_FRAMES = 3 * BATCH  # frames among which seeds are drawn
 SEED_MEMORY = 256e6  # bytes of distances held while seeding
 FILE_NAME = "kmeans.npz"
@@ -43,8 +47,20 @@ class Fit:
 
 def nearest(feats: np.ndarray, centroids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return each frame's squared distance to its nearest centroid and that centroid's number (int32)."""
-    distances, labels = faiss.knn(np.ascontiguousarray(feats, np.float32), centroids, 1)
-    return distances[:, 0], labels[:, 0].astype(np.int32)
+    feats = np.ascontiguousarray(feats, np.float32)
+    parts = [feats[begin : begin + CHUNK] for begin in range(0, len(feats), CHUNK)]
+    found = list(_threads().map(lambda part: faiss.knn(part, centroids, 1), parts))
+    distances, labels = (np.concatenate([pair[which][:, 0] for pair in found]) for which in (0, 1))
+    return distances, labels.astype(np.int32)
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    """Threads that each run faiss alone: its own would wait in a busy loop, a hundredfold slower beside other work."""
+    count = len(os.sched_getaffinity(0))
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    count = min(count, int(limit)) if limit.isdecimal() and int(limit) else count
+    return ThreadPoolExecutor(count, initializer=faiss.omp_set_num_threads, initargs=(1,))
 
 
 def fit(features: np.ndarray, k: int, seed: int, starts: int = STARTS, passes: int = PASSES) -> Fit:
@@ -88,30 +104,30 @@ def _plus_plus(pool: np.ndarray, k: int, rng: np.random.Generator, starts: int, 
     Each new seed is the best of `trials` frames drawn in proportion to their squared distance from the seeds so far.
     """
     size = len(pool)
-    norms = np.einsum("nd,nd->n", pool, pool)
-    seeds = np.empty((starts, k), np.int64)
-    seeds[:, 0] = rng.integers(size, size=starts)
-    closest = _distances(pool, norms, seeds[:, 0])  # [starts, N]
-    for number in range(1, k):
-        sums = np.cumsum(closest, axis=1, dtype=np.float64)
-        drawn = rng.random((starts, trials)) * sums[:, -1:]
-        candidates = np.stack([np.searchsorted(row, wanted) for row, wanted in zip(sums, drawn, strict=True)])
-        np.minimum(candidates, size - 1, out=candidates)
-        distances = _distances(pool, norms, candidates.ravel()).reshape(starts, trials, size)
-        np.minimum(distances, closest[:, None], out=distances)
-        chosen = distances.sum(axis=2).argmin(axis=1)
-        seeds[:, number] = candidates[np.arange(starts), chosen]
-        closest = distances[np.arange(starts), chosen]
+    chunks = [slice(begin, begin + CHUNK) for begin in range(0, size, CHUNK)]
+    seeds = rng.integers(size, size=(starts, k))  # only the first column stays
+    closest = np.full((starts, size), np.inf, np.float32)
+
+    def draw_near(frames: np.ndarray, chunk: slice) -> np.ndarray:
+        """Distances [starts, candidates, chunk] to the nearest seed if `frames` [starts, candidates] became seeds."""
+        distances = faiss.pairwise_distances(pool[frames.ravel()], pool[chunk]).reshape(*frames.shape, -1)
+        np.maximum(distances, 0, out=distances)
+        return np.minimum(distances, closest[:, None, chunk], out=distances)
+
+    every = np.arange(starts)
+    candidates = seeds[:, :1]
+    for number in range(k):
+        if number:
+            sums = np.cumsum(closest, axis=1, dtype=np.float64)
+            drawn = rng.random((starts, trials)) * sums[:, -1:]
+            found = [np.searchsorted(row, wanted) for row, wanted in zip(sums, drawn, strict=True)]
+            candidates = np.minimum(np.stack(found), size - 1)
+        parts = list(_threads().map(functools.partial(draw_near, candidates), chunks))
+        chosen = np.sum([part.sum(axis=2, dtype=np.float64) for part in parts], axis=0).argmin(axis=1)
+        seeds[:, number] = candidates[every, chosen]
+        for chunk, part in zip(chunks, parts, strict=True):
+            closest[:, chunk] = part[every, chosen]
     return seeds
-
-
-def _distances(pool: np.ndarray, norms: np.ndarray, frames: np.ndarray) -> np.ndarray:
-    """Squared distances [len(frames), N] from some frames of the pool to all of it."""
-    distances = pool[frames] @ pool.T
-    distances *= -2
-    distances += norms
-    distances += norms[frames, None]
-    return np.maximum(distances, 0, out=distances)
 
 
 def _refine(

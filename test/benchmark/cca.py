@@ -3,8 +3,8 @@
 Prints seconds for 13 layers x 768 dimensions x three properties (of about LibriSpeech dev-clean's sizes) x 9 trials x 6
 regularisers, and how many times faster that is than as many separate fits, of which it times a few, by processor time
 (one thread each, so that other work on the machine matters less). With --check it exits 1 when scoring takes more than
-60 s or is less than 10 times faster. It wants 2 free processors: the load is printed, and the processor time, which says
-how long free ones would take.
+60 s or is less than 10 times faster. It wants 2 free processors: the load is printed, and the processor time, which
+says how long free ones would take.
 """
 
 import argparse
@@ -77,7 +77,7 @@ def make(folder: Path, num_layers: int, seed: int = 0) -> dict:
 
 
 def time_usual(layers: pool.Layers, samples: dict, fits: int) -> tuple[float, float]:
-    """Processor seconds of a usual fit with its dev score, summed over properties, and the largest difference in PWCCA."""
+    """Processor seconds of a usual fit and its score, summed over properties, and how far PWCCA differs at most."""
     total, difference = 0.0, 0.0
     for prop, (_, num_classes) in SIZES.items():
         labels = scoring.class_indices([span.label for span in samples[prop, 0]])

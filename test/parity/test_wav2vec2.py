@@ -14,7 +14,7 @@ from transformers.models.wav2vec2 import modeling_wav2vec2
 
 from hubert_iter.data.audio import num_frames
 from hubert_iter.models import wav2vec2
-from hubert_iter.models.encoder import KERNELS, STRIDES
+from hubert_iter.models.convolutions import KERNELS, STRIDES
 from hubert_iter.models.masking import draw_mask
 from hubert_iter.models.negatives import draw_negatives
 from hubert_iter.models.objective import mask_of, pick
@@ -31,8 +31,10 @@ NAMES = {
        for ours, parts in named_parts(LAYERS, "encoder", "feature_projection").items()},
     "encoder.mask_vector": ("wav2vec2.masked_spec_embed",),
     "objective.quantiser.codebooks": ("quantizer.codevectors",),
-    **{f"objective.{ours}.{leaf}": (f"{theirs}.{leaf}",) for leaf in ("weight", "bias")
-       for ours, theirs in (("quantiser.scores", "quantizer.weight_proj"), ("target", "project_q"), ("query", "project_hid"))},
+    **{f"objective.{ours}.{leaf}": (f"{theirs}.{leaf}",)
+       for ours, theirs in (
+           ("quantiser.scores", "quantizer.weight_proj"), ("target", "project_q"), ("query", "project_hid"))
+       for leaf in ("weight", "bias")},
 }  # fmt: skip
 
 

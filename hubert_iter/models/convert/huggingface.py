@@ -45,7 +45,7 @@ def write(folder: Path, model: Pretrainer, objective: str, facts: dict[str, str]
         )
     else:
         kind = "HubertModel"
-        config = {"architectures": [kind], "model_type": "hubert"} | config
+        config = {"model_type": "hubert", "architectures": [kind]} | config
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     (folder / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR, indent=2) + "\n")

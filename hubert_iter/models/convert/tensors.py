@@ -6,6 +6,7 @@ the attributes and runs nothing. A file that names anything else is refused.
 """
 
 import pickle
+import pickletools
 from pathlib import Path
 
 import torch
@@ -16,8 +17,6 @@ from hubert_iter.errors import UserError, summarise
 _BOOKKEEPING = ("fairseq", "omegaconf", "argparse", "typing", "enum", "hydra")
 _PLAIN_TYPES = {f"{module}.{name}" for module in ("builtins", "__builtin__")
                 for name in ("dict", "list", "tuple", "set", "str", "int", "float", "bool", "object")}  # fmt: skip
-# What checkpoints in PyTorch's old file format hold, where the names cannot be listed before loading.
-_COMMON = ("argparse.Namespace", "fairseq.data.dictionary.Dictionary", "omegaconf.dictconfig.DictConfig")
 _WAY_OUT = (
     "If you trust the file, open it in its own library and save only its state dict, or convert it to the Hugging Face "
     "format"
@@ -27,10 +26,10 @@ _WAY_OUT = (
 class Inert:
     """Stands for an object of a class that is not loaded: its attributes without its behaviour."""
 
-    def __init__(self, *values):
+    def __init__(self, *values):  # noqa: D107
         self.values = values
 
-    def __setstate__(self, state) -> None:
+    def __setstate__(self, state) -> None:  # noqa: D105
         if isinstance(state, tuple) and len(state) == 2:
             state = {**(state[0] or {}), **(state[1] or {})}
         if isinstance(state, dict):
@@ -74,16 +73,34 @@ def _stubs(path: Path) -> list:
     try:
         named = torch.serialization.get_unsafe_globals_in_checkpoint(path)
     except ValueError:
-        named = list(_COMMON)  # the old file format
+        named = [name for name in _names_in_old_format(path) if _is_bookkeeping(name)]
     except (RuntimeError, pickle.UnpicklingError, EOFError):
         return []  # damaged: loading says so
-    harmful = [name for name in named if name.split(".")[0] not in _BOOKKEEPING and name not in _PLAIN_TYPES]
+    harmful = [name for name in named if not _is_bookkeeping(name)]
     if harmful:
         raise UserError(
             f"{path}: besides tensors the file holds pickled objects of {summarise(sorted(harmful))}. Loading them "
             f"would execute code from the file, which this program never does. {_WAY_OUT}"
         )
     return [(type("Inert", (Inert,), {}), name) for name in named]
+
+
+def _is_bookkeeping(name: str) -> bool:
+    return name.split(".")[0] in _BOOKKEEPING or name in _PLAIN_TYPES
+
+
+def _names_in_old_format(path: Path) -> set[str]:
+    """Classes named in a file from before PyTorch 1.6: three pickles about the format, then the content's."""
+    named = set()
+    try:
+        with open(path, "rb") as file:
+            for _ in range(4):
+                named |= {
+                    value.replace(" ", ".") for code, value, _ in pickletools.genops(file) if code.name == "GLOBAL"
+                }
+    except (ValueError, IndexError):
+        return set()  # damaged: loading says so
+    return named
 
 
 def _essence(message: str) -> str:
