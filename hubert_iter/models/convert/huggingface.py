@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from hubert_iter.models.convert import names
 from hubert_iter.models.convolutions import KERNELS, STRIDES
@@ -46,7 +46,8 @@ def write(folder: Path, model: Pretrainer, objective: str, facts: dict[str, str]
     else:
         kind = "HubertModel"
         config = {"model_type": "hubert", "architectures": [kind]} | config
-    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    # By way of bytes: safetensors' own file is readable by its owner alone, whatever the umask.
+    (folder / "model.safetensors").write_bytes(save(state, metadata={"format": "pt"}))
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     (folder / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR, indent=2) + "\n")
     lines = "\n".join(f"- {name}: {value}" for name, value in facts.items())
