@@ -164,7 +164,9 @@ def _current_hash(file: Path, entry: Mapping) -> str:
     try:
         status = file.stat()
     except FileNotFoundError:
-        raise UserError(f"{file}: expected this output of an earlier stage, found nothing. Run that stage again") from None
+        raise UserError(
+            f"{file}: expected this output of an earlier stage, found nothing. Run that stage again"
+        ) from None
     if (status.st_size, status.st_mtime_ns) == (entry["bytes"], entry.get("modified_ns")):
         return entry["sha256"]
     return file_hash(file)

@@ -1,5 +1,5 @@
-"""Print a study's runs in the order of their dependencies, one tab-separated row each: run, objective, features, tap, k,
-labels, updates, init; '-' where there is none. The recipe's loop reads this."""
+"""Print a study's runs in the order of their dependencies, one tab-separated row each: run, objective, features, tap,
+k, labels, updates, init; '-' where there is none. The recipe's loop reads this."""
 
 import sys
 

@@ -1,7 +1,7 @@
 """Which crops of which utterances form each batch: a function of (seed, position), so that resuming is exact.
 
-Utterances of like length share a batch within a budget of audio seconds, and all are cropped to the shortest one, so that
-nothing is padded and attention needs no mask. Crops start on the 320-sample grid: label t then is exactly frame t.
+Utterances of like length share a batch within a budget of audio seconds, and all are cropped to the shortest one, so
+that nothing is padded and attention needs no mask. Crops start on the 320-sample grid: label t then is exactly frame t.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,9 @@
 """What units are made from, behind one interface: MFCC on the disk, or a model's layer computed as it streams by."""
 
-from collections.abc import Iterable, Iterator
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -95,16 +98,32 @@ class LayerSource:
         return audio.num_frames(self._data[utt].num_samples)
 
     def stream(self, utts: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield (utterance, float32 [T, D]); the model is loaded at the first utterance."""
-        from hubert_iter.feats import layers  # loads torch, which MFCC units do without
+        """Yield (utterance, float32 [T, D]); the model is loaded at the first utterance.
+
+        Threads take an utterance each, and torch has one thread in each: several threads for one utterance wait for
+        each other, long where the machine has other work, and their number would change the last digits.
+        """
+        import torch  # which MFCC units do without
+
+        from hubert_iter.feats import layers
 
         if self._model is None:
             self._model = layers.open_model(self.path)
             if int(self._model.rate) != self.rate:
                 raise UserError(f"{self.path}: expected a model with {self.rate} frames/s, found {self._model.rate}")
-        for utt in utts:
-            feats = self._model.tap(audio.read_audio(self._data[utt]), self.tap)
-            yield utt, _checked(utt, feats, self.num_frames(utt), f"tap {self.tap} of {self.path}")
+        with ThreadPoolExecutor(num_threads(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield from _ahead(pool, self._features, utts, 2 * num_threads())
+
+    def _features(self, utt: str) -> tuple[str, np.ndarray]:
+        feats = self._model.tap(audio.read_audio(self._data[utt]), self.tap)
+        return utt, _checked(utt, feats, self.num_frames(utt), f"tap {self.tap} of {self.path}")
+
+
+def num_threads() -> int:
+    """Processors this process may use, no more than OMP_NUM_THREADS says."""
+    count = len(os.sched_getaffinity(0))
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return min(count, int(limit)) if limit.isdecimal() and int(limit) else count
 
 
 def open_source(data: Path, mfcc: Path | None, model: Path | None, tap: str | None) -> FeatureSource:
@@ -142,6 +161,21 @@ def check_utterances(source: FeatureSource, utts: Iterable[str]) -> None:
     without = [utt for utt in utts if source.num_frames(utt) < 1]
     if without:
         raise UserError(f"{source.path}: utterances without a frame: {summarise(without)}. Drop them (stage 2)")
+
+
+def _ahead(pool: ThreadPoolExecutor, function: Callable, items: Iterable, most: int) -> Iterator:
+    """Map in order, with at most `most` results computed ahead of their use."""
+    pending = deque()
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) >= most:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        for future in pending:  # after an error, or when nobody wants the rest
+            future.cancel()
 
 
 def _checked(utt: str, feats: np.ndarray, expected: int, where: str | Path) -> np.ndarray:

@@ -195,7 +195,7 @@ class Trainer:
         if self.skipped.item() >= self.config.train.max_skipped:
             raise UserError(
                 f"update {update}: {int(self.skipped.item())} updates in a row had a loss or gradient that is not "
-                "finite. Try a lower learning_rate or a longer warmup, precision: float32, and check the audio (validate_data)"
+                "finite. Try a lower learning_rate, a longer warmup or precision: float32, and check the audio (validate_data)"
             )
         if values["feature_std"] < COLLAPSED:
             log.warning(
@@ -215,7 +215,7 @@ class Trainer:
         except torch.cuda.OutOfMemoryError:
             raise UserError(
                 f"the largest batch ({self.config.train.device_seconds} s of audio) does not fit into the GPU's "
-                "memory: lower device_seconds in the training configuration; batch_seconds stays, made up of more batches"
+                "memory: lower device_seconds in the training configuration; batch_seconds stays, in more batches"
             ) from None
         self.optimiser.zero_grad(set_to_none=True)
         torch.set_rng_state(state)

@@ -134,11 +134,11 @@ def _difference(before: dict, now: dict) -> str:
 
 
 def _set_aside(folder: Path, why: str) -> None:
-    """Move an earlier run that was trained otherwise out of the way; nothing is deleted."""
+    """Move an earlier run that was trained otherwise to `old` beside the runs; nothing is deleted."""
     number = 1
-    while (old := folder.with_name(f"{folder.name}.old{number}")).exists():
+    while (old := folder.parent / "old" / f"{folder.name}.{number}").exists():
         number += 1
-    old.mkdir()
+    old.mkdir(parents=True)
     for path in folder.iterdir():
         # The log stays: the launcher is writing it.
         if path.name != LOG:

@@ -9,7 +9,6 @@ nearest centroids are faiss's.
 import functools
 import json
 import logging
-import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,7 @@ import numpy as np
 from scipy import sparse
 
 from hubert_iter.errors import UserError
-from hubert_iter.feats.source import FeatureSource
+from hubert_iter.feats.source import FeatureSource, num_threads
 
 BATCH = 10_000  # frames
 STARTS = 20
@@ -57,10 +56,7 @@ def nearest(feats: np.ndarray, centroids: np.ndarray) -> tuple[np.ndarray, np.nd
 @functools.cache
 def _threads() -> ThreadPoolExecutor:
     """Threads that each run faiss alone: its own would wait in a busy loop, a hundredfold slower beside other work."""
-    count = len(os.sched_getaffinity(0))
-    limit = os.environ.get("OMP_NUM_THREADS", "")
-    count = min(count, int(limit)) if limit.isdecimal() and int(limit) else count
-    return ThreadPoolExecutor(count, initializer=faiss.omp_set_num_threads, initargs=(1,))
+    return ThreadPoolExecutor(num_threads(), initializer=faiss.omp_set_num_threads, initargs=(1,))
 
 
 def fit(features: np.ndarray, k: int, seed: int, starts: int = STARTS, passes: int = PASSES) -> Fit:

@@ -30,8 +30,9 @@ def test_abbreviations_and_positional_words_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(UserError("f:1: utterance u: x"), 1), (OSError(28, "No space left", "/f"), 1), (KeyboardInterrupt(), 130)]
-)  # fmt: skip
+    ("error", "code"),
+    [(UserError("f:1: utterance u: x"), 1), (OSError(28, "No space left", "/f"), 1), (KeyboardInterrupt(), 130)],
+)
 def test_errors_become_messages_and_exit_codes(error, code, capsys):
     def main():
         raise error

@@ -77,6 +77,22 @@ def test_layer_labels_stream_from_the_model(corpus, model, tmp_path):
     assert not list(tmp_path.rglob("feats.ark"))  # layer features never touch the disk
 
 
+def test_an_error_in_a_thread_ends_the_stage(corpus, model, tmp_path, monkeypatch):
+    utts = [utt.id for utt in datadir.read(corpus.data).utterances]
+    features, read = source.LayerSource(model, "1", corpus.data), audio.read_audio
+
+    def read_all_but_one(utt):
+        if utt.id == utts[5]:
+            raise UserError(f"utterance {utt.id} is truncated")
+        return read(utt)
+
+    monkeypatch.setattr(audio, "read_audio", read_all_but_one)
+    streamed = features.stream(utts)
+    assert [next(streamed)[0] for _ in range(5)] == utts[:5]
+    with pytest.raises(UserError, match=f"utterance {utts[5]} is truncated"):
+        next(streamed)
+
+
 def test_histogram_and_workers(corpus):
     units = labels.read_labels(corpus.labels)
     assert units.histogram().sum() == sum(units.lengths.values())

@@ -55,9 +55,9 @@ def test_trimming_only_removes_frames():
 @pytest.mark.parametrize(("probability", "length"), [(0.8, 10), (0.65, 10), (0.3, 5)])
 def test_expected_share_is_that_of_overlapping_spans(probability, length):
     frames, draws = 1000, 200
-    share = np.mean([
-        draw_mask(np.random.default_rng(seed), 1, frames, probability, length).mean() for seed in range(draws)
-    ])
+    share = np.mean(
+        [draw_mask(np.random.default_rng(seed), 1, frames, probability, length).mean() for seed in range(draws)]
+    )
     # A frame stays unmasked when none of the `length` starts that cover it is drawn.
     count = probability * frames / length
     expected = 1 - (1 - count / (frames - length + 1)) ** length

@@ -16,7 +16,8 @@ from hubert_iter.train.config import RunConfig, TrainConfig
 
 CONF = ROOT / "conf"
 TINY = {
-    "conv_channels": 4, "width": 8, "layers": 1, "heads": 2, "feedforward": 8, "position_kernel": 4, "position_groups": 2
+    "conv_channels": 4, "width": 8, "layers": 1, "heads": 2, "feedforward": 8,
+    "position_kernel": 4, "position_groups": 2,
 }  # fmt: skip
 # Study, and the recipe whose own values come first, as in its stage 7.
 CONTROLLED = (
@@ -104,7 +105,9 @@ def test_training_files_are_complete(path):
 
 
 @pytest.mark.parametrize(
-    "path", [*CONF.glob("*/*.yaml"), *ROOT.glob("egs/*/ssl1/conf/*/*.yaml")], ids=lambda path: str(path.relative_to(ROOT))
+    "path",
+    sorted([*CONF.glob("*/*.yaml"), *ROOT.glob("egs/*/ssl1/conf/*/*.yaml")]),
+    ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_every_value_is_commented(path: Path):
     # An objective's name is explained by the line above it, a table of runs by its rows.

@@ -122,7 +122,7 @@ def test_finished_run_is_left_alone_and_a_changed_setting_sets_it_aside(corpus, 
     configuration(tmp_path, updates=2, learning_rate=5e-3)
     train.main(options(conf, corpus, out))
     assert provenance.identity(out / "model") != before
-    assert provenance.identity(tmp_path / "run.old1" / "model") == before, "the earlier result must be kept"
+    assert provenance.identity(tmp_path / "old/run.1/model") == before, "the earlier result must be kept"
 
 
 def test_validation_and_chance_are_reported(corpus, tmp_path):

@@ -47,6 +47,8 @@ portion=0.1        # Part of the training utterances that k-means is fitted on.
 seed=0             # Seed of k-means, sampling and splits.
 
 # Analysis
+models=            # Other models to score, "name=path ...": Hugging Face folders, torchaudio bundles, fairseq files.
+checkpoints=false  # Score the runs' kept checkpoints too: the course of CCA over training.
 sample_sets=3      # Independent samples of segments.
 trials=3           # Splits per sample set.
 max_per_phone=200  # Instances per phone.
@@ -179,7 +181,7 @@ for row in "${run_rows[@]}"; do
     fi
 
     if [ "${stage}" -le 7 ] && [ "${stop_stage}" -ge 7 ] && ! skip 7; then
-        log "Stage 7, ${run}: pre-training for ${updates} updates: ${exp}/${run}; log: ${logs}/train_${run}.log"
+        log "Stage 7, ${run}: pre-training for ${updates} updates: ${exp}/${run}; log: ${exp}/${run}/train.log"
         opts=(--study "${study_file}" --run "${run}" --out "${exp}/${run}" --conf_dirs "${conf_dirs}"
             --data "${dumpdir}/data/${train_set}" --valid_data "${dumpdir}/data/${valid_set}")
         if [ "${labels}" != - ]; then
@@ -188,21 +190,37 @@ for row in "${run_rows[@]}"; do
         if [ "${init}" != - ]; then opts+=(--init_model "${exp}/${init}/model"); fi
         launch=(-m hubert_iter.bin.train "${opts[@]}")
         if [ "${objective}" = none ] || { [ "${ngpu}" -eq 0 ] && [ "${num_nodes}" -eq 1 ]; }; then
-            job "${train_cmd}" "${logs}/train_${run}.log" ${python} "${launch[@]}"
+            job "${train_cmd}" "${exp}/${run}/train.log" ${python} "${launch[@]}"
         elif [ "${num_nodes}" -eq 1 ]; then
             launch+=(--gpu true)
             if [ "${ngpu}" -gt 1 ]; then launch=(-m torch.distributed.run --standalone --nproc_per_node "${ngpu}" "${launch[@]}"); fi
-            job "${cuda_cmd} --gpu ${ngpu}" "${logs}/train_${run}.log" ${python} "${launch[@]}"
+            job "${cuda_cmd} --gpu ${ngpu}" "${exp}/${run}/train.log" ${python} "${launch[@]}"
         else
             # One job per machine; they meet at an address that the first one writes into a shared file.
-            rm -f "${logs}/train_${run}.meeting"
+            mkdir -p "${exp}/${run}"
+            rm -f "${exp}/${run}/meeting"
             if [ "${ngpu}" -gt 0 ]; then launch+=(--gpu true); fi
-            ${cuda_cmd} --gpu "${ngpu}" JOB=1:"${num_nodes}" "${logs}/train_${run}.JOB.log" ${python} utils/node.py \
-                --node JOB --num_nodes "${num_nodes}" --ngpu "${ngpu}" --meeting "${logs}/train_${run}.meeting" "${launch[@]}"
-            tell "${logs}/train_${run}.1.log"
+            ${cuda_cmd} --gpu "${ngpu}" JOB=1:"${num_nodes}" "${exp}/${run}/train.JOB.log" ${python} utils/node.py \
+                --node JOB --num_nodes "${num_nodes}" --ngpu "${ngpu}" --meeting "${exp}/${run}/meeting" "${launch[@]}"
+            tell "${exp}/${run}/train.1.log"
         fi
     fi
 done
+
+# What stages 8 and 9 score, one "name, model, suffix of the results" a row: runs, their checkpoints, other models.
+mapfile -t scored_rows < <(
+    for row in "${run_rows[@]}"; do
+        read_row "${row}"
+        printf '%s\t%s\t\n' "${run}" "${exp}/${run}/model"
+        if ! "${checkpoints}"; then continue; fi
+        for folder in "${exp}/${run}"/checkpoints/update_*; do
+            if [ -d "${folder}" ]; then printf '%s\t%s\t_%s\n' "${run}" "${folder}" "${folder##*update_}"; fi
+        done
+    done
+    for model in ${models}; do
+        printf '%s\t%s\t\n' "${model%%=*}" "${model#*=}"
+    done
+)
 
 if [ "${stage}" -le 8 ] && [ "${stop_stage}" -ge 8 ] && ! skip 8; then
     log "Stage 8: layer representations: ${exp}/*/layers"
@@ -213,19 +231,20 @@ if [ "${stage}" -le 8 ] && [ "${stop_stage}" -ge 8 ] && ! skip 8; then
         --speaker_chunk_seconds "${speaker_chunk_seconds}" --sample_sets "${sample_sets}"
     launcher=${train_cmd}
     if [ "${ngpu}" -gt 0 ]; then launcher="${cuda_cmd} --gpu 1"; fi
-    for row in "${run_rows[@]}"; do
-        read_row "${row}"
-        job "${launcher}" "${logs}/layers_${run}.log" ${python} -m hubert_iter.bin.pool_layers --model "${exp}/${run}/model" \
-            --data "${dumpdir}/data/${eval_set}" --samples "${exp}/samples" --out "${exp}/${run}/layers" --name "${run}"
+    for row in "${scored_rows[@]}"; do
+        IFS=$'\t' read -r name model suffix <<<"${row}"
+        job "${launcher}" "${logs}/layers_${name}${suffix}.log" ${python} -m hubert_iter.bin.pool_layers --model "${model}" \
+            --data "${dumpdir}/data/${eval_set}" --samples "${exp}/samples" --out "${exp}/${name}/layers${suffix}" --name "${name}"
     done
 fi
 
 if [ "${stage}" -le 9 ] && [ "${stop_stage}" -ge 9 ] && ! skip 9; then
     log "Stage 9: CCA of layers with phones, words and speakers: ${exp}/*/cca"
-    for row in "${run_rows[@]}"; do
-        read_row "${row}"
-        job "${train_cmd}" "${logs}/cca_${run}.log" ${python} -m hubert_iter.bin.score_cca --layers "${exp}/${run}/layers" \
-            --samples "${exp}/samples" --out "${exp}/${run}/cca" --name "${run}" --trials "${trials}" --seed "${seed}"
+    for row in "${scored_rows[@]}"; do
+        IFS=$'\t' read -r name model suffix <<<"${row}"
+        job "${train_cmd}" "${logs}/cca_${name}${suffix}.log" ${python} -m hubert_iter.bin.score_cca --nj "${nj}" \
+            --layers "${exp}/${name}/layers${suffix}" --samples "${exp}/samples" --out "${exp}/${name}/cca${suffix}" \
+            --name "${name}" --trials "${trials}" --seed "${seed}"
     done
 fi
 
