@@ -195,7 +195,7 @@ class Trainer:
         if self.skipped.item() >= self.config.train.max_skipped:
             raise UserError(
                 f"update {update}: {int(self.skipped.item())} updates in a row had a loss or gradient that is not "
-                "finite. Try a lower learning_rate, a longer warmup or precision: float32, and check the audio (validate_data)"
+                "finite. Try a lower learning_rate or a longer warmup, and check the audio (validate_data)"
             )
         if values["feature_std"] < COLLAPSED:
             log.warning(
