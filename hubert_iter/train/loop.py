@@ -82,7 +82,7 @@ class Trainer:
         self.sampler = Sampler(training.lengths, config.train.device_seconds, config.train.max_crop_seconds, seed)
         self.per_update = checks.micro_batches(config.train, world.size)
         self.valid_reader = held_out.reader(config)
-        self.valid_plans = plans(held_out.lengths, config.train.max_crop_seconds)
+        self.valid_plans = plans(held_out.lengths)
         self.state = {"update": 0, "audio_seconds": 0.0, "train_seconds": 0.0}
         self.skipped = torch.zeros((), device=world.device)
         self.signal = 0

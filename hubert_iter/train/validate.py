@@ -1,9 +1,8 @@
-"""Validation: held-out utterances, always the same crops and masks."""
+"""Validation: held-out utterances, whole, always with the same masks."""
 
 import numpy as np
 import torch
 
-from hubert_iter.data.audio import SAMPLE_RATE
 from hubert_iter.data.dataset import CropReader
 from hubert_iter.data.sampler import BatchPlan, Crop
 from hubert_iter.models.pretrainer import Pretrainer
@@ -12,10 +11,9 @@ SEED = 20_000
 """Of the masks: fixed for all runs, so that they are scored on the same frames."""
 
 
-def plans(lengths: np.ndarray, max_crop_seconds: float) -> list[BatchPlan]:
-    """One batch per utterance, from its start, uncropped up to the training crop's length."""
-    longest = int(max_crop_seconds * SAMPLE_RATE)
-    return [BatchPlan((Crop(i, 0, int(min(n, longest))),), (SEED, i)) for i, n in enumerate(lengths)]
+def plans(lengths: np.ndarray) -> list[BatchPlan]:
+    """One batch per utterance, uncropped: crops at the start would hold more silence than speech does elsewhere."""
+    return [BatchPlan((Crop(number, 0, int(length)),), (SEED, number)) for number, length in enumerate(lengths)]
 
 
 @torch.no_grad()
@@ -24,7 +22,7 @@ def validate(model: Pretrainer, reader: CropReader, batches: list[BatchPlan], de
     model.eval()
     totals: dict[str, float] = {}
     frames = 0
-    # Masks and crops are fixed, and what an objective draws (negatives, say) is made repeatable too.
+    # Masks are fixed, and what an objective draws (negatives, say) is made repeatable too.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(SEED)
         for plan in batches:
