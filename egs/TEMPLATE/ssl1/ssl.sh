@@ -251,7 +251,7 @@ fi
 if [ "${stage}" -le 10 ] && [ "${stop_stage}" -ge 10 ] && ! skip 10; then
     log "Stage 10: label quality and agreement: ${units}/*/quality, ${exp}/agreement"
     # Agreement compares the whole study, whatever --runs says.
-    all_labels=$(${python} -m hubert_iter.bin.plan --study "${study_file}" | cut -f 6 | grep -vx -e - | sort -u)
+    all_labels=$(${python} -m hubert_iter.bin.plan --study "${study_file}" | cut -f 6 | grep -vx -e - | awk '!seen[$0]++')
     opts=()
     for labels in ${all_labels}; do
         [ -d "${units}/${labels}/${eval_set}" ] || { log "No labels ${labels} yet, left out" && continue; }
