@@ -48,7 +48,8 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(1)
     except OSError as error:
         # A full disk, a missing right, an unreadable mount: the system's own words are the clearest.
-        print(f"ERROR: {error.strerror or error}: {error.filename or 'no file named'}", file=sys.stderr)
+        where = f": {error.filename}" if error.filename else ""
+        print(f"ERROR: {error.strerror or error}{where}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("Interrupted. What was complete is kept; the same command goes on from there.", file=sys.stderr)

@@ -5,6 +5,7 @@ check tools against alignments that are known.
 """
 
 import hashlib
+import io
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -85,7 +86,10 @@ def make(plan: Plan, name: str, work: Path, final: Path) -> None:
     utterances, text, phones, words = [], {}, [], []
     genders = {}
     for spoken in speak_set(plan, name):
-        soundfile.write(work / "audio" / f"{spoken.id}.flac", spoken.samples, SAMPLE_RATE, subtype="PCM_16")
+        # By way of memory: libsndfile reports a full disk as "System error".
+        encoded = io.BytesIO()
+        soundfile.write(encoded, spoken.samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+        (work / "audio" / f"{spoken.id}.flac").write_bytes(encoded.getvalue())
         wav = str(final.absolute() / "audio" / f"{spoken.id}.flac")
         utterances.append(datadir.Utterance(spoken.id, spoken.speaker.id, len(spoken.samples), wav))
         text[spoken.id] = spoken.text

@@ -46,8 +46,8 @@ class Checkpoints:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
         store.write(work, model, {**self.description, "updates": update})
-        torch.save(optimiser.state_dict(), work / "optimiser.pt")
-        torch.save(random_states(), work / "random.pt")
+        _save_tensors(optimiser.state_dict(), work / "optimiser.pt")
+        _save_tensors(random_states(), work / "random.pt")
         (work / "state.json").write_text(json.dumps({**state, "update": update}) + "\n")
         for path in (*work.iterdir(), work):
             _sync(path)
@@ -90,6 +90,12 @@ def set_random_states(states: dict) -> None:
     torch.set_rng_state(states["cpu"])
     if "cuda" in states and torch.cuda.is_available():
         torch.cuda.set_rng_state(states["cuda"])
+
+
+def _save_tensors(values: dict, path: Path) -> None:
+    # Through a file of Python's: given a path, torch reports a full disk as a RuntimeError without a cause.
+    with open(path, "wb") as file:
+        torch.save(values, file)
 
 
 def _sync(path: Path) -> None:

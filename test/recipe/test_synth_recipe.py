@@ -1,70 +1,12 @@
 """The whole recipe on a very small synthetic corpus: from nothing to the report, again, changed, broken and mended."""
 
-import csv
 import os
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
-import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-RECIPE = ROOT / "egs/synth/ssl1"
-CORPUS = "--num_speakers 8 --eval_speakers 4 --sentences_per_speaker 12 --valid_utterances 4"
-SETTINGS = ("--study", "ci", "--nj", "2", "--sample_sets", "1", "--max_per_speaker", "40", "--data_opts", CORPUS)
-
-
-class Folders:
-    """Where one recipe's results go."""
-
-    def __init__(self, root: Path):
-        """All three below `root`."""
-        self.root = root
-        self.data, self.dump, self.exp = root / "data", root / "dump", root / "exp"
-
-    def command(self, *options: str) -> list[str]:
-        """The recipe's command line."""
-        folders = ["--datadir", str(self.data), "--dumpdir", str(self.dump), "--expdir", str(self.exp)]
-        return [str(RECIPE / "run.sh"), *SETTINGS, *folders, *options]
-
-    def run(self, *options: str) -> subprocess.CompletedProcess:
-        """Run to the end; stdout and stderr together."""
-        return subprocess.run(
-            self.command(*options),
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=900,
-        )
-
-    def made(self) -> dict[str, int]:
-        """When each folder was made."""
-        records = sorted(self.root.rglob("provenance.json"))
-        return {str(path.parent.relative_to(self.root)): path.stat().st_mtime_ns for path in records}
-
-    def scores(self) -> list[dict[str, str]]:
-        """The report's table."""
-        with open(self.exp / "ci/report/scores.tsv") as file:
-            return list(csv.DictReader(file, delimiter="\t"))
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> tuple[Folders, str]:
-    """A recipe that has run through, in a folder with a space, and what it printed."""
-    folders = Folders(tmp_path_factory.mktemp("recipe") / "with space")
-    result = folders.run()
-    assert result.returncode == 0, end_of(result.stdout)
-    return folders, result.stdout
-
-
-@pytest.fixture
-def copy(finished, tmp_path) -> Folders:
-    """A copy of the finished recipe's models and data, to break. wav.scp still names the original audio."""
-    shutil.copytree(finished[0].root, tmp_path / "copy", symlinks=True)
-    return Folders(tmp_path / "copy")
+from recipe_runs import RECIPE, end_of, running, wait_until
 
 
 def test_all_stages_to_a_report(finished):
@@ -178,22 +120,3 @@ def test_killed_in_training_and_started_again(copy):
     again = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
     assert again.returncode == 0, end_of(again.stdout)
     assert (copy.exp / "long/hubert_it1/model/provenance.json").exists()
-
-
-def end_of(text: str) -> str:
-    """What a failing recipe said last."""
-    return "\n".join(text.splitlines()[-25:])
-
-
-def running(word: str) -> bool:
-    """Does a process have this word in its command line?"""
-    listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
-    return any(word in line for line in listing.splitlines())
-
-
-def wait_until(condition, seconds: float = 300.0) -> None:
-    """Wait, not for ever."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.05)
