@@ -1,5 +1,6 @@
 """Checkpoints that survive any crash: written aside, synced, renamed; weights as safetensors, no pickled code."""
 
+import io
 import json
 import logging
 import os
@@ -93,9 +94,10 @@ def set_random_states(states: dict) -> None:
 
 
 def _save_tensors(values: dict, path: Path) -> None:
-    # Through a file of Python's: given a path, torch reports a full disk as a RuntimeError without a cause.
-    with open(path, "wb") as file:
-        torch.save(values, file)
+    # By way of memory: writing to a full disk itself, torch raises a RuntimeError without a cause.
+    buffer = io.BytesIO()
+    torch.save(values, buffer)
+    path.write_bytes(buffer.getbuffer())
 
 
 def _sync(path: Path) -> None:

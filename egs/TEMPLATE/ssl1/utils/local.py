@@ -69,10 +69,13 @@ class Pool:
             if status is None:
                 continue
             del self.running[job]
-            with open(self.request.log_of(job), "a") as file:
-                file.write(f"\n# ended {now()} with status {status}\n")
             if status:
                 self.failed[job] = f"exit status {status}" if status > 0 else f"killed by signal {-status}"
+            try:
+                with open(self.request.log_of(job), "a") as file:
+                    file.write(f"\n# ended {now()} with status {status}\n")
+            except OSError as error:  # a full disk, most likely the reason why the job failed
+                self.failed[job] = f"its log cannot be written: {error.strerror}"
 
     def run(self) -> None:
         """Run all jobs; after a failure no further one starts."""
