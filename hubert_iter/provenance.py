@@ -38,7 +38,8 @@ def identity(path: str | Path) -> str:
     if path.is_file():
         return file_hash(path)
     if (path / FILE_NAME).is_file():
-        return _combine({name: _current_hash(path / name, entry) for name, entry in read(path)["outputs"].items()})
+        outputs = read(path)["outputs"]
+        return _combine({name: _current_hash(path / name, entry) for name, entry in outputs.items()})
     if not path.is_dir():
         raise UserError(f"{path}: expected an input file or folder, found nothing. Run the stage that makes it first")
     digest = hashlib.sha256()
@@ -160,13 +161,10 @@ def _combine(hashes: Mapping[str, str]) -> str:
 
 
 def _current_hash(file: Path, entry: Mapping) -> str:
-    """The file's hash: the recorded one while size and time are as recorded, otherwise computed."""
-    try:
-        status = file.stat()
-    except FileNotFoundError:
-        raise UserError(
-            f"{file}: expected this output of an earlier stage, found nothing. Run that stage again"
-        ) from None
+    """The file's hash: recorded while size and time are as recorded, otherwise computed; "" when the file is gone."""
+    if not file.is_file():
+        return ""
+    status = file.stat()
     if (status.st_size, status.st_mtime_ns) == (entry["bytes"], entry.get("modified_ns")):
         return entry["sha256"]
     return file_hash(file)
@@ -177,8 +175,7 @@ def _edited(folder: Path) -> list[str]:
     if not (folder / FILE_NAME).is_file():
         return []
     outputs = read(folder)["outputs"]
-    present = {name: entry for name, entry in outputs.items() if (folder / name).is_file()}
-    return [name for name, entry in present.items() if _current_hash(folder / name, entry) != entry["sha256"]]
+    return [name for name, entry in outputs.items() if _current_hash(folder / name, entry) not in ("", entry["sha256"])]
 
 
 def _keep(folder: Path) -> None:

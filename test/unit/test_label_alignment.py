@@ -82,5 +82,5 @@ def test_labels_of_validation_crops_are_their_frames(numbered):
     data, labels = numbered
     lengths = np.array([utterance.num_samples for utterance in data.utterances])
     reader = CropReader(data, labels, 0.8, 10)
-    for plan in plans(lengths, 2.0):
+    for plan in plans(lengths):
         check(reader.read(plan))
