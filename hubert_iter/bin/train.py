@@ -11,7 +11,8 @@ def main(argv=None) -> None:
     """Entry point."""
     parser = cli.ArgumentParser(__doc__)
     parser.add_argument("--study", type=Path, required=True, help="table of runs (YAML)")
-    parser.add_argument("--run", required=True, help="which of them")
+    # Not --run: torchrun reads that as an abbreviation of an option of its own.
+    parser.add_argument("--run_name", required=True, help="which of them")
     parser.add_argument("--data", type=Path, required=True, help="data directory to train on")
     parser.add_argument("--valid_data", type=Path, required=True, help="held-out data directory")
     parser.add_argument("--labels", type=Path, help="labels of --data; none for an objective that makes its own")
@@ -25,7 +26,7 @@ def main(argv=None) -> None:
     from hubert_iter.train import config, distributed, run
     from hubert_iter.train.loop import Stopped
 
-    row = study.read(args.study).run(args.run)
+    row = study.read(args.study).run(args.run_name)
     settings = config.load(row, [Path(folder) for folder in args.conf_dirs.split()])
     if not row.trained:
         run.write_random(settings, args.out)

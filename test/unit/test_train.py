@@ -50,7 +50,7 @@ def configuration(folder: Path, updates: int = 12, **train_values) -> Path:
 
 def options(conf: Path, corpus: Corpus, out: Path, run: str = "first") -> list[str]:
     values = {
-        "study": conf / "study/s.yaml", "run": run, "conf_dirs": conf, "out": out,
+        "study": conf / "study/s.yaml", "run_name": run, "conf_dirs": conf, "out": out,
         "data": corpus.data, "valid_data": corpus.valid_data,
         "labels": corpus.labels, "valid_labels": corpus.valid_labels,
     }  # fmt: skip
@@ -62,8 +62,8 @@ def one_thread(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
-def launch(conf: Path, corpus: Corpus, out: Path) -> subprocess.Popen:
-    command = [sys.executable, "-m", "hubert_iter.bin.train", *options(conf, corpus, out)]
+def launch(conf: Path, corpus: Corpus, out: Path, launcher: tuple[str, ...] = ()) -> subprocess.Popen:
+    command = [sys.executable, *launcher, "-m", "hubert_iter.bin.train", *options(conf, corpus, out)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
@@ -104,6 +104,25 @@ def test_killed_and_resumed_ends_with_identical_weights(corpus, tmp_path, one_th
     assert [row["update"] for row in rows(interrupted)] == [row["update"] for row in rows(straight)]
     finals = [[row for row in rows(folder) if row["split"] == "valid"][-1] for folder in (straight, interrupted)]
     assert finals[0] == finals[1]
+
+
+def test_two_processes_train_one_model_and_resume(corpus, tmp_path, one_thread):
+    # Layerdrop: blocks without a gradient must not make the processes wait for each other.
+    conf = configuration(tmp_path, updates=12)
+    (conf / "model/m.yaml").write_text(yaml.safe_dump({**MODEL, "layerdrop": 0.5}))
+    two = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+    process = launch(conf, corpus, tmp_path / "run", two)
+    wait_for(tmp_path / "run/checkpoints/update_4", process)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=120)
+    again = launch(conf, corpus, tmp_path / "run", two)
+    output = again.communicate(timeout=300)[0]
+    assert again.returncode == 0, output
+    rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert [row["update"] for row in rows if row["split"] == "train"] == [2, 4, 6, 8, 10, 12]
+    # An update still is batch_seconds of audio: each process goes through fewer batches.
+    assert rows[-1]["split"] == "valid"
+    assert max(row["hours"] for row in rows if "hours" in row) == pytest.approx(12 * 8 / 3600, rel=0.3)
 
 
 def test_finished_run_is_left_alone_and_a_changed_setting_sets_it_aside(corpus, tmp_path):

@@ -182,7 +182,7 @@ for row in "${run_rows[@]}"; do
 
     if [ "${stage}" -le 7 ] && [ "${stop_stage}" -ge 7 ] && ! skip 7; then
         log "Stage 7, ${run}: pre-training for ${updates} updates: ${exp}/${run}; log: ${exp}/${run}/train.log"
-        opts=(--study "${study_file}" --run "${run}" --out "${exp}/${run}" --conf_dirs "${conf_dirs}"
+        opts=(--study "${study_file}" --run_name "${run}" --out "${exp}/${run}" --conf_dirs "${conf_dirs}"
             --data "${dumpdir}/data/${train_set}" --valid_data "${dumpdir}/data/${valid_set}")
         if [ "${labels}" != - ]; then
             opts+=(--labels "${units}/${labels}/${train_set}" --valid_labels "${units}/${labels}/${valid_set}")
