@@ -53,3 +53,14 @@ def announce(config: TrainConfig, data: DataDir, sampler: Sampler, updates: int,
         updates, seconds, world_size, count, len(data), data.total_seconds / 3600,
         updates * seconds / (sampler.lengths.sum() / 16000),
     )  # fmt: skip
+
+
+def estimate(seconds: float, updates: int, parameters: int, config: TrainConfig) -> None:
+    """Print the time to expect, from that of the first batch (a slow one: it allocates), and the disk to have."""
+    # Weights and Adam's two moments, in float32; one checkpoint more while a new one is written.
+    checkpoint = 3 * 4 * parameters
+    kept = config.keep_checkpoints + len(config.milestones) + 1
+    log.info(
+        "%.1f million parameters; at most about %.1f s an update, %.1f h for %d updates; checkpoints take %.2f GB",
+        parameters / 1e6, seconds, seconds * updates / 3600, updates, kept * checkpoint / 1e9,
+    )  # fmt: skip

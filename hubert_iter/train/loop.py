@@ -210,6 +210,7 @@ class Trainer:
     def _try_largest_batch(self) -> None:
         """Run the largest batch once, without an update, so that too little memory shows now."""
         state = torch.get_rng_state()
+        began = time.monotonic()
         try:
             self._gradients(self.reader.read(self.sampler.largest()).to(self.world.device), 0)
         except torch.cuda.OutOfMemoryError:
@@ -217,6 +218,14 @@ class Trainer:
                 f"the largest batch ({self.config.train.device_seconds} s of audio) does not fit into the GPU's "
                 "memory: lower device_seconds in the training configuration; batch_seconds stays, in more batches"
             ) from None
+        if self.world.device.type == "cuda":
+            torch.cuda.synchronize()
+        checks.estimate(
+            (time.monotonic() - began) * self.per_update,
+            self.updates - self.state["update"],
+            sum(parameter.numel() for parameter in self.model.parameters()),
+            self.config.train,
+        )
         self.optimiser.zero_grad(set_to_none=True)
         torch.set_rng_state(state)
 
