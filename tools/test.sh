@@ -4,4 +4,5 @@ set -euo pipefail
 tools=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
 . "${tools}/activate_python.sh"
 cd "${tools}/.."
-exec python3 -m pytest "$@"
+# faiss's wrapper warns when Python ends, after pytest's summary, which is to be the last line.
+exec python3 -W "ignore:builtin type swig:DeprecationWarning" -m pytest "$@"
