@@ -76,7 +76,7 @@ def write(folder: Path, command: str, settings: Mapping, inputs: Mapping[str, st
         status = file.stat()
         entry = {"bytes": status.st_size, "modified_ns": status.st_mtime_ns, "sha256": file_hash(file)}
         outputs[str(file.relative_to(folder))] = entry
-        _sync(file)
+        sync(file)
     record = {
         "command": command,
         "version": __version__,
@@ -87,9 +87,9 @@ def write(folder: Path, command: str, settings: Mapping, inputs: Mapping[str, st
     }
     temporary = folder / (FILE_NAME + ".tmp")
     temporary.write_text(json.dumps(record, indent=1) + "\n")
-    _sync(temporary)
+    sync(temporary)
     temporary.replace(folder / FILE_NAME)
-    _sync(folder)
+    sync(folder)
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class Stage:
             _keep(folder)
         shutil.rmtree(folder, ignore_errors=True)
         work.replace(folder)
-        _sync(folder.parent)
+        sync(folder.parent)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -187,7 +187,8 @@ def _keep(folder: Path) -> None:
     log.warning("%s had been edited by hand: kept as %s", folder, old)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Force a file, or a folder's list of names, onto the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

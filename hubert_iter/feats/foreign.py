@@ -15,6 +15,7 @@ import numpy as np
 from hubert_iter import provenance
 from hubert_iter.data.audio import FRAME_LENGTH, FRAME_SHIFT, SAMPLE_RATE
 from hubert_iter.errors import UserError, nearest, summarise
+from hubert_iter.feats.taps import TappedModel
 
 log = logging.getLogger(__name__)
 # transformers' families with the encoder's usual parts (feature_projection, encoder.layers) and 50 frames a second.
@@ -27,7 +28,7 @@ class _Enough(Exception):  # noqa: N818 - not an error
     """Raised by a hook when the tap that is asked for has been seen."""
 
 
-class ForeignModel:
+class ForeignModel(TappedModel):
     """Another library's model with the interface of feats.layers.LayerModel."""
 
     rate = SAMPLE_RATE // FRAME_SHIFT
@@ -48,35 +49,6 @@ class ForeignModel:
         )
         for number, block in enumerate(blocks, start=1):
             block.register_forward_hook(lambda module, given, result, name=str(number): self._see(name, result))
-
-    def taps(self, samples: np.ndarray) -> dict[str, np.ndarray]:
-        """Samples [S] in +-1 -> all taps [T, D] float32, in order."""
-        seen: dict[str, np.ndarray] = {}
-
-        def observe(name: str, x: np.ndarray) -> bool:
-            seen[name] = x
-            return False
-
-        self._run(samples, observe)
-        return seen
-
-    def tap(self, samples: np.ndarray, name: str) -> np.ndarray:
-        """One tap [T, D]; later blocks are not computed."""
-        self.check(name)
-        seen: list[np.ndarray] = []
-
-        def observe(current: str, x: np.ndarray) -> bool:
-            if current == name:
-                seen.append(x)
-            return current == name
-
-        self._run(samples, observe)
-        return seen[0]
-
-    def check(self, name: str) -> None:
-        """Refuse a tap that the model does not have."""
-        if name not in self.names:
-            raise UserError(f"no tap '{name}'{nearest(name, self.names)}: this model has {', '.join(self.names)}")
 
     def _see(self, name: str, result) -> None:
         if self._observe is not None:

@@ -4,16 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from hubert_iter import provenance
-from hubert_iter.errors import UserError, nearest
 from hubert_iter.feats.foreign import ForeignModel, open_foreign
+from hubert_iter.feats.taps import TappedModel
 from hubert_iter.models import store
 from hubert_iter.models.encoder import Encoder
 
 
-class LayerModel:
+class LayerModel(TappedModel):
     """An encoder seen through its taps: "conv", "0" (Transformer input), "1" to "L" (block outputs)."""
 
     rate = 50
@@ -25,40 +24,11 @@ class LayerModel:
         self.device = device
         self.names = ("conv", *(str(number) for number in range(encoder.config.layers + 1)))
 
-    def taps(self, samples: np.ndarray) -> dict[str, np.ndarray]:
-        """Samples [S] in +-1 -> all taps [T, D] float32, in order."""
-        seen: dict[str, np.ndarray] = {}
-
-        def observe(name: str, x: Tensor) -> bool:
-            seen[name] = x[0].float().cpu().numpy()
-            return False
-
-        self._run(samples, observe)
-        return seen
-
-    def tap(self, samples: np.ndarray, name: str) -> np.ndarray:
-        """One tap [T, D]; later blocks are not computed."""
-        self.check(name)
-        seen: list[np.ndarray] = []
-
-        def observe(current: str, x: Tensor) -> bool:
-            if current == name:
-                seen.append(x[0].float().cpu().numpy())
-            return current == name
-
-        self._run(samples, observe)
-        return seen[0]
-
-    def check(self, name: str) -> None:
-        """Refuse a tap that the model does not have."""
-        if name not in self.names:
-            raise UserError(f"no tap '{name}'{nearest(name, self.names)}: this model has {', '.join(self.names)}")
-
     @torch.inference_mode()
     def _run(self, samples: np.ndarray, observe) -> None:
         wave = torch.from_numpy(np.ascontiguousarray(samples))[None].to(self.device)
         features, _ = self.encoder.frame_features(wave)
-        self.encoder.transform(features, observe=observe)
+        self.encoder.transform(features, observe=lambda name, x: observe(name, x[0].float().cpu().numpy()))
 
 
 def open_model(folder: str | Path, device: str = "cpu") -> LayerModel | ForeignModel:

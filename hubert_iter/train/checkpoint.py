@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-import os
 import re
 import shutil
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import nn
 
 from hubert_iter.errors import UserError
 from hubert_iter.models import store
+from hubert_iter.provenance import sync
 
 log = logging.getLogger(__name__)
 NAME = re.compile(r"update_(\d+)")
@@ -51,10 +51,10 @@ class Checkpoints:
         _save_tensors(random_states(), work / "random.pt")
         (work / "state.json").write_text(json.dumps({**state, "update": update}) + "\n")
         for path in (*work.iterdir(), work):
-            _sync(path)
+            sync(path)
         shutil.rmtree(final, ignore_errors=True)
         work.replace(final)
-        _sync(self.folder)
+        sync(self.folder)
         self._forget()
         return final
 
@@ -98,11 +98,3 @@ def _save_tensors(values: dict, path: Path) -> None:
     buffer = io.BytesIO()
     torch.save(values, buffer)
     path.write_bytes(buffer.getbuffer())
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
