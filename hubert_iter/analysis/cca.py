@@ -72,11 +72,12 @@ class Labels:
     def __init__(self, parts: Sequence[np.ndarray], features: Sequence[np.ndarray], num_classes: int):
         """Take per part labels int [n] and features [n, D]."""
         self.parts = parts
-        self._sums = np.stack([_class_sums(*pair, num_classes) for pair in zip(features, parts, strict=True)])
+        self._sums = [_class_sums(*pair, num_classes) for pair in zip(features, parts, strict=True)]
+        self._total = sum(self._sums)
 
     def train_sums(self, dev: int, test: int) -> np.ndarray:
         """Class sums [K, D] of all parts but two."""
-        return self._sums.sum(axis=0) - self._sums[dev] - self._sums[test]
+        return self._total - self._sums[dev] - self._sums[test]
 
     def cross(self, dev: int, test: int, frequencies: np.ndarray) -> np.ndarray:
         """Sxy [D, K] of all parts but two, up to a factor (which CCA does not see)."""
@@ -100,7 +101,7 @@ class Layer:
         self.features = [features[parts == part] for part in range(NUM_PARTS)]
         self.labels = Labels([labels[parts == part] for part in range(NUM_PARTS)], self.features, num_classes)
         self._products = [part.T @ part for part in self.features]
-        self._total = np.sum(self._products, axis=0)
+        self._total = sum(self._products)
         self._counts = np.stack([np.bincount(part, minlength=num_classes) for part in self.labels.parts])
 
     def train(self, dev: int, test: int) -> Covariances:
@@ -202,7 +203,8 @@ def solve(whitener: Whitener, labels: LabelWhitener, cross: np.ndarray) -> Weigh
 
 def _leading(gram: np.ndarray, count: int) -> np.ndarray:
     """Eigenvectors of the largest eigenvalues, in falling order."""
-    return np.ascontiguousarray(np.linalg.eigh(gram)[1][:, : -count - 1 : -1])
+    vectors = linalg.eigh(gram, driver="evd", overwrite_a=True, check_finite=False)[1]
+    return np.ascontiguousarray(vectors[:, : -count - 1 : -1])
 
 
 def evaluate(weights: Weights, features: np.ndarray, labels: np.ndarray) -> Score:
