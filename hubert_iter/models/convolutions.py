@@ -9,6 +9,7 @@ which is linear once its moments are known, is folded into the first kernel.
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 KERNELS = (10, 3, 3, 3, 3, 2, 2)
 STRIDES = (5, 2, 2, 2, 2, 2, 2)
@@ -42,7 +43,7 @@ class ConvFeatures(nn.Module):
         """By matrix products."""
         x = F.gelu(_first(wave, self.convs[0].weight, self.norm))
         for conv in self.convs[1:]:
-            x = F.gelu(_strided(x, conv.weight))
+            x = F.gelu(_Strided.apply(x, conv.weight))
         return x
 
 
@@ -63,17 +64,50 @@ def _first(wave: Tensor, weight: Tensor, norm: nn.GroupNorm) -> Tensor:
     return torch.baddbmm(norm.bias.expand(len(wave), 1, -1), patches, scaled)
 
 
-def _strided(x: Tensor, weight: Tensor) -> Tensor:
+class _Strided(torch.autograd.Function):
     """Convolution with stride 2 and kernel 2 or 3: [B, T, C] -> [B, T', C'].
 
     Two neighbouring frames are one row of a view, and the third, where the kernel has one, comes from the next row.
+    The gradient is written here because that of a view would be a zeroed copy of all frames per view, then their sum.
     """
-    batch, frames, channels = x.shape
-    kernel = weight.shape[2]
-    rows = (frames - kernel) // 2 + 1
-    filters = weight.permute(2, 1, 0)
-    pairs = x[:, : 2 * rows].view(batch, rows, 2 * channels)
-    y = torch.bmm(pairs, filters[:2].reshape(2 * channels, -1).expand(batch, -1, -1))
-    if kernel == 3:
-        y = torch.baddbmm(y, x[:, 2 : 2 * rows + 1 : 2], filters[2].expand(batch, -1, -1))
-    return y
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        filters, rows = _filters(weight), (x.shape[1] - weight.shape[2]) // 2 + 1
+        y = torch.bmm(_pairs(x, rows), filters[:2].flatten(0, 1).expand(len(x), -1, -1))
+        for third in filters[2:]:
+            y.baddbmm_(_thirds(x, rows), third.expand(len(x), -1, -1))
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: Tensor):
+        x, weight = ctx.saved_tensors
+        filters, rows = _filters(weight).contiguous(), gradient.shape[1]
+        for_x, for_filters = torch.empty_like(x), torch.zeros_like(filters)
+        for_x[:, 2 * rows :] = 0.0
+        first_two, for_first_two = filters[:2].flatten(0, 1), for_filters[:2].flatten(0, 1)
+        # One utterance after the other: products go straight to where they belong, and add up there.
+        for utterance, for_utterance, given in zip(x.split(1), for_x.split(1), gradient, strict=True):
+            torch.mm(given, first_two.t(), out=_pairs(for_utterance, rows)[0])
+            for_first_two.addmm_(_pairs(utterance, rows)[0].t(), given)
+            for third, for_third in zip(filters[2:], for_filters[2:], strict=True):
+                _thirds(for_utterance, rows)[0].addmm_(given, third.t())
+                for_third.addmm_(_thirds(utterance, rows)[0].t(), given)
+        return for_x, for_filters.permute(2, 1, 0)
+
+
+def _filters(weight: Tensor) -> Tensor:
+    """[C', C, kernel] -> [kernel, C, C']."""
+    return weight.permute(2, 1, 0)
+
+
+def _pairs(x: Tensor, rows: int) -> Tensor:
+    """A view [B, T', 2C] of the first two frames that each output frame sees."""
+    return x[:, : 2 * rows].unflatten(1, (rows, 2)).flatten(2)
+
+
+def _thirds(x: Tensor, rows: int) -> Tensor:
+    """A view [B, T', C] of the third frame that each output frame sees."""
+    return x[:, 2 : 2 * rows + 1 : 2]

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from hubert_iter.errors import UserError, refuse_unknown_keys
 from hubert_iter.models.convolutions import KERNELS, ConvFeatures
+from hubert_iter.models.dropout import Dropout, attend
+from hubert_iter.models.positions import ConvPositions
 
 
 @dataclass(frozen=True)
@@ -70,24 +72,6 @@ class _ScaleGradient(torch.autograd.Function):
         return gradient * ctx.scale, None
 
 
-class ConvPositions(nn.Module):
-    """Relative positions by a wide grouped convolution, weight-normalised over the kernel axis."""
-
-    def __init__(self, width: int, kernel: int, groups: int):
-        super().__init__()
-        conv = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=groups)
-        nn.init.normal_(conv.weight, 0.0, (4.0 / (kernel * width)) ** 0.5)
-        nn.init.zeros_(conv.bias)
-        self.conv = nn.utils.parametrizations.weight_norm(conv, name="weight", dim=2)
-        self.surplus = 1 - kernel % 2
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, T, D] -> [B, T, D]."""
-        y = self.conv(x.transpose(1, 2))
-        y = y[..., : y.shape[-1] - self.surplus]
-        return F.gelu(y).transpose(1, 2)
-
-
 class Block(nn.Module):
     """A post-LN Transformer block: self-attention over all frames, then two linear maps."""
 
@@ -101,8 +85,8 @@ class Block(nn.Module):
         self.expand = nn.Linear(config.width, config.feedforward)
         self.contract = nn.Linear(config.feedforward, config.width)
         self.output_norm = nn.LayerNorm(config.width)
-        self.dropout = nn.Dropout(config.dropout)
-        self.activation_dropout = nn.Dropout(config.activation_dropout)
+        self.dropout = Dropout(config.dropout)
+        self.activation_dropout = Dropout(config.activation_dropout)
         for linear in (self.query_key_value, self.attention_output, self.expand, self.contract):
             nn.init.normal_(linear.weight, 0.0, 0.02)
             nn.init.zeros_(linear.bias)
@@ -113,9 +97,7 @@ class Block(nn.Module):
         query, key, value = (
             self.query_key_value(x).view(batch, frames, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
         )
-        attended = F.scaled_dot_product_attention(
-            query, key, value, dropout_p=self.attention_dropout if self.training else 0.0
-        )
+        attended = attend(query, key, value, self.attention_dropout, self.training)
         attended = attended.transpose(1, 2).reshape(batch, frames, width)
         x = self.attention_norm(x + self.dropout(self.attention_output(attended)))
         hidden = self.activation_dropout(F.gelu(self.expand(x)))
@@ -134,8 +116,8 @@ class Encoder(nn.Module):
         self.mask_vector = nn.Parameter(torch.empty(config.width).uniform_())
         self.positions = ConvPositions(config.width, config.position_kernel, config.position_groups)
         self.input_norm = nn.LayerNorm(config.width)
-        self.input_dropout = nn.Dropout(config.input_dropout)
-        self.dropout = nn.Dropout(config.dropout)
+        self.input_dropout = Dropout(config.input_dropout)
+        self.dropout = Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
 
     def compile(self) -> None:

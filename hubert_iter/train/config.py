@@ -81,7 +81,8 @@ class RunConfig:
     def shaping(self) -> dict:
         """The part that shapes the result: without what only says how often to report or how to compute."""
         values = self.as_dict()
-        for key in ("workers", "log_every", "valid_every", "checkpoint_every", "keep_checkpoints", "compile"):
+        reporting = ("log_every", "valid_every", "checkpoint_every", "keep_checkpoints", "milestones")
+        for key in ("workers", "compile", *reporting):
             del values["train"][key]
         return values
 

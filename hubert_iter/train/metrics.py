@@ -1,4 +1,4 @@
-"""Where a run's numbers go: metrics.jsonl (the record), TensorBoard (to look at), the log and a progress bar."""
+"""Where a run's numbers go: metrics.jsonl (the record), TensorBoard (to look at), the log, a bar on a terminal."""
 
 import json
 import logging
@@ -27,7 +27,8 @@ class Metrics:
         temporary.replace(self.path)
         self.file = self.path.open("a", buffering=1)
         self.board = SummaryWriter(folder / "tensorboard", purge_step=done + 1)
-        self.bar = tqdm(total=updates, initial=done, unit=" updates", smoothing=0.05, dynamic_ncols=True)
+        # On a terminal only: a log file would get a line per update that never ends.
+        self.bar = tqdm(total=updates, initial=done, unit=" updates", smoothing=0.05, dynamic_ncols=True, disable=None)
         self.last = rows[-1] if rows else {}
 
     def write(self, update: int, split: str, values: dict[str, float]) -> None:

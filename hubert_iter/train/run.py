@@ -14,7 +14,7 @@ from hubert_iter.data import datadir
 from hubert_iter.errors import UserError, summarise
 from hubert_iter.models import store
 from hubert_iter.models.pretrainer import Pretrainer, build
-from hubert_iter.train import checks
+from hubert_iter.train import checks, memory
 from hubert_iter.train.config import RunConfig
 from hubert_iter.train.distributed import World
 from hubert_iter.train.loop import Material, Trainer
@@ -67,6 +67,8 @@ def train(config: RunConfig, inputs: Inputs, folder: Path, world: World) -> None
     model = build(config.model, config.objective, config.classes, " ".join(config.sources))
     if inputs.init_model:
         _warm_start(model, inputs.init_model)
+    if world.device.type == "cpu":
+        memory.keep_freed()
     # Dropout differs between processes, weights do not.
     torch.manual_seed(config.run["seed"] + world.rank)
     Trainer(config, model, training, held_out, world).run(folder)

@@ -107,7 +107,7 @@ def _wav2vec2_head(objective: Wav2Vec2) -> dict:
         "latent_temp": list(objective.gumbel),
         "num_negatives": objective.negatives,
         "logit_temp": objective.temperature,
-        "dropout_features": objective.feature_dropout.p,
+        "dropout_features": objective.feature_dropout.rate,
     }
 
 

@@ -65,7 +65,7 @@ def head(objective: Wav2Vec2) -> dict:
         "num_negatives": objective.negatives,
         "contrastive_logits_temperature": objective.temperature,
         "diversity_loss_weight": objective.diversity_weight,
-        "feat_quantizer_dropout": objective.feature_dropout.p,
+        "feat_quantizer_dropout": objective.feature_dropout.rate,
     }
 
 

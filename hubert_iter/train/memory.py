@@ -1,0 +1,18 @@
+"""Freed memory is kept for the next update instead of being returned to the system.
+
+Every update on a CPU takes and frees the same gigabytes. By default the C library returns large blocks at once, and the
+system must then clear each page anew: 5 to 10 % of a tiny model's update, more on virtual machines.
+"""
+
+import ctypes
+
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+_NEVER = 2**31 - 1
+
+
+def keep_freed() -> None:
+    """Do so in this process, where the C library is GNU's; elsewhere do nothing."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        mallopt(_MMAP_MAX, 0)  # take large blocks from the heap too
+        mallopt(_TRIM_THRESHOLD, _NEVER)  # and never give back the heap's end

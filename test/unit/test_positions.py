@@ -1,0 +1,42 @@
+import pytest
+import torch
+
+from hubert_iter.models.positions import ConvPositions
+
+
+# Frames below, at and above the kernel and the blocks' hop (kernel + 1): where the two forms could differ.
+@pytest.mark.parametrize("kernel", [7, 8])
+@pytest.mark.parametrize("frames", [1, 3, 8, 9, 10, 18, 19, 50])
+def test_transforms_equal_the_convolution_in_value_and_gradient(kernel, frames):
+    torch.manual_seed(0)
+    positions = ConvPositions(12, kernel, 3).double()
+    torch.nn.init.normal_(positions.conv.bias)
+    x = torch.randn(2, frames, 12, dtype=torch.float64)
+    results = []
+    for form in (positions.by_convolution, positions.by_transforms):
+        positions.zero_grad()
+        given = x.clone().requires_grad_()
+        y = form(given)
+        y.sin().sum().backward()
+        results.append([y, given.grad, *(parameter.grad for parameter in positions.parameters())])
+    assert results[0][0].shape == x.shape
+    torch.testing.assert_close(results[1], results[0])
+
+
+def test_base_size_is_exact_to_float32_rounding():
+    torch.manual_seed(0)
+    positions = ConvPositions(768, 128, 16)
+    x = torch.randn(1, 399, 768)
+    with torch.no_grad():
+        expected = positions.double().by_convolution(x.double())
+        found = positions.float().by_transforms(x)
+    assert (found - expected).abs().max() < 5e-6 * expected.abs().max()
+
+
+def test_a_first_call_in_inference_mode_does_not_hinder_training():
+    positions = ConvPositions(4, 6, 2)
+    x = torch.randn(1, 20, 4)
+    with torch.inference_mode():
+        positions(x)
+    positions(x).sum().backward()
+    assert positions.conv.bias.grad is not None
