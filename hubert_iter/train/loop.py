@@ -58,6 +58,20 @@ class Material:
         return np.array([utterance.num_samples for utterance in self.data.utterances])
 
 
+class Window:
+    """The updates since the last row of metrics."""
+
+    def __init__(self):
+        self.rows: list[dict[str, torch.Tensor]] = []
+        self.audio = 0.0
+        self.began = time.monotonic()
+
+    def add(self, statistics: dict[str, torch.Tensor], seconds: float) -> None:
+        """One update's numbers, still on the device, and its seconds of audio."""
+        self.rows.append(statistics)
+        self.audio += seconds
+
+
 class Trainer:
     """One run's model, optimiser and place in the data."""
 
@@ -112,31 +126,27 @@ class Trainer:
         # Of guessing the most frequent label; a contrastive objective has a chance level of its own, which prevails.
         chance = chance_accuracy(self.valid_reader, self.valid_plans)
         batches = self._batches()
-        window, window_began, window_audio = [], time.monotonic(), 0.0
+        window = Window()
         began, before = time.monotonic(), self.state["train_seconds"]
         while self.state["update"] < self.updates:
-            update = self.state["update"]
-            statistics, seconds = self._update(update, batches)
-            self.state["update"] = update = update + 1
+            statistics, seconds = self._update(self.state["update"], batches)
+            self.state["update"] = update = self.state["update"] + 1
             self.state["audio_seconds"] += seconds
-            window.append(statistics)
-            window_audio += seconds
+            window.add(statistics, seconds)
             if metrics:
                 metrics.advance(self.state["audio_seconds"] / 3600)
             last = update == self.updates
+            self.state["train_seconds"] = before + time.monotonic() - began
             if update % train.log_every == 0 or last:
                 values = self._read(window)
-                values["hours"] = self.state["audio_seconds"] / 3600
-                values["audio_per_second"] = window_audio / (time.monotonic() - window_began)
-                values["seconds"] = before + time.monotonic() - began
+                window = Window()
                 self._watch(values, update)
                 if metrics:
                     metrics.write(update, "train", values)
-                window, window_began, window_audio = [], time.monotonic(), 0.0
             if (update % train.valid_every == 0 or last) and metrics:
                 values = validate(self.model, self.valid_reader, self.valid_plans, self.world.device)
                 metrics.write(update, "valid", {**chance, **values})
-            self.state["train_seconds"] = before + time.monotonic() - began
+                self.state["train_seconds"] = before + time.monotonic() - began
             stop = self._told_to_stop(update)
             if update % train.checkpoint_every == 0 or update in train.milestones or last or stop:
                 if self.world.first:
@@ -177,15 +187,19 @@ class Trainer:
         (outcome.loss / self.per_update).backward()
         return outcome
 
-    def _read(self, window: list[dict[str, torch.Tensor]]) -> dict[str, float]:
-        """Means over the updates since the last log, over processes: the only place where the loop waits for a GPU."""
-        keys = sorted(window[0])
-        table = torch.stack([torch.stack([row[key].float().to(self.world.device) for key in keys]) for row in window])
+    def _read(self, window: "Window") -> dict[str, float]:
+        """Means over the window's updates, over processes: the only place where the loop waits for a GPU."""
+        keys = sorted(window.rows[0])
+        device = self.world.device
+        table = torch.stack([torch.stack([row[key].float().to(device) for key in keys]) for row in window.rows])
         finite = torch.isfinite(table).all(dim=1, keepdim=True)
         means = torch.where(finite, table, 0.0).sum(0) / finite.sum().clamp(min=1)
         values = dict(zip(keys, self.world.mean(means).tolist(), strict=True))
         values["skipped"] = float(table[:, keys.index("skipped")].sum())
-        values["learning_rate"] = float(window[-1]["learning_rate"])
+        values["learning_rate"] = float(window.rows[-1]["learning_rate"])
+        values["hours"] = self.state["audio_seconds"] / 3600
+        values["audio_per_second"] = window.audio / (time.monotonic() - window.began)
+        values["seconds"] = self.state["train_seconds"]
         return values
 
     def _watch(self, values: dict[str, float], update: int) -> None:
