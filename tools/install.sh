@@ -4,9 +4,10 @@
 set -euo pipefail
 
 # Options
-python=       # Python 3.12 or 3.13 to make the environment with; empty to look for one.
-extras="test" # Optional dependencies: test, abx, or both as test,abx; empty for none.
-force=false   # Install and check again although nothing changed.
+python=        # Python 3.12 or 3.13 to make the environment with; empty to look for one.
+extras="test"  # Optional dependencies: test, abx, or both as test,abx; empty for none.
+optional="abx" # Of these, those that have no build for this machine are left out with a word; empty for none.
+force=false    # Install and check again although nothing changed.
 
 tools=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
 # shellcheck source=/dev/null
@@ -19,7 +20,7 @@ log() { echo "install.sh: $*"; }
 
 # What the stamp must say: the project's place (an editable install points to it), extras, and both files' contents.
 wanted() {
-    echo "${root} [${extras}]"
+    echo "${root} [${extras}] [${optional}]"
     cat "${root}/setup.py" "${root}/pyproject.toml"
 }
 
@@ -37,11 +38,19 @@ rm -f "${stamp}"
 log "installing into ${venv} (about 6 GB to download the first time)"
 target=${root}
 if [ -n "${extras}" ]; then target+="[${extras}]"; fi
-if ! "${venv}/bin/python" -m pip install --quiet --disable-pip-version-check --editable "${target}"; then
+install() { "${venv}/bin/python" -m pip install --quiet --disable-pip-version-check "$@"; }
+if ! install --editable "${target}"; then
     echo "ERROR: install.sh: pip failed, see above. The usual causes are no network (behind a proxy set https_proxy)," \
         "too little disk (7 GB are needed; TMPDIR names another place for temporary files). The same command goes on" >&2
     exit 1
 fi
+for extra in ${optional//,/ }; do
+    case ",${extras}," in *",${extra},"*) continue ;; esac
+    # Builds only: to compile one needs more than most machines have.
+    if ! install --only-binary fastabx,torchdtw --editable "${root}[${extra}]"; then
+        log "the extra ${extra} cannot be installed here, see above: what needs it says so, all else works"
+    fi
+done
 "${venv}/bin/python" "${tools}/check_install.py"
 wanted >"${stamp}.tmp"
 mv "${stamp}.tmp" "${stamp}"

@@ -23,25 +23,31 @@ Trials = Mapping[tuple[str, str], float]
 """(sample set, trial) -> score."""
 
 
-def load(paths: Iterable[str | Path]) -> list[dict[str, str]]:
-    """Read scores.tsv of several runs; UserError when they were not scored on the same segments."""
+def load(
+    paths: Iterable[str | Path], command: str = "score_cca", scored_on: Iterable[str] = ("samples",)
+) -> list[dict[str, str]]:
+    """Read scores.tsv of several runs; UserError when they were not scored on the same segments.
+
+    `scored_on` are the inputs and settings of `command` that must be the same.
+    """
     rows: list[dict[str, str]] = []
-    scored_on: dict[str, Path] = {}
+    origins: dict[tuple, Path] = {}
     for path in map(Path, paths):
         path = path / "scores.tsv" if path.is_dir() else path
         try:
             with open(path, encoding="utf-8", newline="") as file:
                 reader = csv.DictReader(file, delimiter="\t")
                 if tuple(reader.fieldnames or ()) != COLUMNS:
-                    raise UserError(f"{path}:1: expected the columns {' '.join(COLUMNS)}. Run score_cca again")
+                    raise UserError(f"{path}:1: expected the columns {' '.join(COLUMNS)}. Run {command} again")
                 rows.extend(reader)
         except FileNotFoundError:
-            raise UserError(f"{path}: missing. Run score_cca (stage 9)") from None
+            raise UserError(f"{path}: missing. Run {command} (stage 9)") from None
         if (path.parent / provenance.FILE_NAME).is_file():
-            samples = provenance.read(path.parent)["inputs"].get("samples", {}).get("id", "")
-            scored_on.setdefault(samples, path)
-            if len(scored_on) > 1:
-                first, second = list(scored_on.values())[:2]
+            record = provenance.read(path.parent)
+            known = {name: given["id"] for name, given in record["inputs"].items()} | record["settings"]
+            origins.setdefault(tuple(known.get(name) for name in scored_on), path)
+            if len(origins) > 1:
+                first, second = list(origins.values())[:2]
                 raise UserError(
                     f"{second}: scored on other segments than {first}. Run stages 8 and 9 again for all runs"
                 )

@@ -4,24 +4,19 @@ Each layer is scored by a process with one linear-algebra thread, so numbers do 
 """
 
 import logging
-import multiprocessing
-import os
-import threading
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from hubert_iter.analysis import cca, folds, pool
+from hubert_iter.analysis import cca, folds, parallel, pool
 from hubert_iter.analysis.sample import Samples
 from hubert_iter.errors import UserError
 
 FILE_NAME = "scores.tsv"
 COLUMNS = ("run", "update", "layer", "property", "metric", "sample_set", "trial", "value")
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 log = logging.getLogger(__name__)
 
 
@@ -59,7 +54,7 @@ def score(layers: pool.Layers, samples: Samples, settings: Settings, nj: int) ->
             tasks.append(Task(layers, prop, sample_set, tap, labels, settings))
         rows.extend(_facts(layers, prop, sample_set, labels))
     started = time.monotonic()
-    for task, results in zip(tasks, _map(score_layer, tasks, nj), strict=True):
+    for task, results in zip(tasks, parallel.run(score_layer, tasks, nj, _cost), strict=True):
         rows.extend((layers.name, layers.updates, task.tap, task.prop, *result) for result in results)
     log.info(
         "%s: %d layers x %d properties and sample sets scored in %.1f s",
@@ -151,40 +146,5 @@ def _facts(layers: pool.Layers, prop: str, sample_set: int, labels: np.ndarray) 
     ]
 
 
-def _map(function, tasks: Sequence[Task], nj: int) -> list:
-    """Map in order over fresh processes with one linear-algebra thread each, the largest tasks first."""
-    order = sorted(range(len(tasks)), key=lambda index: -_cost(tasks[index]))
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))  # read when a process loads its library
-    try:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(
-            max(1, min(nj, len(tasks))), context, initializer=_leave_with_parent, initargs=(os.getpid(),)
-        ) as executor:
-            futures = {index: executor.submit(function, tasks[index]) for index in order}
-            try:
-                return [futures[index].result() for index in range(len(tasks))]
-            except BaseException:
-                executor.shutdown(wait=False, cancel_futures=True)
-                raise
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
 def _cost(task: Task) -> int:
     return int(task.labels.max()) * len(task.labels)
-
-
-def _leave_with_parent(parent: int) -> None:
-    """End this process when the one that started it was killed."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hubert_iter.report import abx, figures, guide, label_figures, sentences, style, tables, training_figures
 from hubert_iter.report import curves as scores
-from hubert_iter.report import figures, guide, label_figures, sentences, style, tables, training_figures
 from hubert_iter.report.read import Results
 from hubert_iter.report.tables import Table
 
@@ -43,16 +43,19 @@ def build(results: Results, folder: Path, title: str, note: str) -> Content:
     curves = scores.from_scores(results.scores)
     styles = style.run_styles(results.runs, {run: spec.objective for run, spec in results.specs.items()})
     scored = [run for run in results.runs if curves.updates(run)]
+    errors = scores.from_scores(results.abx)
     canvas = figures.Canvas(folder, [])
     figures.layers(canvas, curves, scored, styles)
+    abx.figures(canvas, errors, results.runs, styles)
     figures.checkpoints(canvas, curves, scored)
     training_figures.training(canvas, results.metrics, styles)
     label_figures.quality(canvas, results.quality)
     label_figures.agreement(canvas, results.agreement)
     label_figures.survival(canvas, results.confusion)
-    shown = {run: look for run, look in styles.items() if run in scored or run in results.metrics}
+    shown = {run: look for run, look in styles.items() if run in [*scored, *results.metrics] or errors.updates(run)}
     sections = [
         _layers(curves, scored),
+        _abx(results, errors, curves),
         _training(results),
         _labels(results),
         _phones(results),
@@ -101,6 +104,14 @@ def _layers(curves: scores.Curves, runs: list[str]) -> Section:
 
 def _has(curves: scores.Curves, runs: list[str], prop: str) -> bool:
     return any(curves.last(run, prop, "mean_cca") for run in runs)
+
+
+def _abx(results: Results, errors: scores.Curves, curves: scores.Curves) -> Section | None:
+    if not results.abx:
+        return None
+    best, layers = abx.best_table(errors, curves, results.runs), abx.layer_tables(errors, results.runs)
+    text = abx.text(results, errors)
+    return Section("abx", "Phone ABX: a second opinion", text, (best, *layers), (abx.facts_table(errors),), legend=True)
 
 
 def _training(results: Results) -> Section:

@@ -159,7 +159,7 @@ def _layer_panel(axes: Axes, curves, prop: str, runs: list[str], styles, direct:
             color=style.MUTED,
         )  # fmt: skip
     axes.set_ylim(lowest - 0.03, max([highest, *ceilings]) + 0.07)
-    _layer_ticks(axes, [scores.position(tap) for tap in taps])
+    layer_ticks(axes, [scores.position(tap) for tap in taps])
     axes.set(title=prop, xlabel="layer", ylabel="PWCCA, held out")
     if direct:
         label_ends(axes, ends)
@@ -183,7 +183,8 @@ def _null_band(axes: Axes, curves, prop: str, runs: list[str], taps: list[str]) 
     return min(low)
 
 
-def _layer_ticks(axes: Axes, positions: list[float]) -> None:
+def layer_ticks(axes: Axes, positions: list[float]) -> None:
+    """Name the taps on the axis of layers, conv apart on the left."""
     numbers = [where for where in positions if where >= 0]
     step = 1 if len(numbers) <= 13 else 3
     ticks = [where for where in numbers if where % step == 0]

@@ -4,7 +4,7 @@ from hubert_iter.report.content import Content
 from hubert_iter.report.tables import Table
 
 # What belongs into a summary; the rest is on the page.
-SECTIONS = ("layers", "training", "labels", "data", "settings")
+SECTIONS = ("layers", "abx", "training", "labels", "data", "settings")
 
 
 def render(content: Content) -> str:

@@ -19,6 +19,8 @@ from hubert_iter.errors import UserError
 SAMPLE_RATE = 16000
 SCORE_COLUMNS = compare.COLUMNS
 QUALITY_COLUMNS = ("labels", "set", "metric", "value")
+# What must be the same for the ABX scores of two runs to be compared.
+ABX_SCORED_ON = ("data", "alignments", "context", "max_tokens", "max_x_speakers", "distance", "seed")
 CONFUSION_COLUMNS = ("labels", "set", "phone", "read_as", "share")
 AGREEMENT_COLUMNS = ("labels_a", "labels_b", "metric", "value")
 
@@ -41,6 +43,7 @@ class Results:
     runs: tuple[str, ...]
     specs: dict[str, study.Run]
     scores: list[dict[str, str]] = field(default_factory=list)
+    abx: list[dict[str, str]] = field(default_factory=list)
     metrics: dict[str, list[dict]] = field(default_factory=dict)
     configs: dict[str, dict] = field(default_factory=dict)
     quality: list[dict[str, str]] = field(default_factory=list)
@@ -57,6 +60,7 @@ class Sources:
 
     study: Path
     scores: dict[str, Path]
+    abx: dict[str, Path]
     metrics: dict[str, Path]
     configs: dict[str, Path]
     quality: dict[str, Path]
@@ -69,7 +73,7 @@ class Sources:
         """Name and path of all that the report depends on, for its provenance."""
         found: dict[str, Path] = {"study": self.study, **self.stages}
         made = set(self.stages.values())
-        for kind in ("metrics", "configs", "scores", "quality", "data", "alignments"):
+        for kind in ("metrics", "configs", "scores", "abx", "quality", "data", "alignments"):
             for name, path in getattr(self, kind).items():
                 # What lies in a folder made by a stage is covered by that stage's record.
                 if path not in made and path.parent not in made:
@@ -89,7 +93,7 @@ def find(study_file: str | Path, expdir: str | Path, dumpdir: str | Path) -> Sou
     for base, patterns in (
         (common, ("data/*", "alignments/*", "mfcc/*")),
         (dumpdir, ("units/*/*",)),
-        (expdir, ("samples", "*/model", "*/layers*", "*/cca*", "agreement")),
+        (expdir, ("samples", "*/model", "*/layers*", "*/cca*", "*/abx*", "agreement")),
     ):
         for pattern in patterns:
             for folder in sorted(base.glob(pattern)):
@@ -98,11 +102,8 @@ def find(study_file: str | Path, expdir: str | Path, dumpdir: str | Path) -> Sou
     agreement = expdir / "agreement" / "scores.tsv"
     return Sources(
         study=study_file,
-        scores={
-            str(path.relative_to(expdir)): path
-            for path in sorted(expdir.glob("*/cca*/scores.tsv"))
-            if not path.parent.name.endswith(".tmp")
-        },
+        scores=_scores(expdir, "cca"),
+        abx=_scores(expdir, "abx"),
         metrics=_named(expdir.glob("*/metrics.jsonl"), 1),
         configs=_named(expdir.glob("*/config.yaml"), 1),
         quality=_named(dumpdir.glob("units/*/quality/scores.tsv"), 2),
@@ -117,17 +118,20 @@ def read(sources: Sources) -> Results:
     """Read all parts; UserError with file and line for a part that is there but malformed."""
     specs = study.read(sources.study).runs
     scores = compare.load(sources.scores.values())
-    for row in scores:
+    abx = compare.load(sources.abx.values(), "score_abx", ABX_SCORED_ON)
+    for row in scores + abx:
         # A model from elsewhere has no updates: it counts as scored at 0.
         row["update"] = "0" if row["update"] == "-" else row["update"]
-    others = dict.fromkeys([row["run"] for row in scores] + list(sources.metrics))
+    others = dict.fromkeys([row["run"] for row in scores + abx] + list(sources.metrics))
     runs = tuple(dict.fromkeys([*specs, *others]))
     order = {run: place for place, run in enumerate(runs)}
-    scores.sort(key=lambda row: order[row["run"]])  # stable: each run's rows stay in the order of its file
+    for rows in (scores, abx):
+        rows.sort(key=lambda row: order[row["run"]])  # stable: each run's rows stay in the order of its file
     results = Results(
         runs=runs,
         specs=specs,
         scores=scores,
+        abx=abx,
         metrics={run: _metrics(sources.metrics[run]) for run in runs if run in sources.metrics},
         configs={run: read_yaml(sources.configs[run]) for run in runs if run in sources.configs},
         quality=_quality(sources, specs, "scores.tsv", QUALITY_COLUMNS),
@@ -137,6 +141,12 @@ def read(sources: Sources) -> Results:
         provenance=[_stage(name, folder) for name, folder in sources.stages.items()],
     )
     return Results(**{**results.__dict__, "missing": tuple(_missing(results))})
+
+
+def _scores(expdir: Path, name: str) -> dict[str, Path]:
+    """The scores of all runs and checkpoints in folders that begin with `name`."""
+    paths = sorted(expdir.glob(f"*/{name}*/scores.tsv"))
+    return {str(path.relative_to(expdir)): path for path in paths if not path.parent.name.endswith(".tmp")}
 
 
 def table(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:

@@ -14,7 +14,7 @@ def write(results: Results, folder: Path, title: str, note: str) -> None:
     report = content.build(results, folder / "figures", title, note)
     (folder / "index.html").write_text(page.render(report), encoding="utf-8")
     (folder / "RESULTS.md").write_text(markdown.render(report), encoding="utf-8")
-    write_table(folder / "scores.tsv", SCORE_COLUMNS, results.scores)
+    write_table(folder / "scores.tsv", SCORE_COLUMNS, results.scores + results.abx)
     write_table(folder / "labels.tsv", QUALITY_COLUMNS, results.quality)
     write_table(folder / "agreement.tsv", AGREEMENT_COLUMNS, results.agreement)
 

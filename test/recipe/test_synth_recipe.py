@@ -6,7 +6,10 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
 from recipe_runs import RECIPE, end_of, running, wait_until
+
+from hubert_iter.report import read
 
 
 def test_all_stages_to_a_report(finished):
@@ -45,6 +48,20 @@ def test_a_changed_setting_redoes_what_depends_on_it(finished):
         f"exp/ci/{run}/{part}" for run in runs for part in ("layers", "cca")
     }
     assert changed == expected
+
+
+def test_abx_on_request(copy):
+    pytest.importorskip("fastabx")
+    result = copy.run(
+        "--stage", "9", "--stop_stage", "9", "--runs", "random", "--abx", "true", "--abx_max_tokens", "3"
+    )  # fmt: skip
+    assert result.returncode == 0, end_of(result.stdout)
+    assert "score_abx: making" in result.stdout
+    rows = read.table(copy.exp / "ci/random/abx/scores.tsv", read.SCORE_COLUMNS)
+    errors = [row for row in rows if row["layer"] != "-"]
+    assert [row["layer"] for row in errors[::2]] == ["conv", "0", "1", "2"]
+    assert {row["metric"] for row in errors} == {"abx_within", "abx_across"}
+    assert all(0 < float(row["value"]) < 0.5 for row in errors)
 
 
 def test_stages_and_runs_do_what_they_say(finished):

@@ -90,6 +90,7 @@ FAKE_PYTHON = """#!/usr/bin/env bash
 printf '%s\\n' "$*" >>"{calls}"
 case "$*" in
     "-m venv"*) dir=${{!#}}; mkdir -p "${{dir}}/bin"; cp "$0" "${{dir}}/bin/python" ;;
+    "-m pip"*"[abx]") [ ! -e "{calls}.no_build" ] ;;
     "-m pip"*) [ ! -e "{calls}.no_network" ] ;;
     "-c import pip") true ;;
 esac
@@ -144,6 +145,16 @@ class TestInstall:
         assert status == 0
         assert any("pip install" in call for call in calls)
         assert install("--extras", "test,abx")[1][-2].endswith("[test,abx]")
+
+    def test_an_optional_extra_without_a_build_is_left_out(self, install):
+        status, calls = install()
+        assert status == 0
+        assert calls[-2].endswith(f"{self.root}[abx]")
+        Path(f"{self.calls}.no_build").write_text("")
+        status, calls = install("--force", "true")
+        assert status == 0
+        assert calls[-1].endswith("check_install.py")
+        assert not any(call.endswith("[abx]") for call in install("--optional", "")[1])
 
     def test_unknown_option(self, install):
         assert install("--pyton", "x") == (2, [])

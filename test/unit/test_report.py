@@ -72,6 +72,19 @@ def add_scores(folder: Path, run: str, updates: list, gain: float) -> None:
     provenance.write(folder, "score_cca", {"trials": 3, "name": run}, {})
 
 
+def add_abx(folder: Path, run: str, gain: float, context: str = "any") -> None:
+    """ABX errors that fall towards layer 2, more across speakers than within."""
+    rows = ["run\tupdate\tlayer\tproperty\tmetric\tsample_set\ttrial\tvalue"]
+    for layer, tap in enumerate(LAYERS):
+        for metric, level in (("abx_within", 0.30), ("abx_across", 0.35)):
+            rows.append(f"{run}\t2000\t{tap}\tphone\t{metric}\t0\t0\t{level - gain * math.sin(layer / 2):.6f}")
+    for metric, value in (("abx_tokens", 3068), ("abx_phones", 39), ("abx_speakers", 10), ("abx_within_triples", 7e6)):
+        rows.append(f"{run}\t2000\t-\tphone\t{metric}\t0\t-\t{value:.0f}")
+    folder.mkdir(parents=True)
+    (folder / "scores.tsv").write_text("\n".join(rows) + "\n")
+    provenance.write(folder, "score_abx", {"context": context, "name": run}, {})
+
+
 def add_training(folder: Path, number: int) -> None:
     """A falling loss and rising accuracy, and the run's settings."""
     records = []
@@ -276,6 +289,36 @@ def test_points_have_the_mean_and_interval_of_nine_trials(tmp_path):
     assert point.count == 9 and point.mean == pytest.approx(level, abs=1e-6) and 0.003 < point.half < 0.02
     assert found.facts["word"]["num_classes"] == (500.0,)
     assert found.layers(results.runs, "phone") == list(LAYERS)
+
+
+def test_abx_has_a_section_only_when_scored(finished, options, tmp_path):
+    assert "ABX" not in (folder_of(finished) / "index.html").read_text()
+    for number, run in enumerate(RUNS[1:], 1):
+        add_abx(tmp_path / "exp/toy" / run / "abx", run, 0.1 * number)
+    report.main(options)
+    page = Page((folder_of(options) / "index.html").read_text())
+    assert page.tags.count("svg") == 15 + 2
+    text = "".join(page.text)
+    for words in (
+        "Phone ABX: a second opinion",
+        "3,068 tokens of 39 phones by 10 speakers, between any",
+        "7,000,000",
+    ):
+        assert words in text, words
+    summary = (folder_of(options) / "RESULTS.md").read_text()
+    # 0.30 - 0.2 sin(1.5) in layer 2, the fourth tap; 0.30 - 0.2 sin(2) in the last one
+    assert re.search(r"^\| hubert\\_it2 .*\| 0.10\d \(2\) \| 0.118 \| 0.15\d \(2\) \| 0.168 \|$", summary, re.M)
+    assert re.search(r"^\| 2 \| .*\*\*0.10\d\*\* \|$", summary, re.M)
+    rows = read.table(folder_of(options) / "scores.tsv", read.SCORE_COLUMNS)
+    assert len([row for row in rows if row["metric"] == "abx_across"]) == 2 * len(LAYERS)
+    assert {row["run"] for row in rows} == set(RUNS)
+
+
+def test_abx_of_other_tokens_is_refused(options, tmp_path):
+    add_abx(tmp_path / "exp/toy/hubert_it1/abx", "hubert_it1", 0.1)
+    add_abx(tmp_path / "exp/toy/hubert_it2/abx", "hubert_it2", 0.1, context="within")
+    with pytest.raises(UserError, match=r"hubert_it2/abx/scores\.tsv: scored on other segments than .*hubert_it1"):
+        report.main(options)
 
 
 def test_a_missing_study_file_is_named(tmp_path):

@@ -10,7 +10,7 @@ SECONDS=0
 
 # Which work to do
 stage=1            # First stage: 1 data, 2 filter, 3 alignments, 4 MFCC; for each run 5 k-means, 6 labels, 7 training;
-                   # 8 layers, 9 CCA, 10 label quality, 11 report, 12 export.
+                   # 8 layers, 9 CCA (and ABX), 10 label quality, 11 report, 12 export.
 stop_stage=12      # Last stage.
 skip_stages=       # Stages to leave out, e.g. "4 12".
 study=mini         # Table of runs: a file, or a name looked up in conf/study and then in the project's conf/study.
@@ -57,6 +57,9 @@ max_per_word=15    # Instances per word at most.
 min_per_word=10    # Words with fewer instances are left out.
 max_per_speaker=500       # Speaker instances per speaker at most.
 speaker_chunk_seconds=0.0 # Speaker instances are chunks of this length; 0 for whole utterances.
+abx=false          # Score phone ABX too, within and across speakers; needs fastabx (the extra "abx" of the installation).
+abx_context=any    # ABX compares phones between any others; within: between the same two, for hours of evaluation speech.
+abx_max_tokens=10  # Tokens per phone and speaker (and context) that ABX compares at most.
 
 # Report and export
 title="Layers of HuBERT"  # Title of the report.
@@ -87,6 +90,12 @@ tell() { cat "$@" | tr '\r' '\n' | grep -E 'INFO .*(up to date|already|: making)
 for number in "${stage}" "${stop_stage}" ${skip_stages}; do
     case ${number} in [1-9] | 1[012]) ;; *) die "--stage, --stop_stage and --skip_stages: expected 1 to 12, got '${number}'" ;; esac
 done
+# Said now rather than after a training of days.
+if "${abx}" && [ "${stage}" -le 9 ] && [ "${stop_stage}" -ge 9 ] && ! skip 9 &&
+    ! ${python} -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("fastabx") is None)'; then
+    die "--abx true needs fastabx, which is not installed: tools/install.sh --extras test,abx (in your own environment" \
+        "pip install -e '.[abx]'), or --abx false"
+fi
 study_file=
 for file in "${study}" "conf/study/${study}.yaml" "${MAIN_ROOT}/conf/study/${study}.yaml"; do
     if [ -z "${study_file}" ] && [ -f "${file}" ]; then study_file=${file}; fi
@@ -245,6 +254,12 @@ if [ "${stage}" -le 9 ] && [ "${stop_stage}" -ge 9 ] && ! skip 9; then
         job "${train_cmd}" "${logs}/cca_${name}${suffix}.log" ${python} -m hubert_iter.bin.score_cca --nj "${nj}" \
             --layers "${exp}/${name}/layers${suffix}" --samples "${exp}/samples" --out "${exp}/${name}/cca${suffix}" \
             --name "${name}" --trials "${trials}" --seed "${seed}"
+        if "${abx}"; then
+            job "${train_cmd}" "${logs}/abx_${name}${suffix}.log" ${python} -m hubert_iter.bin.score_abx --nj "${nj}" \
+                --model "${model}" --data "${dumpdir}/data/${eval_set}" --alignments "${dumpdir}/alignments/${eval_set}" \
+                --out "${exp}/${name}/abx${suffix}" --name "${name}" --context "${abx_context}" \
+                --max_tokens "${abx_max_tokens}" --seed "${seed}"
+        fi
     done
 fi
 
