@@ -5,8 +5,6 @@ dropout leaves its fast path. Here four 16-bit numbers are taken from each 64 ra
 1/131072. On a GPU the library's own operations are used.
 """
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -14,11 +12,12 @@ from torch import Tensor, nn
 _LEVELS = 65536
 
 
-def draw_kept(shape: torch.Size, rate: float) -> Tensor:
-    """A mask on the CPU, false with probability `rate`."""
-    count = math.prod(shape)
+def draw_kept(like: Tensor, rate: float) -> Tensor:
+    """A mask on the CPU, of a tensor's shape and kind, for products are faster than selections: 0 at `rate`, else 1."""
+    count = like.numel()
     bits = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-    return bits.view(torch.int16)[:count].view(shape) >= round(rate * _LEVELS) - _LEVELS // 2
+    numbers = bits.view(torch.int16)[:count].view(like.shape)
+    return torch.ge(numbers, round(rate * _LEVELS) - _LEVELS // 2, out=torch.empty(like.shape, dtype=like.dtype))
 
 
 def dropout(x: Tensor, rate: float, training: bool) -> Tensor:
@@ -27,7 +26,7 @@ def dropout(x: Tensor, rate: float, training: bool) -> Tensor:
         return x
     if x.device.type != "cpu":
         return F.dropout(x, rate)
-    return torch.where(draw_kept(x.shape, rate), x * (1 / (1 - rate)), 0.0)
+    return x * draw_kept(x, rate) * (1 / (1 - rate))
 
 
 class Dropout(nn.Module):
@@ -49,4 +48,4 @@ def attend(query: Tensor, key: Tensor, value: Tensor, rate: float, training: boo
         return F.scaled_dot_product_attention(query, key, value, dropout_p=rate)
     weights = (query * query.shape[-1] ** -0.5 @ key.transpose(-2, -1)).softmax(-1)
     # The factor on kept weights is applied to the values, which are fewer.
-    return torch.where(draw_kept(weights.shape, rate), weights, 0.0) @ (value * (1 / (1 - rate)))
+    return (weights * draw_kept(weights, rate)) @ (value * (1 / (1 - rate)))

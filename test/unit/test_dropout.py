@@ -9,7 +9,7 @@ from hubert_iter.models.dropout import Dropout, attend, draw_kept, dropout
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
 def test_masks_have_the_rate_and_are_independent(rate):
     torch.manual_seed(0)
-    kept = draw_kept(torch.Size((1000, 1003)), rate).double()
+    kept = draw_kept(torch.empty(1000, 1003), rate).double()
     deviation = (rate * (1 - rate) / kept.numel()) ** 0.5
     assert abs(kept.mean() - (1 - rate)) < 5 * deviation
     # Neighbours come from the same 64 bits.
@@ -39,19 +39,25 @@ def test_evaluation_and_a_rate_of_zero_change_and_draw_nothing():
 def test_attention_equals_the_library_s_with_the_same_mask(monkeypatch):
     torch.manual_seed(0)
     query, key, value = torch.randn(3, 2, 4, 17, 8, dtype=torch.float64).requires_grad_().unbind()
-    kept = torch.rand(2, 4, 17, 17) > 0.3
-    monkeypatch.setattr(module, "draw_kept", lambda shape, rate: kept)
+    kept = (torch.rand(2, 4, 17, 17) > 0.3).double()
+    monkeypatch.setattr(module, "draw_kept", lambda like, rate: kept)
     weights = (query @ key.transpose(-2, -1) / 8**0.5).softmax(-1)
     expected = (weights * kept / 0.7) @ value
     torch.testing.assert_close(attend(query, key, value, 0.3, training=True), expected)
     without = F.scaled_dot_product_attention(query, key, value)
     torch.testing.assert_close(attend(query, key, value, 0.3, training=False), without)
-    monkeypatch.setattr(module, "draw_kept", lambda shape, rate: torch.ones(shape, dtype=torch.bool))
+    monkeypatch.setattr(module, "draw_kept", lambda like, rate: torch.ones_like(like))
     torch.testing.assert_close(0.7 * attend(query, key, value, 0.3, training=True), without)
 
 
 def test_the_same_seed_draws_the_same_mask():
     torch.manual_seed(3)
-    first = draw_kept(torch.Size((7, 9)), 0.3)
+    first = draw_kept(torch.empty(7, 9), 0.3)
     torch.manual_seed(3)
-    assert torch.equal(draw_kept(torch.Size((7, 9)), 0.3), first)
+    assert torch.equal(draw_kept(torch.empty(7, 9), 0.3), first)
+
+
+def test_half_precision_stays_half():
+    x = torch.ones(40, 40, dtype=torch.bfloat16)
+    assert dropout(x, 0.5, training=True).dtype == torch.bfloat16
+    assert attend(x[None, None], x[None, None], x[None, None], 0.5, training=True).dtype == torch.bfloat16
