@@ -171,19 +171,33 @@ AGREEMENT = {
 
 def settings_tables(results: Results) -> tuple[Table, Table]:
     """The settings that differ between runs, and those that all runs share."""
-    flat = {run: dict(flatten(results.configs[run])) for run in results.runs if run in results.configs}
+    flat = {run: dict(flatten(_told(results, run))) for run in results.runs if run in results.configs}
     keys = list(dict.fromkeys(key for settings in flat.values() for key in settings))
     shared, different = [], []
     for key in keys:
-        values = [settings.get(key, NONE) for settings in flat.values()]
-        if len(set(values)) == 1:
-            shared.append([key, values[0]])
+        concerned = [run for run in flat if _is_trained(results, run) or key.split(".")[0] in UNTRAINED]
+        values = {flat[run].get(key, NONE) for run in concerned}
+        if len(values) == 1:
+            shared.append([key, *values])
         else:
-            different.append([key, *values])
+            different.append([key, *(settings.get(key, NONE) for settings in flat.values())])
     return (
         Table("Settings that differ between runs", ["setting", *flat], different, wordy=True),
         Table("Settings that all runs share", ["setting", "value"], shared, wordy=True),
     )
+
+
+UNTRAINED = ("run", "model")
+"""Sections of its configuration that mean something for a network that was never trained."""
+
+
+def _told(results: Results, run: str) -> dict:
+    config = results.configs[run]
+    return config if _is_trained(results, run) else {key: config[key] for key in UNTRAINED if key in config}
+
+
+def _is_trained(results: Results, run: str) -> bool:
+    return run not in results.specs or results.specs[run].trained
 
 
 def provenance_table(results: Results) -> Table:

@@ -351,3 +351,11 @@ def test_settings_that_differ_are_apart_from_shared_ones(options, tmp_path):
     different, shared = tables.settings_tables(results)
     assert different.rows == [["run.updates", "1000", "2000"]]
     assert ["train.learning_rate", "0.001"] in shared.rows
+
+
+def test_training_settings_of_a_network_that_was_not_trained_are_no_difference(options, tmp_path):
+    (tmp_path / "exp/toy/random/config.yaml").write_text("model: {width: 192}\ntrain: {learning_rate: 0.5}\n")
+    results = read.read(read.find(tmp_path / "study.yaml", tmp_path / "exp/toy", tmp_path / "dump/toy"))
+    different, shared = tables.settings_tables(results)
+    assert ["train.learning_rate", "0.001"] in shared.rows
+    assert ["run.updates", "–", "1000", "2000"] in different.rows
