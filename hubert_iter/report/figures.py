@@ -1,7 +1,7 @@
 """Figures of the scores: CCA over layers, and over layers and updates."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from hubert_iter.report import style
 
 PANEL = (4.8, 3.4)
 MOST_DIRECT_LABELS = 8
+FAR = 0.5
+"""Where no curve reaches this share of the ceiling, the axis ends above the curves."""
 # One hue from light to dark, so that the order survives in grey print and for colour-blind readers.
 RAMP = LinearSegmentedColormap.from_list("ramp", ["#eaf2fb", "#8fbbe9", "#2a78d6", "#12305c"], N=40)
 
@@ -152,17 +154,30 @@ def _layer_panel(axes: Axes, curves, prop: str, runs: list[str], styles, direct:
         if numbered:
             ends.append((run, numbered[-1][1].mean, look))
     lowest = min(lowest, _null_band(axes, curves, prop, runs, taps))
+    top = _ceilings(axes, ceilings, highest)
+    axes.set_ylim(lowest - 0.03 * (top - lowest), top + 0.08 * (top - lowest))
+    layer_ticks(axes, [scores.position(tap) for tap in taps])
+    axes.set(title=prop, xlabel="layer", ylabel="PWCCA, held out")
+    if direct:
+        label_ends(axes, ends)
+
+
+def _ceilings(axes: Axes, ceilings: Sequence[float], highest: float) -> float:
+    """Draw the ceilings and return where the axis should end; far ones are only named, lest all curves look flat."""
+    if ceilings and highest < FAR * min(ceilings):
+        names = ", ".join(f"{ceiling:.3f}" for ceiling in ceilings)
+        axes.text(
+            0.02, 0.985, f"ceiling {names}, far above ↑", transform=axes.transAxes, va="top", fontsize=8,
+            color=style.MUTED,
+        )  # fmt: skip
+        return highest * 1.06
     for ceiling in ceilings:
         axes.axhline(ceiling, color=style.MUTED, linewidth=1, dashes=(5, 3))
         axes.text(
             0.02, ceiling, f"ceiling {ceiling:.3f}", transform=axes.get_yaxis_transform(), va="bottom", fontsize=8,
             color=style.MUTED,
         )  # fmt: skip
-    axes.set_ylim(lowest - 0.03, max([highest, *ceilings]) + 0.07)
-    layer_ticks(axes, [scores.position(tap) for tap in taps])
-    axes.set(title=prop, xlabel="layer", ylabel="PWCCA, held out")
-    if direct:
-        label_ends(axes, ends)
+    return max([highest, *ceilings])
 
 
 def _null_band(axes: Axes, curves, prop: str, runs: list[str], taps: list[str]) -> float:
@@ -179,7 +194,10 @@ def _null_band(axes: Axes, curves, prop: str, runs: list[str], taps: list[str]) 
     if not x:
         return 0.0
     axes.fill_between(x, low, high, color=style.MUTED, alpha=0.25, linewidth=0.6)
-    axes.text(x[-1], high[-1] + 0.012, "shuffled labels", ha="right", va="bottom", fontsize=8, color=style.MUTED)
+    axes.annotate(
+        "shuffled labels", (x[-1], high[-1]), (0, 2), textcoords="offset points", ha="right", fontsize=8,
+        color=style.MUTED,
+    )  # fmt: skip
     return min(low)
 
 

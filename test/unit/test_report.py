@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from hubert_iter import provenance
 from hubert_iter.bin import report
@@ -359,3 +360,12 @@ def test_training_settings_of_a_network_that_was_not_trained_are_no_difference(o
     different, shared = tables.settings_tables(results)
     assert ["train.learning_rate", "0.001"] in shared.rows
     assert ["run.updates", "–", "1000", "2000"] in different.rows
+
+
+@pytest.mark.parametrize(("highest", "drawn"), [(0.3, False), (0.6, True)])
+def test_a_ceiling_far_above_the_curves_does_not_flatten_them(highest, drawn):
+    axes = Figure().add_subplot()
+    top = figures._ceilings(axes, (0.97, 0.9), highest)
+    assert (len(axes.lines) == 2) == drawn
+    assert (top == 0.97) if drawn else (highest < top < 0.4)
+    assert "0.970" in " ".join(text.get_text() for text in axes.texts)
