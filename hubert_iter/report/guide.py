@@ -10,7 +10,7 @@ READING = (
         "Between the lines of control",
         "A network that knew the property perfectly would reach the ceiling (K-1)/K of K classes; layers narrower than "
         "K-1 have a lower one. A ceiling more than twice as high as all curves is named, not drawn. Shuffled labels "
-        "show what no knowledge scores. The random network shows what its architecture and the audio give without training.",
+        "show what no knowledge scores, the random network what its architecture and the audio give without training.",
     ),
     (
         "Compare along a line and between lines, not between properties",
