@@ -1,7 +1,7 @@
 """Freed memory is kept for the next update instead of being returned to the system.
 
 Every update on a CPU takes and frees the same gigabytes. By default the C library returns large blocks at once, and the
-system must then clear each page anew: 5 to 10 % of a tiny model's update, more on virtual machines.
+system must then clear each page anew: 5 to 10 % of a tiny model's update on a virtual machine, as measured.
 """
 
 import ctypes
