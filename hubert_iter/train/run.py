@@ -3,6 +3,8 @@
 import json
 import logging
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +26,7 @@ log = logging.getLogger(__name__)
 ORIGIN = "origin.json"
 """What an unfinished run is trained on, so that it is only resumed on the same."""
 LOG = "train.log"
+"""What was said in the course of a training, over all calls that it took."""
 
 
 @dataclass(frozen=True)
@@ -63,19 +66,37 @@ def train(config: RunConfig, inputs: Inputs, folder: Path, world: World) -> None
     if world.first:
         _prepare(folder, stage, config)
     world.wait()
-    torch.manual_seed(config.run["seed"])
-    model = build(config.model, config.objective, config.classes, " ".join(config.sources))
-    if inputs.init_model:
-        _warm_start(model, inputs.init_model)
-    if world.device.type == "cpu":
-        memory.keep_freed()
-    # Dropout differs between processes, weights do not.
-    torch.manual_seed(config.run["seed"] + world.rank)
-    Trainer(config, model, training, held_out, world).run(folder)
+    with _logging(folder / LOG) if world.first else nullcontext():
+        torch.manual_seed(config.run["seed"])
+        model = build(config.model, config.objective, config.classes, " ".join(config.sources))
+        if inputs.init_model:
+            _warm_start(model, inputs.init_model)
+        if world.device.type == "cpu":
+            memory.keep_freed()
+        # Dropout differs between processes, weights do not.
+        torch.manual_seed(config.run["seed"] + world.rank)
+        Trainer(config, model, training, held_out, world).run(folder)
     if world.first:
         with stage.writing() as work:
             store.write(work, model, {**config.as_dict(), "updates": config.run["updates"]})
     world.wait()
+
+
+@contextmanager
+def _logging(path: Path) -> Iterator[None]:
+    """Write what is logged meanwhile to a file too, after what earlier calls wrote; also what ended it."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    except BaseException as error:
+        ended = {"levelname": "ERROR", "msg": f"ended by {type(error).__name__}: {error}"}
+        handler.emit(logging.makeLogRecord(ended))
+        raise
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
 
 
 def _materials(config: RunConfig, inputs: Inputs) -> tuple[Material, Material]:
@@ -142,9 +163,7 @@ def _set_aside(folder: Path, why: str) -> None:
         number += 1
     old.mkdir(parents=True)
     for path in folder.iterdir():
-        # The log stays: the launcher is writing it.
-        if path.name != LOG:
-            shutil.move(path, old)
+        shutil.move(path, old)
     log.warning("%s was trained otherwise (%s): moved to %s", folder, why, old)
 
 

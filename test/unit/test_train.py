@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -142,6 +143,26 @@ def test_finished_run_is_left_alone_and_a_changed_setting_sets_it_aside(corpus, 
     train.main(options(conf, corpus, out))
     assert provenance.identity(out / "model") != before
     assert provenance.identity(tmp_path / "old/run.1/model") == before, "the earlier result must be kept"
+
+
+def test_log_of_a_training_is_kept_over_all_calls_and_goes_aside_with_it(corpus, tmp_path, caplog):
+    caplog.set_level("INFO")
+    conf = configuration(tmp_path, updates=2)
+    out = tmp_path / "run"
+    train.main(options(conf, corpus, out))
+    told = (out / "train.log").read_text()
+    assert "train update 2:" in told
+    train.main(options(conf, corpus, out))
+    assert (out / "train.log").read_text() == told, "a call with nothing to do must leave it alone"
+    shutil.rmtree(out / "model")
+    train.main(options(conf, corpus, out))
+    assert (out / "train.log").read_text().startswith(told)
+    assert "going on from" in (out / "train.log").read_text()
+    configuration(tmp_path, updates=50, learning_rate=1e30, warmup=0.0, max_skipped=3, log_every=1)
+    with pytest.raises(UserError):
+        train.main(options(conf, corpus, out))
+    assert (tmp_path / "old/run.1/train.log").read_text().startswith(told)
+    assert "ERROR ended by UserError" in (out / "train.log").read_text()
 
 
 def test_validation_and_chance_are_reported(corpus, tmp_path):

@@ -190,7 +190,11 @@ for row in "${run_rows[@]}"; do
     fi
 
     if [ "${stage}" -le 7 ] && [ "${stop_stage}" -ge 7 ] && ! skip 7; then
-        log "Stage 7, ${run}: pre-training for ${updates} updates: ${exp}/${run}; log: ${exp}/${run}/train.log"
+        if [ "${objective}" = none ]; then
+            log "Stage 7, ${run}: network without training: ${exp}/${run}"
+        else
+            log "Stage 7, ${run}: pre-training for ${updates} updates: ${exp}/${run}; log: ${exp}/${run}/train.log"
+        fi
         opts=(--study "${study_file}" --run_name "${run}" --out "${exp}/${run}" --conf_dirs "${conf_dirs}"
             --data "${dumpdir}/data/${train_set}" --valid_data "${dumpdir}/data/${valid_set}")
         if [ "${labels}" != - ]; then
@@ -199,19 +203,19 @@ for row in "${run_rows[@]}"; do
         if [ "${init}" != - ]; then opts+=(--init_model "${exp}/${init}/model"); fi
         launch=(-m hubert_iter.bin.train "${opts[@]}")
         if [ "${objective}" = none ] || { [ "${ngpu}" -eq 0 ] && [ "${num_nodes}" -eq 1 ]; }; then
-            job "${train_cmd}" "${exp}/${run}/train.log" ${python} "${launch[@]}"
+            job "${train_cmd}" "${logs}/train_${run}.log" ${python} "${launch[@]}"
         elif [ "${num_nodes}" -eq 1 ]; then
             launch+=(--gpu true)
             if [ "${ngpu}" -gt 1 ]; then launch=(-m torch.distributed.run --standalone --nproc_per_node "${ngpu}" "${launch[@]}"); fi
-            job "${cuda_cmd} --gpu ${ngpu}" "${exp}/${run}/train.log" ${python} "${launch[@]}"
+            job "${cuda_cmd} --gpu ${ngpu}" "${logs}/train_${run}.log" ${python} "${launch[@]}"
         else
             # One job per machine; they meet at an address that the first one writes into a shared file.
             mkdir -p "${exp}/${run}"
             rm -f "${exp}/${run}/meeting"
             if [ "${ngpu}" -gt 0 ]; then launch+=(--gpu true); fi
-            ${cuda_cmd} --gpu "${ngpu}" JOB=1:"${num_nodes}" "${exp}/${run}/train.JOB.log" ${python} utils/node.py \
+            ${cuda_cmd} --gpu "${ngpu}" JOB=1:"${num_nodes}" "${logs}/train_${run}.JOB.log" ${python} utils/node.py \
                 --node JOB --num_nodes "${num_nodes}" --ngpu "${ngpu}" --meeting "${exp}/${run}/meeting" "${launch[@]}"
-            tell "${exp}/${run}/train.1.log"
+            tell "${logs}/train_${run}.1.log"
         fi
     fi
 done
