@@ -99,11 +99,7 @@ def pool(
         for group_index, group in enumerate(groups):
             stacked = _stack(outputs, group, utterance_id)
             for key, index, start, end in wanted[utterance_id]:
-                if end > stacked.shape[1]:
-                    raise UserError(
-                        f"utterance {utterance_id}: expected at least {end} frames, the model gave {stacked.shape[1]}. "
-                        "The audio is shorter than utt2num_samples says: run validate_data"
-                    )
+                check_length(f"utterance {utterance_id}", stacked.shape[1], end)
                 writers[*key, group_index][:, index] = stacked[:, start:end].mean(axis=1, dtype=np.float64)
         if number % 100 == 0 or number == len(wanted):
             log.info("%s: %d of %d utterances pooled", name, number, len(wanted))
@@ -149,10 +145,24 @@ def _stack(outputs: Mapping[str, np.ndarray], group: list[str], utterance_id: st
     if len(set(lengths.values())) != 1:
         raise UserError(f"utterance {utterance_id}: the taps differ in frames: {lengths}. This is a fault of the model")
     stacked = np.stack([outputs[tap] for tap in group])
-    if not np.isfinite(stacked).all():
-        bad = next(tap for tap in group if not np.isfinite(outputs[tap]).all())
+    for tap, x in zip(group, stacked, strict=True):
+        check_finite(utterance_id, tap, x)
+    return stacked
+
+
+def check_length(what: str, frames: int, end: int) -> None:
+    """Refuse an output of a model with fewer frames than segments need."""
+    if frames < end:
         raise UserError(
-            f"utterance {utterance_id}: tap {bad}: expected numbers, found infinity or nan. "
+            f"{what}: expected at least {end} frames, the model gave {frames}. "
+            "The audio is shorter than utt2num_samples says: run validate_data"
+        )
+
+
+def check_finite(utterance_id: str, tap: str, x: np.ndarray) -> None:
+    """Refuse a tap that holds something else than numbers."""
+    if not np.isfinite(x).all():
+        raise UserError(
+            f"utterance {utterance_id}: tap {tap}: expected numbers, found infinity or nan. "
             "The training diverged: look at the run's metrics.jsonl"
         )
-    return stacked

@@ -15,12 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from hubert_iter.analysis.pool import Model
+from hubert_iter.analysis.pool import Model, check_finite, check_length
 from hubert_iter.analysis.sample import FRAME_RATE
 from hubert_iter.data.alignment import Segment
 from hubert_iter.data.audio import FRAME_LENGTH, SAMPLE_RATE, num_frames, read_audio
 from hubert_iter.data.datadir import DataDir, Utterance
-from hubert_iter.errors import UserError
 
 SILENCE = "sil"
 """What stands before or after a phone where no phone does."""
@@ -130,7 +129,8 @@ def write_frames(
             writers = _open(folder, outputs, int(bounds(tokens)[-1]))
         wanted = list(group)
         for tap, x in outputs.items():
-            _check(utterance, tap, x, max(token.end for token in wanted))
+            check_length(f"utterance {utterance}: tap {tap}", len(x), max(token.end for token in wanted))
+            check_finite(utterance, tap, x)
             for token in wanted:
                 place = places[token]
                 writers[tap][place : place + token.end - token.start] = x[token.start : token.end]
@@ -146,16 +146,3 @@ def _open(folder: Path, outputs: Mapping[str, np.ndarray], frames: int) -> dict[
         tap: np.lib.format.open_memmap(folder / f"{tap}.npy", "w+", np.float32, (frames, x.shape[1]))
         for tap, x in outputs.items()
     }
-
-
-def _check(utterance: str, tap: str, x: np.ndarray, end: int) -> None:
-    if len(x) < end:
-        raise UserError(
-            f"utterance {utterance}: tap {tap}: expected at least {end} frames, the model gave {len(x)}. "
-            "The audio is shorter than utt2num_samples says: run validate_data"
-        )
-    if not np.isfinite(x).all():
-        raise UserError(
-            f"utterance {utterance}: tap {tap}: expected numbers, found infinity or nan. "
-            "The training diverged: look at the run's metrics.jsonl"
-        )
