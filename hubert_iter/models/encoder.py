@@ -15,6 +15,7 @@ from hubert_iter.errors import UserError, refuse_unknown_keys
 from hubert_iter.models.convolutions import KERNELS, ConvFeatures
 from hubert_iter.models.dropout import Dropout, attend
 from hubert_iter.models.positions import ConvPositions
+from hubert_iter.models.products import Linear
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,11 @@ class Block(nn.Module):
         super().__init__()
         self.heads = config.heads
         self.attention_dropout = config.attention_dropout
-        self.query_key_value = nn.Linear(config.width, 3 * config.width)
-        self.attention_output = nn.Linear(config.width, config.width)
+        self.query_key_value = Linear(config.width, 3 * config.width)
+        self.attention_output = Linear(config.width, config.width)
         self.attention_norm = nn.LayerNorm(config.width)
-        self.expand = nn.Linear(config.width, config.feedforward)
-        self.contract = nn.Linear(config.feedforward, config.width)
+        self.expand = Linear(config.width, config.feedforward)
+        self.contract = Linear(config.feedforward, config.width)
         self.output_norm = nn.LayerNorm(config.width)
         self.dropout = Dropout(config.dropout)
         self.activation_dropout = Dropout(config.activation_dropout)
@@ -112,7 +113,7 @@ class Encoder(nn.Module):
         self.config = config
         self.convolutions = ConvFeatures(config.channels)
         self.feature_norm = nn.LayerNorm(config.channels[-1])
-        self.projection = nn.Linear(config.channels[-1], config.width)
+        self.projection = Linear(config.channels[-1], config.width)
         self.mask_vector = nn.Parameter(torch.empty(config.width).uniform_())
         self.positions = ConvPositions(config.width, config.position_kernel, config.position_groups)
         self.input_norm = nn.LayerNorm(config.width)

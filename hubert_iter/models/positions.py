@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hubert_iter.models.products import linear
+
 
 class ConvPositions(nn.Module):
     """The convolution, weight-normalised over the kernel axis, and a GELU."""
@@ -45,9 +47,9 @@ class ConvPositions(nn.Module):
 
         padded = F.pad(x, (0, 0, kernel // 2, blocks * hop + kernel - 1 - kernel // 2 - frames))
         cut = padded.unfold(1, 2 * kernel, hop).permute(3, 0, 1, 2).reshape(2 * kernel, count * width)
-        spectrum = (cosines_sines @ cut).view(2, frequencies, count, groups, inputs)
+        spectrum = linear(cosines_sines, cut.t()).view(2, frequencies, count, groups, inputs)
         spectrum = spectrum.permute(1, 3, 0, 2, 4).reshape(frequencies * groups, 2 * count, inputs)
-        filters = cosines_sines[:, :kernel] @ weight.reshape(-1, kernel).t()
+        filters = linear(cosines_sines[:, :kernel], weight.reshape(-1, kernel))
         filters = filters.view(2, frequencies * groups, -1, inputs).transpose(2, 3)
 
         # (a - ib) times the conjugate of (p - iq): a, b the blocks' cosine and sine parts, p, q the filters'.
@@ -56,7 +58,7 @@ class ConvPositions(nn.Module):
             [by_cosines[:, :count] + by_sines[:, count:], by_cosines[:, count:] - by_sines[:, :count]]
         )
         product = product.view(2 * frequencies, groups, count, -1).transpose(1, 2).reshape(2 * frequencies, -1)
-        kept = (inverse[:hop] @ product).view(hop, batch, blocks, width)
+        kept = linear(inverse[:hop], product.t()).view(hop, batch, blocks, width)
         return kept.permute(1, 2, 0, 3).reshape(batch, blocks * hop, width)[:, :frames] + self.conv.bias
 
 

@@ -1,13 +1,14 @@
 """Freed memory is kept for the next update instead of being returned to the system.
 
 Every update on a CPU takes and frees the same gigabytes. By default the C library returns large blocks at once, and the
-system must then clear each page anew: 5 to 10 % of a tiny model's update on a virtual machine, as measured.
+system must then clear each page anew: on virtual machines, as measured, 5 to 10 % of a tiny model's update and half
+of a BASE model's.
 """
 
 import ctypes
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
-_NEVER = 2**31 - 1
+_NEVER = -1
 
 
 def keep_freed() -> None:

@@ -1,18 +1,25 @@
 """How fast a training step is (forward, backward, optimiser), against the same step of other libraries.
 
-All take the same batch at the same size in float32 on as many threads, in turn within one run; medians and ratios
-are printed, and the share of the machine's own matrix-product rate that our step reaches. Peers: torchaudio's
-hubert_pretrain_model and, where installed, minimal-hubert (BASE only; plain and compiled) for HuBERT, Hugging Face's
-Wav2Vec2ForPreTraining for wav2vec 2.0. With --check it exits 1 where a target is missed. With --keep_freed all take
-memory as this project's trainings do (hubert_iter/train/memory.py), which helps most those that take much.
+All take the same batch at the same size in float32 on as many threads; medians and ratios are printed, and the share of
+the machine's own matrix-product rate that a step reaches. Peers: torchaudio's hubert_pretrain_model and, where
+installed, minimal-hubert (BASE only; plain and compiled) for HuBERT, Hugging Face's Wav2Vec2ForPreTraining for
+wav2vec 2.0.
+
+Each contender has a process of its own, as it has in use, and steps are taken in turn, one of each. Ours take memory as
+this project's trainings do (hubert_iter/train/memory.py), the others as Python does; with --keep_freed all do as
+ours. With --check it exits 1 where a target is missed.
 """
 
 import argparse
+import importlib.util
 import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +32,22 @@ from hubert_iter.models.convolutions import KERNELS, STRIDES
 from hubert_iter.models.encoder import EncoderConfig
 from hubert_iter.models.masking import draw_mask
 from hubert_iter.models.pretrainer import Batch, build
+from hubert_iter.models.products import linear
 from hubert_iter.train import memory
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 CLASSES = 100
-CONTENDERS = ("ours hubert", "ours hubert compiled", "ours chubert", "ours wav2vec2", "torchaudio", "huggingface")
+GROUPS = {
+    "predictive": ("ours hubert", "ours hubert compiled", "torchaudio", "minimal_hubert", "minimal_hubert compiled"),
+    "contrastive": ("ours wav2vec2", "huggingface", "ours chubert"),
+}
+"""Who steps in turn with whom; one group is done before the next, for at BASE all together need too much memory."""
+CONTENDERS = tuple(name for group in GROUPS.values() for name in group)
 ONLY_BASE = ("minimal_hubert", "minimal_hubert compiled")
 """Peers that have one size."""
+ON_REQUEST = {"base": ("ours hubert compiled", "ours chubert")}
+"""Left out unless asked for by --only."""
+PACKAGES = {"torchaudio": "torchaudio", "huggingface": "transformers", "minimal_hubert": "minimal_hubert"}
 TARGETS = {
     "base": {"torchaudio": 1.7, "huggingface": 1.7, "minimal_hubert compiled": 1.1},
     "small": {"torchaudio": 2.0},
@@ -149,7 +165,7 @@ def product_rate() -> float:
     times = []
     for _ in range(5):
         began = time.perf_counter()
-        torch.mm(a, b)
+        linear(a, b)
         times.append(time.perf_counter() - began)
     return 2 * 2048**3 / min(times)
 
@@ -169,38 +185,99 @@ def operations(config: EncoderConfig, samples: int, utterances: int) -> float:
     return 3 * 2 * total * utterances
 
 
-def contenders(sizes: dict, batch: Batch, mask: Tensor, wanted: list[str]) -> dict[str, Callable[[], None]]:
-    """The wanted steps by name; those of libraries that are not installed are left out, saying so."""
-    config = EncoderConfig.read(sizes, "benchmark")
-    makers = {
-        "ours hubert": lambda: ours(sizes, batch, "hubert"),
-        "ours hubert compiled": lambda: ours(sizes, batch, "hubert", compiled=True),
-        "ours chubert": lambda: ours(sizes, batch, "chubert"),
-        "ours wav2vec2": lambda: ours(sizes, batch, "wav2vec2"),
-        "torchaudio": lambda: torchaudio_step(config, batch, mask),
-        "huggingface": lambda: huggingface_step(config, batch, mask),
-        "minimal_hubert": lambda: minimal_hubert_step(batch, mask, compiled=False),
-        "minimal_hubert compiled": lambda: minimal_hubert_step(batch, mask, compiled=True),
-    }
-    steps = {}
-    for name in wanted:
-        try:
-            steps[name] = makers[name]()
-        except ImportError as error:
-            print(f"{name}: left out, {error.name} is not installed")
-    return steps
+@dataclass(frozen=True)
+class Task:
+    """What all contenders are given."""
+
+    size: str
+    utterances: int
+    seconds: float
+    threads: int
+    keep_freed: bool
+
+    @property
+    def samples(self) -> int:
+        return int(self.seconds * 16000)
+
+    @property
+    def sizes(self) -> dict:
+        return {**read_yaml(CONF / f"model/{self.size}.yaml"), **REGULARISATION}
+
+    def batch(self) -> tuple[Batch, Tensor]:
+        """The same for each contender: audio, masked places, labels; and the mask as zeros and ones."""
+        torch.manual_seed(0)
+        frames = (self.samples - 400) // 320 + 1
+        mask = torch.from_numpy(draw_mask(np.random.default_rng(0), self.utterances, frames, 0.8, 10))
+        masked = mask.nonzero()[:, 1].view(self.utterances, -1)
+        labels = torch.randint(CLASSES, (self.utterances, frames))
+        return Batch(0.1 * torch.randn(self.utterances, self.samples), masked, labels), mask
 
 
-def measure(steps: dict[str, Callable[[], None]], repeats: int) -> dict[str, float]:
+def make(name: str, task: Task) -> Callable[[], None]:
+    """A contender's step."""
+    batch, mask = task.batch()
+    config = EncoderConfig.read(task.sizes, "benchmark")
+    who, _, form = name.partition(" ")
+    if who == "ours":
+        objective, _, compiled = form.partition(" ")
+        return ours(task.sizes, batch, objective, bool(compiled))
+    if who == "torchaudio":
+        return torchaudio_step(config, batch, mask)
+    if who == "huggingface":
+        return huggingface_step(config, batch, mask)
+    return minimal_hubert_step(batch, mask, bool(form))
+
+
+def contend(name: str, task: Task, connection: Connection) -> None:
+    """A contender's process: takes a step whenever told to, and says how many seconds it took."""
+    if task.keep_freed or name.startswith("ours"):
+        memory.keep_freed()
+    torch.set_num_threads(task.threads)
+    step = make(name, task)
+    connection.send("ready")
+    while connection.recv():
+        began = time.perf_counter()
+        step()
+        connection.send(time.perf_counter() - began)
+
+
+def measure(names: Iterable[str], task: Task, repeats: int) -> dict[str, float]:
     """Median seconds of each step; one of each in turn, so that the machine's moods hit all alike."""
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for repeat in range(repeats + 2):
-        for name, step in steps.items():
-            began = time.perf_counter()
-            step()
-            if repeat >= 2:  # the first ones compile and allocate
-                times[name].append(time.perf_counter() - began)
+    context = get_context("spawn")
+    connections = {}
+    for name in names:
+        connections[name], theirs = context.Pipe()
+        context.Process(target=contend, args=(name, task, theirs), daemon=True).start()
+        theirs.close()  # so that its end is noticed here
+    times: dict[str, list[float]] = {name: [] for name in connections}
+    name = ""
+    try:
+        for name in connections:
+            connections[name].recv()
+        for repeat in range(repeats + 2):
+            for name, connection in connections.items():
+                connection.send(True)
+                seconds = connection.recv()
+                if repeat >= 2:  # the first ones compile and allocate
+                    times[name].append(seconds)
+    except EOFError:
+        sys.exit(f"{name} ended before its time: see above; if nothing is said, memory ran out (fewer with --only)")
+    for connection in connections.values():
+        connection.send(False)
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+def wanted(args: argparse.Namespace) -> list[str]:
+    """Who is to be measured; those of libraries that are not installed are left out, saying so."""
+    left_out = ON_REQUEST.get(args.size, ()) + (() if args.size == "base" else ONLY_BASE)
+    names = []
+    for name in args.only or [name for name in CONTENDERS if name not in left_out]:
+        package = PACKAGES.get(name.split()[0])
+        if package and not importlib.util.find_spec(package):
+            print(f"{name}: left out, {package} is not installed")
+        else:
+            names.append(name)
+    return names
 
 
 def main() -> None:
@@ -210,34 +287,23 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument(
-        "--only", nargs="+", choices=CONTENDERS + ONLY_BASE, help="fewer contenders, for a quicker look"
-    )
+    parser.add_argument("--only", nargs="+", choices=CONTENDERS, help="fewer contenders, for a quicker look")
     parser.add_argument("--keep_freed", action="store_true")
     parser.add_argument("--check", action="store_true")
     args = parser.parse_args()
-    if args.keep_freed:
-        memory.keep_freed()
+    task = Task(args.size, args.utterances, args.seconds, args.threads, args.keep_freed)
+    names = wanted(args)
+    memory.keep_freed()
     torch.set_num_threads(args.threads)
-    torch.manual_seed(0)
-
-    sizes = {**read_yaml(CONF / f"model/{args.size}.yaml"), **REGULARISATION}
-    samples = int(args.seconds * 16000)
-    frames = (samples - 400) // 320 + 1
-    mask = torch.from_numpy(draw_mask(np.random.default_rng(0), args.utterances, frames, 0.8, 10))
-    masked = mask.nonzero()[:, 1].view(args.utterances, -1)
-    labels = torch.randint(CLASSES, (args.utterances, frames))
-    batch = Batch(0.1 * torch.randn(args.utterances, samples), masked, labels)
-
-    everyone = CONTENDERS + ONLY_BASE if args.size == "base" else CONTENDERS
-    steps = contenders(sizes, batch, mask, args.only or everyone)
     rate = product_rate()
-    medians = measure(steps, args.repeats)
+    medians = {}
+    for group in GROUPS.values():
+        medians.update(measure([name for name in group if name in names], task, args.repeats))
     rate = max(rate, product_rate())
     audio = args.utterances * args.seconds
     print(f"{args.size}, {args.utterances} x {args.seconds} s, {args.threads} threads, torch {torch.__version__}, "
           f"load {os.getloadavg()[0]:.1f}, matrix products {rate / 1e9:.0f} GFLOP/s")  # fmt: skip
-    bound = audio * rate / operations(EncoderConfig.read(sizes, ""), samples, args.utterances)
+    bound = audio * rate / operations(EncoderConfig.read(task.sizes, ""), task.samples, args.utterances)
     for name, seconds in medians.items():
         speed = audio / seconds
         print(f"{name:26s} {seconds:8.3f} s/step {speed:8.2f} audio-s/s {speed / bound:6.0%} of the bound")

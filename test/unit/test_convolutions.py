@@ -17,10 +17,10 @@ def features():
 
 # Lengths around the multiples of each stride: the last rows are where the two forms could differ.
 @pytest.mark.parametrize("samples", [400, 719, 720, 4000, 4003, 16000, 16001, 16015])
-def test_products_equal_convolutions_in_value_and_gradient(features, samples):
+def test_both_forms_agree_in_value_and_gradient(features, samples):
     wave = torch.randn(2, samples, dtype=torch.float64) + 0.3
     results = []
-    for form in (features.as_convolutions, features.as_products):
+    for form in (features.by_channels, features.by_frames):
         features.zero_grad()
         frames = form(wave)
         frames.sin().sum().backward()
@@ -33,4 +33,4 @@ def test_products_equal_convolutions_in_value_and_gradient(features, samples):
 
 def test_silence_stays_finite(features):
     wave = torch.zeros(1, 4000, dtype=torch.float64)
-    torch.testing.assert_close(features.as_products(wave), features.as_convolutions(wave))
+    torch.testing.assert_close(features.by_frames(wave), features.by_channels(wave))

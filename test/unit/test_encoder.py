@@ -38,7 +38,7 @@ def test_a_frame_sees_its_400_samples_and_no_others():
 def test_convolution_gradients_by_gradcheck():
     convolutions = small(conv_channels=4).convolutions.double()
     wave = torch.randn(2, 720, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(convolutions.as_products, wave, fast_mode=True)
+    assert torch.autograd.gradcheck(convolutions.by_frames, wave, fast_mode=True)
 
 
 def test_taps_come_in_order_and_the_last_is_the_output():
