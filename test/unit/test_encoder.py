@@ -30,7 +30,7 @@ def test_a_frame_sees_its_400_samples_and_no_others():
     # GroupNorm spans the whole utterance; without it the receptive field shows.
     encoder.convolutions.norm = torch.nn.Identity()
     wave = torch.randn(1, 3200, dtype=torch.float64, requires_grad=True)
-    encoder.convolutions.as_convolutions(wave)[0, 4].sum().backward()
+    encoder.convolutions.by_channels(wave)[0, 4].sum().backward()
     seen = wave.grad[0].nonzero().flatten()
     assert (int(seen.min()), int(seen.max())) == (4 * 320, 4 * 320 + 399)
 
