@@ -8,8 +8,6 @@ from hubert_iter.errors import UserError, nearest, refuse_unknown_keys
 
 NO_TRAINING = "none"
 MFCC = "mfcc"
-ONLINE_TARGETS = ("wav2vec2",)
-"""Objectives that make their own targets; all others need `targets` and `k`."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +19,7 @@ class Run:
     model: str
     train: str = ""
     targets: str = ""
-    """"mfcc", or "<teacher>@<tap>": the run whose layer is clustered."""
+    """"mfcc", or "<teacher>@<tap>": the run whose layer is clustered; "" for an objective that makes its own."""
     k: int = 0
     updates: int = 0
     init: str = ""
@@ -106,11 +104,8 @@ def _run(name: str, row: dict, defaults: dict, where: str) -> Run:
         raise UserError(f"{where}: expected {{objective: ..., ...}}, found {row!r}")
     refuse_unknown_keys(row, RUN_KEYS, where)
     objective = row.get("objective", NO_TRAINING)
-    if objective in ONLINE_TARGETS or objective == NO_TRAINING:
+    if "targets" not in row:
         defaults = {key: value for key, value in defaults.items() if key != "k"}
-        for key in ("targets", "k"):
-            if key in row:
-                raise UserError(f"{where}: objective {objective} has no {key}: remove it")
     if objective == NO_TRAINING:
         defaults = {key: value for key, value in defaults.items() if key not in ("updates", "train")}
     values = {**defaults, **row, "objective": objective}
@@ -122,8 +117,10 @@ def _run(name: str, row: dict, defaults: dict, where: str) -> Run:
     run = Run(name=name, **values)
     if run.trained and (not run.updates or not run.train):
         raise UserError(f"{where}: expected updates and train (a name of conf/train), here or at the top of the study")
-    if run.trained and objective not in ONLINE_TARGETS and not (run.targets and run.k):
-        raise UserError(f"{where}: objective {objective} needs targets (mfcc or RUN@TAP) and k")
+    if run.targets and not run.trained:
+        raise UserError(f"{where}: a network without training has no targets: remove them")
+    if bool(run.targets) != bool(run.k):
+        raise UserError(f"{where}: expected targets (mfcc or RUN@TAP) and k together, found only one of them")
     if run.targets and run.targets != MFCC and not (run.teacher and run.tap):
         raise UserError(f"{where}: targets: expected mfcc or RUN@TAP (hubert_it1@6, say), found '{run.targets}'")
     if not name.replace("_", "").replace("-", "").replace(".", "").isalnum():

@@ -1,7 +1,8 @@
-"""Print a study's runs in the order of their dependencies, one tab-separated row each: run, objective, features, tap,
-k, labels, updates, init; '-' where there is none. The recipe's loop reads this."""
+"""Check a study, then print its runs in the order of their dependencies, one tab-separated row each: run, objective,
+features, tap, k, labels, updates, init; '-' where there is none. The recipe's loop reads this."""
 
 import sys
+from pathlib import Path
 
 from hubert_iter import study
 from hubert_iter.bin import cli
@@ -12,8 +13,14 @@ def main(argv=None) -> None:
     parser = cli.ArgumentParser(__doc__)
     parser.add_argument("--study", required=True, help="table of runs (YAML)")
     parser.add_argument("--runs", default="", help="only these runs, separated by spaces")
+    parser.add_argument("--conf_dirs", help="folders with model/ objective/ train/, to check what the runs name there")
     args = parser.parse_args(argv)
-    for run in study.read(args.study).select(args.runs.split()):
+    table = study.read(args.study)
+    if args.conf_dirs:
+        from hubert_iter.train import foresight
+
+        foresight.check(table, [Path(folder) for folder in args.conf_dirs.split()])
+    for run in table.select(args.runs.split()):
         features = run.teacher or run.targets
         row = (run.name, run.objective, features, run.tap, run.k, run.labels, run.updates, run.init)
         sys.stdout.write("\t".join(str(value or "-") for value in row) + "\n")

@@ -22,7 +22,7 @@ class LayerModel(TappedModel):
         self.encoder = encoder.to(device).eval()
         self.description = description
         self.device = device
-        self.names = ("conv", *(str(number) for number in range(encoder.config.layers + 1)))
+        self.names = encoder.config.taps
 
     @torch.inference_mode()
     def _run(self, samples: np.ndarray, observe) -> None:

@@ -54,6 +54,11 @@ class EncoderConfig:
         return config
 
     @property
+    def taps(self) -> tuple[str, ...]:
+        """Names of what can be looked at, in order: see `Encoder.transform`."""
+        return ("conv", *(str(number) for number in range(self.layers + 1)))
+
+    @property
     def channels(self) -> tuple[int, ...]:
         """Output channels of each convolution; early ones run at high rates and dominate the cost of small models."""
         given = self.conv_channels

@@ -5,14 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hubert_iter.errors import UserError, nearest, refuse_unknown_keys
-from hubert_iter.models.chubert import Chubert
+from hubert_iter.errors import refuse_unknown_keys
+from hubert_iter.models import objectives
 from hubert_iter.models.encoder import Encoder, EncoderConfig
-from hubert_iter.models.hubert import Hubert
 from hubert_iter.models.objective import Frames, Objective, Outcome, mask_of
-from hubert_iter.models.wav2vec2 import Wav2Vec2
-
-OBJECTIVES: dict[str, type[Objective]] = {"hubert": Hubert, "chubert": Chubert, "wav2vec2": Wav2Vec2}
 
 
 @dataclass
@@ -67,10 +63,7 @@ def build(model: dict, objective: dict, classes: int | None, where: str) -> Pret
     """Build from the `model` and `objective` sections of a configuration; random weights from torch's own generator."""
     settings = dict(objective)
     name = settings.pop("name", None)
-    if name not in OBJECTIVES:
-        known = ", ".join(OBJECTIVES)
-        raise UserError(f"{where}: unknown objective '{name}'{nearest(str(name), OBJECTIVES)}. Known: {known}")
-    kind = OBJECTIVES[name]
+    kind = objectives.find(name, where)
     penalty = settings.pop("feature_penalty", 10.0)
     config = EncoderConfig.read(model, f"{where}: model")
     refuse_unknown_keys(settings, kind.options, f"{where}: objective {name}")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from hubert_iter.config import find, read_yaml
 from hubert_iter.errors import UserError, refuse_unknown_keys
+from hubert_iter.models import objectives
 from hubert_iter.study import Run
 
 
@@ -96,7 +97,13 @@ def load(run: Run, folders: list[Path]) -> RunConfig:
         # The random network: only the encoder matters; HuBERT's head with two classes completes it.
         return RunConfig(facts, model, {"name": "hubert"}, TrainConfig(), 2, (str(model_path),))
     objective_path = find("objective", run.objective, folders)
+    objective = read_yaml(objective_path)
+    needs_labels = objectives.find(objective.get("name"), str(objective_path)).needs_labels
+    if needs_labels and not run.targets:
+        raise UserError(f"run {run.name}: objective {run.objective} needs targets (mfcc or RUN@TAP) and k")
+    if run.targets and not needs_labels:
+        raise UserError(f"run {run.name}: objective {run.objective} makes its own targets: remove targets and k")
     train_path = find("train", run.train, folders)
     train = TrainConfig.read(read_yaml(train_path), str(train_path))
     sources = (str(model_path), str(objective_path), str(train_path))
-    return RunConfig(facts, model, read_yaml(objective_path), train, run.k or None, sources)
+    return RunConfig(facts, model, objective, train, run.k or None, sources)

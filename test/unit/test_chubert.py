@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubert_iter.errors import UserError
-from hubert_iter.models import chubert
-from hubert_iter.models.chubert import Chubert
-from hubert_iter.models.hubert import Hubert
 from hubert_iter.models.negatives import contrast, draw_negatives
 from hubert_iter.models.objective import Frames
+from hubert_iter.models.objectives import chubert
+from hubert_iter.models.objectives.chubert import Chubert
+from hubert_iter.models.objectives.hubert import Hubert
 
 
 def some_frames(utterances=3, frames=40, masked=18, width=24, classes=11, seed=0) -> Frames:

@@ -59,12 +59,13 @@ def write_tones(folder: Path, utterances: int, seed: int):
 
 def train(name: str, folder: Path, updates: int = UPDATES, **changes) -> list[dict]:
     """The rows of metrics.jsonl of a short training."""
+    from hubert_iter.models import objectives
     from hubert_iter.models.pretrainer import build
     from hubert_iter.train.config import RunConfig, TrainConfig
     from hubert_iter.train.distributed import World
     from hubert_iter.train.loop import Material, Trainer
 
-    needs_labels = name != "wav2vec2"
+    needs_labels = objectives.find(OBJECTIVES[name]["name"], "test").needs_labels
     classes = CLASSES if needs_labels else None
     settings = TrainConfig.read(
         {"batch_seconds": 16.0, "device_seconds": 8.0, "max_crop_seconds": 2.0, "learning_rate": 5e-3, "clip": 0.5,

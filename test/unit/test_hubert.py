@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from hubert_iter.models.hubert import Hubert
 from hubert_iter.models.objective import Frames, cosine_logits, mask_of, pick
+from hubert_iter.models.objectives.hubert import Hubert
 
 
 def some_frames(utterances=3, frames=40, masked=18, width=24, classes=11, seed=0, dtype=torch.float32) -> Frames:

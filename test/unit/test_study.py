@@ -5,6 +5,7 @@ from tiny import ROOT
 from hubert_iter import study
 from hubert_iter.bin import plan
 from hubert_iter.errors import UserError
+from hubert_iter.train import foresight
 
 RUNS = {
     "second": {"objective": "hubert", "targets": "first@6", "k": 500},
@@ -46,9 +47,9 @@ def test_plan_prints_one_row_per_run(tmp_path, capsys):
         ({"a": {"objectiv": "hubert"}}, "did you mean objective"),
         ({"a": {"objective": "hubert", "targets": "b@3"}}, "needs run 'b'"),
         ({"a": {"objective": "hubert", "targets": "b@3"}, "b": {"objective": "hubert", "targets": "a@3"}}, "circle"),
-        ({"a": {"objective": "hubert"}}, "needs targets"),
+        ({"a": {"objective": "hubert", "k": 50}}, "targets .* and k together"),
         ({"a": {"objective": "hubert", "targets": "mfc"}}, "expected mfcc or RUN@TAP"),
-        ({"a": {"objective": "wav2vec2", "targets": "mfcc"}}, "has no targets"),
+        ({"a": {"objective": "none", "targets": "mfcc"}}, "has no targets"),
         ({"a": {"objective": "hubert", "targets": "mfcc", "updates": "many"}}, "whole number"),
         ({"a b": {"objective": "none"}}, "names a folder"),
         ({}, "at least one run"),
@@ -64,13 +65,31 @@ def test_unknown_run_names_the_nearest(tmp_path):
         study.read(write(tmp_path)).select(["secnd"])
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "conf/study").glob("*.yaml")), ids=lambda path: path.stem)
-def test_shipped_studies_load_with_everything_they_name(path):
-    from hubert_iter.models.encoder import EncoderConfig
-    from hubert_iter.train import config
+def test_without_k_a_study_s_targets_are_a_fault(tmp_path):
+    path = tmp_path / "s.yaml"
+    path.write_text(yaml.safe_dump({**TOP, "runs": {"a": {"objective": "hubert", "targets": "mfcc"}}, "k": 0}))
+    with pytest.raises(UserError, match="targets .* and k together"):
+        study.read(path)
 
-    for run in study.read(path).runs.values():
-        merged = config.load(run, [ROOT / "conf"])
-        EncoderConfig.read(merged.model, run.model)
-        if run.tap:
-            assert run.tap == "conv" or int(run.tap) <= merged.model["layers"]
+
+@pytest.mark.parametrize("path", sorted((ROOT / "conf/study").glob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_studies_fit_everything_they_name(path):
+    foresight.check(study.read(path), [ROOT / "conf"])
+
+
+@pytest.mark.parametrize(
+    ("runs", "message"),
+    [
+        ({"a": {"objective": "huber", "targets": "mfcc"}}, "did you mean hubert"),
+        ({"a": {"objective": "hubert"}}, "run a: objective hubert needs targets"),
+        ({"a": {"objective": "wav2vec2", "targets": "mfcc"}}, "run a: objective wav2vec2 makes its own targets"),
+        ({"a": {"objective": "hubert", "targets": "mfcc", "model": "tyni"}}, "did you mean tiny"),
+        ({"a": {"objective": "hubert", "targets": "mfcc", "train": "mino"}}, "did you mean mini"),
+        ({**RUNS, "late": {"objective": "hubert", "targets": "second@7"}}, "run late: .*second has no tap '7'"),
+        ({**RUNS, "late": {"objective": "wav2vec2", "init": "first", "model": "small"}}, "run late: init: .*shape"),
+    ],
+)
+def test_faults_that_would_show_after_days_show_in_the_plan(tmp_path, runs, message):
+    path = write(tmp_path, runs)
+    with pytest.raises(UserError, match=message):
+        plan.main(["--study", str(path), "--conf_dirs", f"conf {ROOT / 'conf'}"])

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from hubert_iter.errors import UserError
-from hubert_iter.models import wav2vec2
 from hubert_iter.models.negatives import draw_negatives
 from hubert_iter.models.objective import Frames
+from hubert_iter.models.objectives import wav2vec2
+from hubert_iter.models.objectives.wav2vec2 import Wav2Vec2
 from hubert_iter.models.quantiser import Quantiser, perplexity
-from hubert_iter.models.wav2vec2 import Wav2Vec2
 
 SIZES = {"embedding": 16, "groups": 2, "entries": 5, "feature_dropout": 0.0}
 

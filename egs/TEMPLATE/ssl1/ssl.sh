@@ -109,7 +109,7 @@ logs=${exp}/log
 mkdir -p "${logs}"
 
 # The runs in the order of their dependencies, checked now so that a fault in the table costs no waiting.
-run_table=$(${python} -m hubert_iter.bin.plan --study "${study_file}" --runs "${runs}")
+run_table=$(${python} -m hubert_iter.bin.plan --study "${study_file}" --runs "${runs}" --conf_dirs "${conf_dirs}")
 mapfile -t run_rows <<<"${run_table}"
 read_row() { IFS=$'\t' read -r run objective features tap k labels updates init <<<"$1"; }
 # Without stage 7 a teacher may not be trained yet: then a run that was not asked for by name is left out.

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from hubert_iter.errors import UserError, summarise
-from hubert_iter.models.chubert import Chubert
 from hubert_iter.models.convert import names, tensors
 from hubert_iter.models.convolutions import KERNELS, STRIDES
 from hubert_iter.models.encoder import EncoderConfig
-from hubert_iter.models.hubert import Hubert, LabelHead
+from hubert_iter.models.objectives.chubert import Chubert
+from hubert_iter.models.objectives.hubert import Hubert, LabelHead
+from hubert_iter.models.objectives.wav2vec2 import Wav2Vec2
 from hubert_iter.models.pretrainer import Pretrainer
-from hubert_iter.models.wav2vec2 import Wav2Vec2
 
 README = """\
 # {title}
@@ -47,12 +47,14 @@ def write(folder: Path, model: Pretrainer, objective: str, facts: dict[str, str]
     if objective == "wav2vec2":
         state |= names.export_wav2vec2_head(model.objective.state_dict(), names.FAIRSEQ)
         task, head = {"_name": "audio_pretraining", **_TASK}, _wav2vec2_head(model.objective)
-    else:
+    elif isinstance(model.objective, Hubert | Chubert):
         state |= _label_head(model.objective.head)
         task, head = {"_name": "hubert_pretraining", **_TASK, **_LABELS}, _hubert_head(model.objective)
         labels = len(model.objective.head.embeddings)
         (folder / "dict.km.txt").write_text("".join(f"{label} 1\n" for label in range(labels)))
         note = f"`dict.km.txt` lists its {labels} labels; fairseq looks for it in the task's `data` folder.\n"
+    else:
+        raise UserError(f"fairseq has no objective {objective}. Export the model to huggingface or torchaudio instead")
     optimiser = {"criterion_name": objective, "optimizer_name": "adam", "lr_scheduler_state": {}}
     checkpoint = {
         "args": None,

@@ -8,8 +8,8 @@ from safetensors.torch import save
 from hubert_iter.models.convert import names
 from hubert_iter.models.convolutions import KERNELS, STRIDES
 from hubert_iter.models.encoder import EncoderConfig
+from hubert_iter.models.objectives.wav2vec2 import Wav2Vec2
 from hubert_iter.models.pretrainer import Pretrainer
-from hubert_iter.models.wav2vec2 import Wav2Vec2
 
 README = """\
 # {title}

@@ -7,9 +7,9 @@ labels of other masked frames of the same utterance.
 import torch
 from torch import Tensor
 
-from hubert_iter.models.hubert import LabelHead
 from hubert_iter.models.negatives import contrast, draw_negatives
 from hubert_iter.models.objective import Frames, Objective, Outcome, cosine_logits
+from hubert_iter.models.objectives.hubert import LabelHead
 
 DEGENERATE = 0.5
 """Chance above which labels leave nothing to tell apart: one rival or none, on average."""

@@ -1,0 +1,96 @@
+"""An objective is one module and one configuration: a fourth, BEST-RQ (Chiu et al. 2022), is planned and trained."""
+
+import json
+
+import pytest
+import yaml
+from tiny import ROOT, Corpus
+
+from hubert_iter.bin import plan, train
+from hubert_iter.errors import UserError
+from hubert_iter.models import objectives, store
+
+BEST_RQ = '''
+"""Name the nearest of random codes to a random projection of a masked frame's features; neither is learnt."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from hubert_iter.models.objective import Frames, Objective, Outcome
+
+
+class BestRq(Objective):
+    """Cross-entropy over the codes."""
+
+    needs_labels = False
+    sizes = ("width", "channels")
+    options = ("codes", "code_width")
+
+    def __init__(self, width: int, channels: int, codes: int = 8192, code_width: int = 16):
+        super().__init__()
+        self.register_buffer("projection", nn.init.xavier_uniform_(torch.empty(channels, code_width)))
+        self.register_buffer("codebook", F.normalize(torch.randn(codes, code_width), dim=-1))
+        self.output = nn.Linear(width, codes)
+
+    def forward(self, frames: Frames) -> Outcome:
+        with torch.no_grad():
+            projected = F.normalize(frames.at_masked(frames.features) @ self.projection, dim=-1)
+            labels = (projected @ self.codebook.t()).argmax(-1)
+        logits = self.output(frames.at_masked(frames.encoded)).float()
+        loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten())
+        return Outcome({"masked": loss}, {"accuracy": (logits.argmax(-1) == labels).float().mean()})
+'''
+
+
+@pytest.fixture
+def modules(tmp_path, monkeypatch):
+    """A folder whose modules count as objectives too."""
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    monkeypatch.setattr(objectives, "__path__", [*objectives.__path__, str(folder)])
+    return folder
+
+
+def test_the_shipped_ones_are_found_by_name():
+    assert objectives.names() == ["chubert", "hubert", "wav2vec2"]
+    for name in objectives.names():
+        assert objectives.find(name, "test").__name__.lower() == name
+
+
+def test_a_fourth_objective_is_one_module_and_one_configuration(modules, tmp_path, corpus: Corpus, capsys):
+    (modules / "bestrq.py").write_text(BEST_RQ)
+    files = {
+        "objective/bestrq": {"name": "bestrq", "codes": 40},
+        "study/s": {
+            "model": "m", "train": "debug", "updates": 12, "k": 100,
+            "runs": {"theirs": {"objective": "bestrq"}, "ours": {"objective": "hubert", "targets": "theirs@1"}},
+        },
+        "model/m": {
+            "conv_channels": 8, "width": 16, "layers": 2, "heads": 2, "feedforward": 32, "position_kernel": 8,
+            "position_groups": 2,
+        },
+    }  # fmt: skip
+    conf = tmp_path / "conf"
+    for name, values in files.items():
+        (conf / name).parent.mkdir(parents=True, exist_ok=True)
+        (conf / f"{name}.yaml").write_text(yaml.safe_dump(values))
+    study, folders = conf / "study/s.yaml", f"{conf} {ROOT / 'conf'}"
+    plan.main(["--study", str(study), "--conf_dirs", folders])
+    assert capsys.readouterr().out.splitlines()[0].split("\t")[:4] == ["theirs", "bestrq", "-", "-"]
+
+    options = {
+        "study": study, "run_name": "theirs", "conf_dirs": folders, "out": tmp_path / "exp",
+        "data": corpus.data, "valid_data": corpus.valid_data,
+    }  # fmt: skip
+    train.main([word for key, value in options.items() for word in (f"--{key}", str(value))])
+    last = json.loads((tmp_path / "exp/metrics.jsonl").read_text().splitlines()[-1])
+    assert last["split"] == "valid" and last["update"] == 12 and 0 <= last["accuracy"] <= 1
+    assert len(store.read(tmp_path / "exp/model").objective.codebook) == 40
+
+
+@pytest.mark.parametrize("text", ["", "from hubert_iter.models.objective import Objective\n"])
+def test_a_module_without_an_objective_is_named(modules, text):
+    (modules / "empty.py").write_text(text)
+    with pytest.raises(UserError, match=r"empty\.py: expected one subclass of Objective, found 0"):
+        objectives.find("empty", "test")
