@@ -98,7 +98,9 @@ class Trainer:
         self.valid_reader = held_out.reader(config)
         self.valid_plans = plans(held_out.lengths)
         self.state = {"update": 0, "audio_seconds": 0.0, "train_seconds": 0.0}
+        # Updates skipped in a row, now and at most: on the device, so that counting makes nobody wait for it.
         self.skipped = torch.zeros((), device=world.device)
+        self.most_skipped = torch.zeros((), device=world.device)
         self.signal = 0
 
     def run(self, folder: Path) -> None:
@@ -179,6 +181,7 @@ class Trainer:
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self.skipped = (self.skipped + broken) * broken
+        self.most_skipped = torch.maximum(self.most_skipped, self.skipped)
         return {**sums, "grad_norm": norm, "skipped": broken, "learning_rate": torch.tensor(rate)}, seconds
 
     def _gradients(self, batch: Batch, update: int):
@@ -206,9 +209,10 @@ class Trainer:
         """Notice what a person would notice in the curves."""
         if values["skipped"]:
             log.warning("update %d: %d update(s) skipped, loss or gradient not finite", update, int(values["skipped"]))
-        if self.skipped.item() >= self.config.train.max_skipped:
+        most = int(self.most_skipped.item())
+        if most >= self.config.train.max_skipped:
             raise UserError(
-                f"update {update}: {int(self.skipped.item())} updates in a row had a loss or gradient that is not "
+                f"update {update}: {most} updates in a row had a loss or gradient that is not "
                 "finite. Try a lower learning_rate or a longer warmup, and check the audio (validate_data)"
             )
         if values["feature_std"] < COLLAPSED:

@@ -5,15 +5,18 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from tiny import ROOT, Corpus, write_noise
 
 from hubert_iter import provenance
 from hubert_iter.bin import train
+from hubert_iter.data.dataset import CropReader
 from hubert_iter.errors import UserError
 from hubert_iter.models import store
 from hubert_iter.train.schedule import learning_rate
@@ -225,6 +228,44 @@ def test_loss_that_is_not_finite_is_skipped_and_at_last_stops_the_run(corpus, tm
         train.main(options(conf, corpus, tmp_path / "run"))
     rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert sum(row.get("skipped", 0) for row in rows) >= 2
+
+
+@pytest.fixture
+def broken_batches(monkeypatch):
+    """Positions of batches whose audio is not a number."""
+    positions: set[int] = set()
+    read = CropReader.read
+
+    def read_or_break(self, plan):
+        batch = read(self, plan)
+        if len(plan.seed) == 3 and plan.seed[2] in positions:  # those of validation have two
+            batch.wave.fill_(float("nan"))
+        return batch
+
+    monkeypatch.setattr(CropReader, "read", read_or_break)
+    return positions
+
+
+def test_a_broken_batch_leaves_weights_and_moments_alone_and_the_run_goes_on(corpus, tmp_path, broken_batches):
+    broken_batches.add(5)  # the second batch of the third update
+    conf = configuration(tmp_path, updates=4, workers=0, log_every=1, checkpoint_every=1, keep_checkpoints=9)
+    train.main(options(conf, corpus, tmp_path / "run"))
+    rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert [row["skipped"] for row in rows if row["split"] == "train"] == [0, 0, 1, 0]
+    assert all(np.isfinite(row["loss"]) for row in rows)
+    saved = [tmp_path / f"run/checkpoints/update_{update}" for update in (1, 2, 3, 4)]
+    weights = [provenance.file_hash(folder / store.WEIGHTS) for folder in saved]
+    assert [before == after for before, after in pairwise(weights)] == [False, True, False]
+    moments = [torch.load(folder / "optimiser.pt", weights_only=True)["state"] for folder in saved]
+    torch.testing.assert_close(moments[2], moments[1], rtol=0, atol=0)
+    assert moments[3][0]["step"] == 3
+
+
+def test_a_row_of_broken_batches_between_two_logs_stops_the_run(corpus, tmp_path, broken_batches):
+    broken_batches.update(range(4, 10))  # updates 2 to 4, followed by a sound one
+    conf = configuration(tmp_path, updates=10, workers=0, log_every=10, max_skipped=3)
+    with pytest.raises(UserError, match="3 updates in a row"):
+        train.main(options(conf, corpus, tmp_path / "run"))
 
 
 def test_learning_rate_rises_then_falls_to_zero():
