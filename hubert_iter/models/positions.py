@@ -62,10 +62,15 @@ class ConvPositions(nn.Module):
         return kept.permute(1, 2, 0, 3).reshape(batch, blocks * hop, width)[:, :frames] + self.conv.bias
 
 
-@lru_cache(maxsize=8)
-@torch.inference_mode(False)  # else a first call in that mode would leave tensors that training cannot use
+@torch.compiler.assume_constant_result  # a compiler warns of caches otherwise, and makes them anew in each call
 def _transforms(length: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """For an even length N: [2F, N] cosines and sines of the F = N/2 + 1 frequencies, and the inverse [N, 2F]."""
+    return _make_transforms(length, dtype)
+
+
+@lru_cache(maxsize=8)
+@torch.inference_mode(False)  # else a first call in that mode would leave tensors that training cannot use
+def _make_transforms(length: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     frequencies = torch.arange(length // 2 + 1, dtype=torch.float64)
     angles = 2 * math.pi / length * torch.outer(frequencies, torch.arange(length, dtype=torch.float64))
     forward = torch.cat([angles.cos(), angles.sin()])

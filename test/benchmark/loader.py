@@ -22,6 +22,7 @@ from hubert_iter.data import datadir
 from hubert_iter.data.audio import num_frames
 from hubert_iter.data.dataset import CropReader
 from hubert_iter.data.sampler import Sampler
+from hubert_iter.train import memory
 from hubert_iter.train.config import TrainConfig
 
 MOST_SHARE = 0.05
@@ -71,6 +72,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--check", action="store_true")
     args = parser.parse_args()
+    memory.keep_freed()  # as trainings do
     torch.set_num_threads(args.threads)
     train = TrainConfig.read(read_yaml(CONF / f"train/{args.train}.yaml"), args.train)
     with tempfile.TemporaryDirectory() as folder:

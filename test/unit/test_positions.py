@@ -40,3 +40,13 @@ def test_a_first_call_in_inference_mode_does_not_hinder_training():
         positions(x)
     positions(x).sum().backward()
     assert positions.conv.bias.grad is not None
+
+
+@pytest.mark.filterwarnings("error:Dynamo detected")
+def test_compiled_positions_are_the_same_and_warn_of_nothing():
+    torch.manual_seed(0)
+    positions = ConvPositions(12, 8, 3)
+    x = torch.randn(2, 20, 12)
+    expected = positions(x)
+    positions.compile(backend="aot_eager")
+    torch.testing.assert_close(positions(x), expected)
