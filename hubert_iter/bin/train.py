@@ -24,7 +24,7 @@ def main(argv=None) -> None:
     args = parser.parse_args(argv)
 
     from hubert_iter.train import config, distributed, run
-    from hubert_iter.train.loop import Stopped
+    from hubert_iter.train.stopping import Stopped
 
     row = study.read(args.study).run(args.run_name)
     settings = config.load(row, [Path(folder) for folder in args.conf_dirs.split()])

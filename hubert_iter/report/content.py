@@ -118,8 +118,9 @@ def _training(results: Results) -> Section:
     if not results.metrics:
         return Section("training", "Training", ("No training record yet (stage 7).",))
     text = (
-        "Solid lines with marks: held-out utterances. Thin lines: training. Dotted lines: chance, the share of the "
-        "most frequent label.",
+        "Solid lines with marks: held-out utterances. Thin lines: training. Dotted lines: chance, that is the share "
+        "of the most frequent label where all classes are named, and one over the distinct candidates where a frame is "
+        "told from others. Accuracies of objectives that differ in this cannot be compared with each other.",
     )
     return Section("training", "Training", text, (tables.training_table(results),), legend=True)
 

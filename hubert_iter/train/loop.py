@@ -24,6 +24,7 @@ from hubert_iter.train.config import RunConfig
 from hubert_iter.train.distributed import World
 from hubert_iter.train.metrics import Metrics
 from hubert_iter.train.schedule import learning_rate
+from hubert_iter.train.stopping import StopOrders, Stopped, leave_to_trainer
 from hubert_iter.train.validate import chance_accuracy, plans, validate
 
 log = logging.getLogger(__name__)
@@ -31,14 +32,6 @@ COLLAPSED = 0.02
 """Spread of the last layer's output over frames below which the model is reported as collapsed; it starts near 0.5."""
 STOP_EVERY = 10
 """With several processes, updates between two exchanges about whether one was told to stop."""
-
-
-class Stopped(Exception):
-    """The run was told to stop (SIGTERM, Ctrl-C); its state is saved."""
-
-    def __init__(self, number: int):
-        super().__init__(f"stopped by signal {number}")
-        self.number = number
 
 
 @dataclass(frozen=True)
@@ -101,7 +94,7 @@ class Trainer:
         # Updates skipped in a row, now and at most: on the device, so that counting makes nobody wait for it.
         self.skipped = torch.zeros((), device=world.device)
         self.most_skipped = torch.zeros((), device=world.device)
-        self.signal = 0
+        self.orders = StopOrders()
 
     def run(self, folder: Path) -> None:
         """Train to the last update, writing into `folder`; raises Stopped when told to stop on the way."""
@@ -117,7 +110,7 @@ class Trainer:
         self._try_largest_batch()
         metrics = Metrics(folder, self.state["update"], self.updates) if self.world.first else None
         try:
-            with self._listening():
+            with self.orders:
                 self._updates(checkpoints, metrics)
         finally:
             if metrics:
@@ -256,7 +249,7 @@ class Trainer:
             num_workers=self.config.train.workers,
             pin_memory=self.world.device.type == "cuda",
             prefetch_factor=4 if self.config.train.workers else None,
-            worker_init_fn=_leave_signals_to_trainer,
+            worker_init_fn=leave_to_trainer,
             # Of its own, so that opening the loader (on resuming, too) draws nothing from the generator of dropout.
             generator=torch.Generator(),
         )
@@ -280,37 +273,7 @@ class Trainer:
     def _told_to_stop(self, update: int) -> int:
         """The signal to stop by, agreed upon by all processes."""
         if self.world.size == 1:
-            return self.signal
+            return self.orders.received
         if update % STOP_EVERY:
             return 0
-        return signal.SIGTERM if self.world.any(bool(self.signal)) else 0
-
-    def _listening(self):
-        return _Signals(self)
-
-
-def _leave_signals_to_trainer(worker: int) -> None:
-    """A launcher's SIGTERM and Ctrl-C reach all processes; the workers must go on until the trainer has saved."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
-
-
-class _Signals:
-    """While open, SIGTERM and Ctrl-C only leave a note: the loop saves at the end of the update and stops."""
-
-    def __init__(self, trainer: Trainer):
-        self.trainer = trainer
-
-    def __enter__(self):
-        self.before = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
-        return self
-
-    def _note(self, number, frame) -> None:
-        if self.trainer.signal:
-            raise KeyboardInterrupt
-        self.trainer.signal = number
-        log.info("told to stop (signal %d): finishing this update, then saving; once more stops at once", number)
-
-    def __exit__(self, *exception) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
+        return signal.SIGTERM if self.world.any(bool(self.orders.received)) else 0

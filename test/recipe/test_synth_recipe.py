@@ -1,5 +1,6 @@
 """The whole recipe on a very small synthetic corpus: from nothing to the report, again, changed, broken and mended."""
 
+import json
 import os
 import shutil
 import signal
@@ -11,6 +12,9 @@ from recipe_runs import RECIPE, end_of, running, wait_until
 
 from hubert_iter.report import read
 
+TRAINED = ("hubert_it1", "hubert_it2", "chubert_it1", "wav2vec2")
+RUNS = ("random", *TRAINED)
+
 
 def test_all_stages_to_a_report(finished):
     folders, printed = finished
@@ -19,10 +23,21 @@ def test_all_stages_to_a_report(finished):
     assert page.stat().st_size > 10_000
     for number in range(1, 13):
         assert f"Stage {number}" in printed
-    for run in ("random", "hubert_it1", "hubert_it2"):
+    for run in RUNS:
         layers = {row["layer"] for row in folders.scores() if row["run"] == run and row["metric"] == "pwcca"}
         assert layers == {"conv", "0", "1", "2"}
     assert {row["property"] for row in folders.scores()} >= {"phone", "word", "speaker"}
+
+
+def test_every_objective_s_accuracy_stands_beside_its_chance_level(finished):
+    folders, _ = finished
+    table = (folders.exp / "ci/report/RESULTS.md").read_text().replace("\\_", "_").split("## Training")[1]
+    for run in TRAINED:
+        rows = [json.loads(line) for line in (folders.exp / f"ci/{run}/metrics.jsonl").read_text().splitlines()]
+        last = [row for row in rows if row["split"] == "valid"][-1]
+        assert last["update"] == 8
+        shown = next(line for line in table.splitlines() if line.startswith(f"| {run} |"))
+        assert f"| {100 * last['accuracy']:.1f} | {100 * last['chance']:.1f} |" in shown
 
 
 def test_second_run_redoes_nothing_and_says_so(finished):
@@ -43,9 +58,8 @@ def test_a_changed_setting_redoes_what_depends_on_it(finished):
     result = folders.run("--speaker_chunk_seconds", "1.5")
     assert result.returncode == 0, end_of(result.stdout)
     changed = {name for name, when in folders.made().items() if before.get(name) != when}
-    runs = ("random", "hubert_it1", "hubert_it2")
     expected = {"exp/ci/samples", "exp/ci/report"} | {
-        f"exp/ci/{run}/{part}" for run in runs for part in ("layers", "cca")
+        f"exp/ci/{run}/{part}" for run in RUNS for part in ("layers", "cca")
     }
     assert changed == expected
 
@@ -68,7 +82,7 @@ def test_stages_and_runs_do_what_they_say(finished):
     folders, _ = finished
     printed = folders.run("--stage", "3", "--stop_stage", "6", "--skip_stages", "4").stdout
     stages = [line.split("Stage ")[1].split(":")[0].split(",")[0] for line in printed.splitlines() if "Stage " in line]
-    assert stages == ["3", "5", "6", "5", "6"]
+    assert stages == ["3", *("5", "6") * 3]  # for each run with labels
     printed = folders.run("--stage", "7", "--stop_stage", "7", "--runs", "hubert_it2").stdout
     assert "hubert_it2" in printed
     assert "Stage 7, hubert_it1" not in printed
