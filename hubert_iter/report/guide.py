@@ -33,8 +33,8 @@ READING = (
     ),
     (
         "Masked accuracy near chance",
-        "Chance is the share of the most frequent label. A run that stays there has learnt nothing yet, and its layers "
-        "say nothing about its objective. Give it more updates before comparing.",
+        "A run that stays at chance has learnt nothing yet, and its layers say nothing about its objective. Give it "
+        "more updates before comparing; wav2vec 2.0 needs the most to leave it.",
     ),
     (
         "Losses of different objectives or numbers of labels",

@@ -52,7 +52,7 @@ def training(results: Results) -> list[str]:
         (learnt if accuracy > 1.05 * chance else not_learnt).append(text)
     out = []
     if learnt:
-        out.append(f"Labels of held-out masked frames predicted right: {', '.join(learnt)}.")
+        out.append(f"Right at held-out masked frames: {', '.join(learnt)}.")
     if not_learnt:
         out.append(f"Not learnt, at or below chance level: {', '.join(not_learnt)}.")
     return out

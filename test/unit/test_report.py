@@ -240,7 +240,7 @@ def test_summary_has_one_row_per_layer_and_the_sentences(finished):
     table = text[text.index("phone: PWCCA") :].split("\n\n")[1].splitlines()
     assert [line.split("|")[1].strip() for line in table[2:]] == [*LAYERS, "shuffled"]
     assert len({line.count("|") for line in table}) == 1
-    assert "beat the MFCC labels" in text and "held-out masked frames predicted right" in text
+    assert "beat the MFCC labels" in text and "Right at held-out masked frames: " in text
     picture = re.search(r"\]\((figures/.*?)\)", text).group(1)
     assert (folder_of(finished) / picture).read_bytes().startswith(b"\x89PNG")
 
