@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
-from train_step import CLASSES, CONF, ours
+from steps import CLASSES, CONF, ours, step_of
 
 from hubert_iter.config import read_yaml
 from hubert_iter.data import datadir
@@ -55,7 +55,7 @@ def measure(data: datadir.DataDir, train: TrainConfig, batches: int) -> tuple[fl
         batch = reader.read(sampler.plan(position))
         read = time.perf_counter()
         if position == 0:
-            step = ours(read_yaml(CONF / "model/tiny.yaml"), batch, "hubert")  # always on this batch
+            step = step_of(*ours(read_yaml(CONF / "model/tiny.yaml"), batch, "hubert"))  # always on this batch
             continue
         step()
         if position > 1:  # the first step allocates

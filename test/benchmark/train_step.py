@@ -1,13 +1,13 @@
 """How fast a training step is (forward, backward, optimiser), against the same step of other libraries.
 
-All take the same batch at the same size in float32 on as many threads; medians and ratios are printed, and the share of
-the machine's own matrix-product rate that a step reaches. Peers: torchaudio's hubert_pretrain_model and, where
-installed, minimal-hubert (BASE only; plain and compiled) for HuBERT, Hugging Face's Wav2Vec2ForPreTraining for
-wav2vec 2.0.
+All take the same batch at the same size, by default in float32 on the CPU with as many threads; medians and ratios are
+printed, and the share of the machine's own matrix-product rate that a step reaches. Peers: torchaudio's
+hubert_pretrain_model and, where installed, minimal-hubert (BASE only; plain and compiled) for HuBERT, Hugging Face's
+Wav2Vec2ForPreTraining for wav2vec 2.0.
 
 Each contender has a process of its own, as it has in use, and steps are taken in turn, one of each. Ours take memory as
 this project's trainings do (hubert_iter/train/memory.py), the others as Python does; with --keep_freed all do as
-ours. With --check it exits 1 where a target is missed.
+ours. With --check it exits 1 where a target is missed; targets are those of the CPU in float32.
 """
 
 import argparse
@@ -16,27 +16,18 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from pathlib import Path
 
-import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from steps import Task, finish, make
 
-from hubert_iter.config import read_yaml
 from hubert_iter.models.convolutions import KERNELS, STRIDES
 from hubert_iter.models.encoder import EncoderConfig
-from hubert_iter.models.masking import draw_mask
-from hubert_iter.models.pretrainer import Batch, build
 from hubert_iter.models.products import linear
 from hubert_iter.train import memory
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
-CLASSES = 100
 GROUPS = {
     "predictive": ("ours hubert", "ours hubert compiled", "torchaudio", "minimal_hubert", "minimal_hubert compiled"),
     "contrastive": ("ours wav2vec2", "huggingface", "ours chubert"),
@@ -61,113 +52,20 @@ RIVALS = {
     "minimal_hubert compiled": ("ours hubert", "ours hubert compiled"),
 }
 """Which of our steps do the same as a peer's; the faster counts."""
-# What all models are given, whatever their configuration says: regularisation costs time, and layerdrop random time.
-REGULARISATION = {
-    "dropout": 0.1, "attention_dropout": 0.1, "activation_dropout": 0.0, "input_dropout": 0.1, "layerdrop": 0.0,
-}  # fmt: skip
 
 
-def step_of(model: nn.Module, loss: Callable[[], Tensor]) -> Callable[[], None]:
-    """A whole update of a model."""
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
-
-    def step() -> None:
-        loss().backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-
-    return step
-
-
-def ours(sizes: dict, batch: Batch, objective: str, compiled: bool = False) -> Callable[[], None]:
-    """This project's step."""
-    model = build(sizes, read_yaml(CONF / f"objective/{objective}.yaml"), CLASSES, objective)
-    if compiled:
-        model.encoder.compile()
-    return step_of(model, lambda: model(batch).loss)
-
-
-def torchaudio_step(config: EncoderConfig, batch: Batch, mask: Tensor) -> Callable[[], None]:
-    """HuBERT of torchaudio, with its own mask generator replaced by the batch's mask."""
-    from torchaudio.models import hubert_pretrain_model
-
-    model = hubert_pretrain_model(
-        extractor_mode="group_norm",
-        extractor_conv_layer_config=list(zip(config.channels, KERNELS, STRIDES, strict=True)),
-        extractor_conv_bias=False,
-        encoder_embed_dim=config.width,
-        encoder_projection_dropout=config.input_dropout,
-        encoder_pos_conv_kernel=config.position_kernel,
-        encoder_pos_conv_groups=config.position_groups,
-        encoder_num_layers=config.layers,
-        encoder_num_heads=config.heads,
-        encoder_attention_dropout=config.attention_dropout,
-        encoder_ff_interm_features=config.feedforward,
-        encoder_ff_interm_dropout=config.activation_dropout,
-        encoder_dropout=config.dropout,
-        encoder_layer_norm_first=False,
-        encoder_layer_drop=config.layerdrop,
-        mask_prob=0.8, mask_selection="static", mask_other=0.0, mask_length=10, no_mask_overlap=False, mask_min_space=1,
-        mask_channel_prob=0.0, mask_channel_selection="static", mask_channel_other=0.0, mask_channel_length=10,
-        no_mask_channel_overlap=False, mask_channel_min_space=1,
-        skip_masked=False, skip_nomask=True, num_classes=CLASSES, final_dim=256, feature_grad_mult=0.1,
-    )  # fmt: skip
-    vector = model.mask_generator.mask_embedding
-
-    def masked(x: Tensor, padding_mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        return torch.where(mask[..., None], vector, x), mask
-
-    model.mask_generator.forward = masked
-
-    def loss() -> Tensor:
-        logits, _, penalty = model(batch.wave, batch.labels)
-        return F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long)) + 10 * penalty
-
-    return step_of(model, loss)
-
-
-def huggingface_step(config: EncoderConfig, batch: Batch, mask: Tensor) -> Callable[[], None]:
-    """wav2vec 2.0 of Hugging Face, with negatives drawn beforehand."""
-    from transformers import Wav2Vec2Config, Wav2Vec2ForPreTraining
-    from transformers.models.wav2vec2.modeling_wav2vec2 import _sample_negative_indices
-
-    model = Wav2Vec2ForPreTraining(
-        Wav2Vec2Config(
-            hidden_size=config.width, num_hidden_layers=config.layers, num_attention_heads=config.heads,
-            intermediate_size=config.feedforward, conv_dim=config.channels, conv_kernel=KERNELS, conv_stride=STRIDES,
-            num_conv_pos_embeddings=config.position_kernel, num_conv_pos_embedding_groups=config.position_groups,
-            hidden_dropout=config.dropout, attention_dropout=config.attention_dropout,
-            activation_dropout=config.activation_dropout, feat_proj_dropout=config.input_dropout,
-            layerdrop=config.layerdrop, attn_implementation="sdpa",
-        )
-    ).train()  # fmt: skip
-    negatives = torch.from_numpy(_sample_negative_indices(tuple(mask.shape), 100, mask.numpy()))
-
-    def loss() -> Tensor:
-        return model(batch.wave, mask_time_indices=mask, sampled_negative_indices=negatives).loss / mask.sum()
-
-    return step_of(model, loss)
-
-
-def minimal_hubert_step(batch: Batch, mask: Tensor, compiled: bool) -> Callable[[], None]:
-    """HuBERT BASE of minimal-hubert."""
-    from minimal_hubert.model import HuBERTPretrain
-
-    model = HuBERTPretrain(CLASSES).train()
-    run = torch.compile(model) if compiled else model
-    return step_of(model, lambda: run(batch.wave, batch.labels, mask=mask, attention_mask=None)[0].mean())
-
-
-def product_rate() -> float:
+def product_rate(task: Task) -> float:
     """Floating-point operations per second of a large matrix product here, now."""
-    a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
+    size = 2048 if task.device == "cpu" else 8192
+    dtype = torch.bfloat16 if task.bfloat16 else torch.float32
+    a, b = torch.randn(2, size, size, device=task.device, dtype=dtype)
     times = []
     for _ in range(5):
         began = time.perf_counter()
         linear(a, b)
+        finish(task.device)
         times.append(time.perf_counter() - began)
-    return 2 * 2048**3 / min(times)
+    return 2 * size**3 / min(times)
 
 
 def operations(config: EncoderConfig, samples: int, utterances: int) -> float:
@@ -183,49 +81,6 @@ def operations(config: EncoderConfig, samples: int, utterances: int) -> float:
     block = 4 * width * width + 2 * width * config.feedforward + 2 * frames * width
     total += config.layers * frames * block
     return 3 * 2 * total * utterances
-
-
-@dataclass(frozen=True)
-class Task:
-    """What all contenders are given."""
-
-    size: str
-    utterances: int
-    seconds: float
-    threads: int
-    keep_freed: bool
-
-    @property
-    def samples(self) -> int:
-        return int(self.seconds * 16000)
-
-    @property
-    def sizes(self) -> dict:
-        return {**read_yaml(CONF / f"model/{self.size}.yaml"), **REGULARISATION}
-
-    def batch(self) -> tuple[Batch, Tensor]:
-        """The same for each contender: audio, masked places, labels; and the mask as zeros and ones."""
-        torch.manual_seed(0)
-        frames = (self.samples - 400) // 320 + 1
-        mask = torch.from_numpy(draw_mask(np.random.default_rng(0), self.utterances, frames, 0.8, 10))
-        masked = mask.nonzero()[:, 1].view(self.utterances, -1)
-        labels = torch.randint(CLASSES, (self.utterances, frames))
-        return Batch(0.1 * torch.randn(self.utterances, self.samples), masked, labels), mask
-
-
-def make(name: str, task: Task) -> Callable[[], None]:
-    """A contender's step."""
-    batch, mask = task.batch()
-    config = EncoderConfig.read(task.sizes, "benchmark")
-    who, _, form = name.partition(" ")
-    if who == "ours":
-        objective, _, compiled = form.partition(" ")
-        return ours(task.sizes, batch, objective, bool(compiled))
-    if who == "torchaudio":
-        return torchaudio_step(config, batch, mask)
-    if who == "huggingface":
-        return huggingface_step(config, batch, mask)
-    return minimal_hubert_step(batch, mask, bool(form))
 
 
 def contend(name: str, task: Task, connection: Connection) -> None:
@@ -289,29 +144,36 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", nargs="+", choices=CONTENDERS, help="fewer contenders, for a quicker look")
     parser.add_argument("--keep_freed", action="store_true")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--bfloat16", action="store_true", help="by autocast")
     parser.add_argument("--check", action="store_true")
     args = parser.parse_args()
-    task = Task(args.size, args.utterances, args.seconds, args.threads, args.keep_freed)
+    task = Task(
+        args.size, args.utterances, args.seconds, args.threads, args.keep_freed, args.device, args.bfloat16
+    )  # fmt: skip
     names = wanted(args)
     memory.keep_freed()
     torch.set_num_threads(args.threads)
-    rate = product_rate()
+    rate = product_rate(task)
     medians = {}
     for group in GROUPS.values():
         medians.update(measure([name for name in group if name in names], task, args.repeats))
-    rate = max(rate, product_rate())
+    rate = max(rate, product_rate(task))
     audio = args.utterances * args.seconds
-    print(f"{args.size}, {args.utterances} x {args.seconds} s, {args.threads} threads, torch {torch.__version__}, "
-          f"load {os.getloadavg()[0]:.1f}, matrix products {rate / 1e9:.0f} GFLOP/s")  # fmt: skip
+    print(
+        f"{args.size}, {args.utterances} x {args.seconds} s, {args.device}, {args.threads} threads, "
+        f"torch {torch.__version__}, load {os.getloadavg()[0]:.1f}, matrix products {rate / 1e9:.0f} GFLOP/s"
+    )
     bound = audio * rate / operations(EncoderConfig.read(task.sizes, ""), task.samples, args.utterances)
     for name, seconds in medians.items():
         speed = audio / seconds
         print(f"{name:26s} {seconds:8.3f} s/step {speed:8.2f} audio-s/s {speed / bound:6.0%} of the bound")
+    targets = TARGETS[args.size] if args.device == "cpu" and not args.bfloat16 else {}
     missed = []
     for name, rivals in RIVALS.items():
         mine = [medians[rival] for rival in rivals if rival in medians]
         if name in medians and mine:
-            ratio, target = medians[name] / min(mine), TARGETS[args.size].get(name)
+            ratio, target = medians[name] / min(mine), targets.get(name)
             print(f"ratio to {name}: {ratio:.2f}" + (f" (target {target})" if target else ""))
             if target and ratio < target:
                 missed.append(name)

@@ -1,0 +1,30 @@
+"""The benchmarks run and print their ratio; how large it is is no test's business."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from tiny import ROOT
+
+STEP = ("--size", "tiny", "--utterances", "1", "--seconds", "2", "--threads", "1", "--repeats", "1")
+
+
+def run(name: str, *options: str) -> str:
+    command = [sys.executable, ROOT / "test/benchmark" / name, *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("more", [(), ("--bfloat16",)], ids=["float32", "bfloat16"])
+def test_a_training_step_is_compared_with_a_peer_s(more):
+    printed = run("train_step.py", *STEP, *more, "--only", "ours hubert", "torchaudio")
+    assert float(re.search(r"ratio to torchaudio: ([\d.]+)", printed)[1]) > 0
+    # Targets are those of float32.
+    assert ("target" in printed) == (not more)
+
+
+def test_the_loader_s_share_of_a_step_is_printed():
+    printed = run("loader.py", "--batches", "1", "--threads", "1")
+    assert float(re.search(r"share ([\d.]+)%", printed)[1]) > 0
