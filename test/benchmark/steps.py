@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hubert_iter.config import read_yaml
+from hubert_iter.data.audio import num_frames
 from hubert_iter.models.convolutions import KERNELS, STRIDES
 from hubert_iter.models.encoder import EncoderConfig
 from hubert_iter.models.masking import draw_mask
@@ -46,7 +47,7 @@ class Task:
     def batch(self) -> tuple[Batch, Tensor]:
         """The same for each contender: audio, masked places, labels; and the mask as zeros and ones."""
         torch.manual_seed(0)
-        frames = (self.samples - 400) // 320 + 1
+        frames = num_frames(self.samples)
         mask = torch.from_numpy(draw_mask(np.random.default_rng(0), self.utterances, frames, 0.8, 10))
         masked = mask.nonzero()[:, 1].view(self.utterances, -1)
         labels = torch.randint(CLASSES, (self.utterances, frames))

@@ -1,12 +1,13 @@
 """An objective is one module and one configuration: a fourth, BEST-RQ (Chiu et al. 2022), is planned and trained."""
 
 import json
+import sys
 
 import pytest
 import yaml
 from tiny import ROOT, Corpus
 
-from hubert_iter.bin import plan, train
+from hubert_iter.bin import export, plan, train
 from hubert_iter.errors import UserError
 from hubert_iter.models import objectives, store
 
@@ -49,7 +50,12 @@ def modules(tmp_path, monkeypatch):
     folder = tmp_path / "modules"
     folder.mkdir()
     monkeypatch.setattr(objectives, "__path__", [*objectives.__path__, str(folder)])
-    return folder
+    before = set(sys.modules)
+    yield folder
+    # Else the next test's module of the same name would be this one's.
+    for name in set(sys.modules) - before:
+        if name.startswith(f"{objectives.__name__}."):
+            del sys.modules[name]
 
 
 def test_the_shipped_ones_are_found_by_name():
@@ -87,6 +93,12 @@ def test_a_fourth_objective_is_one_module_and_one_configuration(modules, tmp_pat
     last = json.loads((tmp_path / "exp/metrics.jsonl").read_text().splitlines()[-1])
     assert last["split"] == "valid" and last["update"] == 12 and 0 <= last["accuracy"] <= 1
     assert len(store.read(tmp_path / "exp/model").objective.codebook) == 40
+
+    # Its encoder goes anywhere, the whole only where the objective is known.
+    command = ["--model", str(tmp_path / "exp/model"), "--out", str(tmp_path / "export")]
+    export.main([*command, "--format", "huggingface"])
+    with pytest.raises(UserError, match="fairseq has no objective bestrq"):
+        export.main([*command, "--format", "fairseq"])
 
 
 @pytest.mark.parametrize("text", ["", "from hubert_iter.models.objective import Objective\n"])
