@@ -1,6 +1,14 @@
-"""A study is a table of runs: which objective, on which targets, from which start."""
+"""A study is a table of conditions: which objective, on which targets, from which start.
 
-from dataclasses import dataclass, fields
+A row of the table is a condition; with `seeds: N` it stands for N runs, its replicates, which differ in all that is
+drawn at random. Each has a chain of teachers of its own: replicate 2 of iteration 2 is taught by replicate 2 of
+iteration 1. The first replicate bears the condition's own name and the others that name with their number
+(hubert_it1, hubert_it1.2, hubert_it1.3), so that replicates can be added to a study that has been trained.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from hubert_iter.config import read_yaml
@@ -12,7 +20,7 @@ MFCC = "mfcc"
 
 @dataclass(frozen=True)
 class Run:
-    """One row of a study."""
+    """One network of a study: a row, or one replicate of it."""
 
     name: str
     objective: str
@@ -25,6 +33,11 @@ class Run:
     init: str = ""
     """The run whose encoder weights this one starts from (warm start); "" draws them anew."""
     seed: int = 0
+    condition: str = ""
+    """The row of the study; for the first replicate the same as `name`."""
+    replicate: int = 1
+    iteration: int = 1
+    """Rounds of labels that led to it: 1 for MFCC labels or none, else one more than its teacher's."""
 
     @property
     def teacher(self) -> str:
@@ -38,8 +51,12 @@ class Run:
 
     @property
     def labels(self) -> str:
-        """Name of the label set; runs with the same targets and k share it."""
-        return f"{self.targets}_k{self.k}" if self.targets else ""
+        """Name of the label set; runs with the same targets and k share it, replicates do not."""
+        if not self.targets:
+            return ""
+        # A teacher's name holds the replicate already.
+        number = "" if self.teacher or self.replicate == 1 else f".{self.replicate}"
+        return f"{self.targets}_k{self.k}{number}"
 
     @property
     def trained(self) -> bool:
@@ -52,9 +69,17 @@ class Run:
         return tuple(name for name in dict.fromkeys((self.teacher, self.init)) if name)
 
 
-RUN_KEYS = tuple(field.name for field in fields(Run) if field.name != "name")
-DEFAULT_KEYS = ("model", "train", "k", "updates", "seed")
-"""Keys that may stand at the top of a study, as the default of all its runs."""
+MADE_HERE = ("name", "condition", "replicate", "iteration")
+ROW_KEYS = (*(field.name for field in fields(Run) if field.name not in MADE_HERE), "seeds")
+DEFAULT_KEYS = ("model", "train", "k", "updates", "seed", "seeds")
+"""Keys that may stand at the top of a study, as the default of all its rows."""
+NUMBER = re.compile(r"(?P<condition>.+)\.(?P<replicate>[1-9]\d*)")
+"""How a replicate is named."""
+
+
+def replicate_name(condition: str, replicate: int) -> str:
+    """The run's name, which is its folder's: the first replicate bears the condition's."""
+    return condition if replicate == 1 else f"{condition}.{replicate}"
 
 
 @dataclass(frozen=True)
@@ -69,16 +94,48 @@ class Study:
         """The file's name, under which results are stored."""
         return self.path.stem
 
+    @property
+    def conditions(self) -> dict[str, tuple[Run, ...]]:
+        """The replicates of each row, in the order of dependencies."""
+        return group(self.runs.values())
+
     def run(self, name: str) -> Run:
         """The run of this name, or a UserError that names the nearest."""
         if name not in self.runs:
             raise UserError(f"{self.path}: no run '{name}'{nearest(name, self.runs)}. Runs: {', '.join(self.runs)}")
         return self.runs[name]
 
-    def select(self, names: list[str]) -> list[Run]:
-        """The named runs, or all, in the order of dependencies."""
-        chosen = {self.run(name).name for name in names} or set(self.runs)
+    def select(self, names: Iterable[str]) -> list[Run]:
+        """All runs, or those named, in the order of dependencies.
+
+        A name is a condition's, which means all its replicates, or that of one replicate: hubert_it1.1 is the first.
+        """
+        chosen = {run.name for name in names for run in self._named(name)} or set(self.runs)
         return [run for run in self.runs.values() if run.name in chosen]
+
+    def _named(self, name: str) -> tuple[Run, ...]:
+        conditions = self.conditions
+        if name in conditions:
+            return conditions[name]
+        match = NUMBER.fullmatch(name)
+        if match and match["condition"] in conditions:
+            replicates = conditions[match["condition"]]
+            for run in replicates:
+                if run.replicate == int(match["replicate"]):
+                    return (run,)
+            raise UserError(
+                f"{self.path}: no run '{name}': {match['condition']} has {len(replicates)} replicate(s). Raise 'seeds' "
+                "in the study to have more"
+            )
+        raise UserError(f"{self.path}: no run '{name}'{nearest(name, conditions)}. Runs: {', '.join(conditions)}")
+
+
+def group(runs: Iterable[Run]) -> dict[str, tuple[Run, ...]]:
+    """Runs by condition, in their order."""
+    grouped: dict[str, tuple[Run, ...]] = {}
+    for run in runs:
+        grouped[run.condition] = (*grouped.get(run.condition, ()), run)
+    return grouped
 
 
 def read(path: str | Path) -> Study:
@@ -89,32 +146,38 @@ def read(path: str | Path) -> Study:
     table = values.pop("runs", None)
     if not isinstance(table, dict) or not table:
         raise UserError(f"{path}: expected a table 'runs:' with at least one run")
-    runs = {name: _run(str(name), row, values, f"{path}: run {name}") for name, row in table.items()}
-    for run in runs.values():
-        for needed in run.needs:
-            if needed not in runs:
-                raise UserError(
-                    f"{path}: run {run.name}: needs run '{needed}'{nearest(needed, runs)}, which is not in the table"
-                )
-    return Study(path, {name: runs[name] for name in _in_order(runs, path)})
+    rows, seeds = {}, {}
+    for name, row in table.items():
+        rows[str(name)], seeds[str(name)] = _row(str(name), row, values, f"{path}: run {name}")
+    for row in rows.values():
+        for needed in row.needs:
+            _check_needed(row, needed, rows, seeds, path)
+    runs: dict[str, Run] = {}
+    for row in _in_order(rows, path):
+        teacher = runs.get(row.teacher)
+        row = replace(row, iteration=teacher.iteration + 1 if teacher else 1)
+        runs |= {run.name: run for run in _replicates(row, seeds[row.name])}
+    return Study(path, runs)
 
 
-def _run(name: str, row: dict, defaults: dict, where: str) -> Run:
+def _row(name: str, row: dict, defaults: dict, where: str) -> tuple[Run, int]:
+    """A row as its first replicate, and how many there are."""
     if not isinstance(row, dict):
         raise UserError(f"{where}: expected {{objective: ..., ...}}, found {row!r}")
-    refuse_unknown_keys(row, RUN_KEYS, where)
+    refuse_unknown_keys(row, ROW_KEYS, where)
     objective = row.get("objective", NO_TRAINING)
     if "targets" not in row:
         defaults = {key: value for key, value in defaults.items() if key != "k"}
     if objective == NO_TRAINING:
-        defaults = {key: value for key, value in defaults.items() if key not in ("updates", "train")}
-    values = {**defaults, **row, "objective": objective}
-    for key in ("k", "updates", "seed"):
-        if key in values and (not isinstance(values[key], int) or values[key] < 0):
-            raise UserError(f"{where}: {key}: expected a whole number, found {values[key]!r}")
+        defaults = {key: value for key, value in defaults.items() if key not in ("updates", "train", "seeds")}
+    values = {"seeds": 1, **defaults, **row, "objective": objective}
+    for key, least in (("k", 0), ("updates", 0), ("seed", 0), ("seeds", 1)):
+        if key in values and (type(values[key]) is not int or values[key] < least):
+            raise UserError(f"{where}: {key}: expected a whole number of at least {least}, found {values[key]!r}")
     if "model" not in values:
         raise UserError(f"{where}: no model: name one of conf/model, here or at the top of the study")
-    run = Run(name=name, **values)
+    seeds = values.pop("seeds")
+    run = Run(name=name, condition=name, **values)
     if run.trained and (not run.updates or not run.train):
         raise UserError(f"{where}: expected updates and train (a name of conf/train), here or at the top of the study")
     if run.targets and not run.trained:
@@ -125,16 +188,41 @@ def _run(name: str, row: dict, defaults: dict, where: str) -> Run:
         raise UserError(f"{where}: targets: expected mfcc or RUN@TAP (hubert_it1@6, say), found '{run.targets}'")
     if not name.replace("_", "").replace("-", "").replace(".", "").isalnum():
         raise UserError(f"{where}: a run's name names a folder: use letters, digits, '_', '-' and '.' only")
-    return run
+    if NUMBER.fullmatch(name):
+        raise UserError(f"{where}: names that end in '.' and a number are those of replicates: rename the run")
+    return run, seeds
 
 
-def _in_order(runs: dict[str, Run], path: Path) -> list[str]:
-    order: list[str] = []
-    waiting = dict(runs)
+def _check_needed(row: Run, needed: str, rows: Mapping[str, Run], seeds: Mapping[str, int], path: Path) -> None:
+    """A run that another one needs must be in the table, with as many replicates."""
+    if needed not in rows:
+        raise UserError(
+            f"{path}: run {row.name}: needs run '{needed}'{nearest(needed, rows)}, which is not in the table"
+        )
+    if seeds[needed] < seeds[row.name]:
+        raise UserError(
+            f"{path}: run {row.name}: seeds: expected at most {seeds[needed]}, as {needed} has, found "
+            f"{seeds[row.name]}: each replicate needs one of its own there"
+        )
+
+
+def _replicates(row: Run, count: int) -> list[Run]:
+    """The runs of a row; what one needs are runs of the same replicate."""
+    runs = []
+    for number in range(1, count + 1):
+        targets = f"{replicate_name(row.teacher, number)}@{row.tap}" if row.teacher else row.targets
+        init = replicate_name(row.init, number) if row.init else ""
+        name = replicate_name(row.name, number)
+        runs.append(replace(row, name=name, replicate=number, targets=targets, init=init))
+    return runs
+
+
+def _in_order(rows: dict[str, Run], path: Path) -> list[Run]:
+    order: dict[str, Run] = {}
+    waiting = dict(rows)
     while waiting:
-        ready = [name for name, run in waiting.items() if all(needed in order for needed in run.needs)]
+        ready = [name for name, row in waiting.items() if all(needed in order for needed in row.needs)]
         if not ready:
             raise UserError(f"{path}: these runs wait for each other in a circle: {', '.join(waiting)}")
-        order.append(ready[0])
-        del waiting[ready[0]]
-    return order
+        order[ready[0]] = waiting.pop(ready[0])
+    return list(order.values())

@@ -9,6 +9,7 @@ from hubert_iter.data import datadir
 from hubert_iter.errors import UserError
 from hubert_iter.feats import source
 from hubert_iter.provenance import Stage
+from hubert_iter.randomness import kmeans_seed
 
 
 def main(argv=None) -> None:
@@ -19,6 +20,9 @@ def main(argv=None) -> None:
     source.add_options(parser)
     parser.add_argument("--k", type=int, default=100, help="number of clusters")
     parser.add_argument("--seed", type=int, default=0, help="of the sample and of the fit")
+    parser.add_argument(
+        "--replicate", type=int, default=1, help="of the study's run; each has a sample and a fit of its own"
+    )
     parser.add_argument("--portion", type=float, default=0.1, help="share of the utterances to fit on")
     parser.add_argument("--max_memory_gb", type=float, default=4.0, help="frames are sampled down to fit into this")
     args = parser.parse_args(argv)
@@ -28,7 +32,13 @@ def main(argv=None) -> None:
         raise UserError(f"--max_memory_gb: expected more than 0, found {args.max_memory_gb}")
 
     features = source.open_source(args.data, args.mfcc, args.model, args.tap)
-    settings = {"k": args.k, "seed": args.seed, "portion": args.portion, "features": features.describe()}
+    settings = {
+        "k": args.k,
+        "seed": args.seed,
+        "replicate": args.replicate,
+        "portion": args.portion,
+        "features": features.describe(),
+    }
     stage = Stage(args.out, "fit_kmeans", settings, {"data": args.data} | features.inputs())
     if stage.done():
         return
@@ -39,7 +49,9 @@ def main(argv=None) -> None:
     utts = [utt.id for utt in datadir.read(args.data).utterances]
     source.check_utterances(features, utts)
     with stage.writing() as work:
-        result, facts = kmeans.fit_source(features, utts, args.k, args.seed, args.portion, args.max_memory_gb)
+        result, facts = kmeans.fit_source(
+            features, utts, args.k, kmeans_seed(args.seed, args.replicate), args.portion, args.max_memory_gb
+        )
         kmeans.save(work, result, facts)
     logging.info(
         "k-means: inertia %.4f per frame, %d of %d clusters used, %d batches, %.1f s in all",

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from hubert_iter import provenance
 from hubert_iter.bin import cli
 from hubert_iter.data import datadir
 from hubert_iter.feats import source
@@ -23,6 +24,9 @@ def main(argv=None) -> None:
     labels.check_features(features, args.kmeans)
     centroids = kmeans.load(args.kmeans)
     settings = {"rate": source.UNIT_RATE, "k": len(centroids), "features": features.describe()}
+    fitted = provenance.read(args.kmeans)["settings"]
+    if "replicate" in fitted:
+        settings["replicate"] = fitted["replicate"]
     inputs = {"kmeans": args.kmeans, "data": args.data} | features.inputs()
     stage = Stage(args.out, "make_labels", settings, inputs)
     if stage.done():

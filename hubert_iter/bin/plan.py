@@ -1,5 +1,5 @@
 """Check a study, then print its runs in the order of their dependencies, one tab-separated row each: run, objective,
-features, tap, k, labels, updates, init; '-' where there is none. The recipe's loop reads this."""
+features, tap, k, labels, updates, init, replicate; '-' where there is none. The recipe's loop reads this."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,11 @@ def main(argv=None) -> None:
     """Print the plan."""
     parser = cli.ArgumentParser(__doc__)
     parser.add_argument("--study", required=True, help="table of runs (YAML)")
-    parser.add_argument("--runs", default="", help="only these runs, separated by spaces")
+    parser.add_argument(
+        "--runs",
+        default="",
+        help="only these, separated by spaces: hubert_it1 means all replicates of it, hubert_it1.2 one",
+    )
     parser.add_argument("--conf_dirs", help="folders with model/ objective/ train/, to check what the runs name there")
     args = parser.parse_args(argv)
     table = study.read(args.study)
@@ -22,7 +26,7 @@ def main(argv=None) -> None:
         foresight.check(table, [Path(folder) for folder in args.conf_dirs.split()])
     for run in table.select(args.runs.split()):
         features = run.teacher or run.targets
-        row = (run.name, run.objective, features, run.tap, run.k, run.labels, run.updates, run.init)
+        row = (run.name, run.objective, features, run.tap, run.k, run.labels, run.updates, run.init, run.replicate)
         sys.stdout.write("\t".join(str(value or "-") for value in row) + "\n")
 
 

@@ -17,6 +17,9 @@ def main(argv=None) -> None:
     parser.add_argument("--valid_data", type=Path, required=True, help="held-out data directory")
     parser.add_argument("--labels", type=Path, help="labels of --data; none for an objective that makes its own")
     parser.add_argument("--valid_labels", type=Path, help="labels of --valid_data")
+    parser.add_argument(
+        "--teacher_model", type=Path, help="the model whose layer the labels come from, if the run has one"
+    )
     parser.add_argument("--init_model", type=Path, help="model to take the encoder's weights from")
     parser.add_argument("--out", type=Path, required=True, help="the run's folder")
     parser.add_argument("--conf_dirs", default="conf", help="folders with model/ objective/ train/, first match wins")
@@ -32,7 +35,7 @@ def main(argv=None) -> None:
         run.write_random(settings, args.out)
         return
     world = distributed.join(args.gpu)
-    inputs = run.Inputs(args.data, args.valid_data, args.labels, args.valid_labels, args.init_model)
+    inputs = run.Inputs(args.data, args.valid_data, args.labels, args.valid_labels, args.teacher_model, args.init_model)
     try:
         run.train(settings, inputs, args.out, world)
     except Stopped as stopped:

@@ -48,7 +48,6 @@ class Checkpoints:
         work.mkdir(parents=True)
         store.write(work, model, {**self.description, "updates": update})
         _save_tensors(optimiser.state_dict(), work / "optimiser.pt")
-        _save_tensors(random_states(), work / "random.pt")
         (work / "state.json").write_text(json.dumps({**state, "update": update}) + "\n")
         for path in (*work.iterdir(), work):
             sync(path)
@@ -59,11 +58,10 @@ class Checkpoints:
         return final
 
     def restore(self, path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device) -> dict:
-        """Load weights, optimiser and random states; return the rest of the state."""
+        """Load weights and optimiser; return the rest of the state. Random numbers need none: see `randomness`."""
         try:
             store.load_weights(model, path)
             optimiser.load_state_dict(torch.load(path / "optimiser.pt", map_location=device, weights_only=True))
-            set_random_states(torch.load(path / "random.pt", weights_only=True))
             return json.loads((path / "state.json").read_text())
         except (OSError, RuntimeError, ValueError, KeyError) as error:
             raise UserError(
@@ -76,21 +74,6 @@ class Checkpoints:
             shutil.rmtree(self.folder / f"update_{update}")
         for path in self.folder.glob("tmp_*"):
             shutil.rmtree(path, ignore_errors=True)
-
-
-def random_states() -> dict:
-    """torch's generators; all other randomness is a function of the seed and the position."""
-    states = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states["cuda"] = torch.cuda.get_rng_state()
-    return states
-
-
-def set_random_states(states: dict) -> None:
-    """Set torch's generators."""
-    torch.set_rng_state(states["cpu"])
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"])
 
 
 def _save_tensors(values: dict, path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from hubert_iter.config import find, read_yaml
 from hubert_iter.errors import UserError, refuse_unknown_keys
 from hubert_iter.models import objectives
+from hubert_iter.randomness import Draws
 from hubert_iter.study import Run
 
 
@@ -67,6 +68,11 @@ class RunConfig:
     train: TrainConfig
     classes: int | None = None
     sources: tuple[str, ...] = field(default=())
+
+    @property
+    def draws(self) -> Draws:
+        """Where its random numbers come from."""
+        return Draws(self.run["seed"], self.run["replicate"], self.run["iteration"])
 
     def as_dict(self) -> dict:
         """For config.yaml: plain values only."""

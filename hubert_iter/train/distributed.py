@@ -59,6 +59,16 @@ def join(gpu: bool) -> World:
     return World(int(os.environ.get("RANK", 0)), size, device)
 
 
+def precision_on(device: torch.device) -> str:
+    """bfloat16 where a device has instructions to multiply it, on a CPU AVX512_BF16 or AMX; float32 elsewhere."""
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported()
+    else:
+        able = torch.cpu.get_capabilities()
+        fast = able.get("avx512_bf16", False) or able.get("amx_bf16", False)
+    return "bfloat16" if fast else "float32"
+
+
 def leave(world: World) -> None:
     """End the exchange."""
     if world.size > 1:

@@ -21,7 +21,7 @@ from hubert_iter.models.pretrainer import Batch, Pretrainer
 from hubert_iter.train import checks
 from hubert_iter.train.checkpoint import Checkpoints
 from hubert_iter.train.config import RunConfig
-from hubert_iter.train.distributed import World
+from hubert_iter.train.distributed import World, precision_on
 from hubert_iter.train.metrics import Metrics
 from hubert_iter.train.schedule import learning_rate
 from hubert_iter.train.stopping import StopOrders, Stopped, leave_to_trainer
@@ -76,6 +76,7 @@ class Trainer:
         if config.train.compile:
             self.model.encoder.compile()
         self.parallel = self._distribute()
+        self.precision = precision_on(world.device) if config.train.precision == "auto" else config.train.precision
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(),
             lr=config.train.learning_rate,
@@ -85,8 +86,10 @@ class Trainer:
             fused=True,
         )
         self.reader = training.reader(config)
-        seed = config.run["seed"]
-        self.sampler = Sampler(training.lengths, config.train.device_seconds, config.train.max_crop_seconds, seed)
+        self.draws = config.draws
+        self.sampler = Sampler(
+            training.lengths, config.train.device_seconds, config.train.max_crop_seconds, self.draws.batches()
+        )
         self.per_update = checks.micro_batches(config.train, world.size)
         self.valid_reader = held_out.reader(config)
         self.valid_plans = plans(held_out.lengths)
@@ -105,6 +108,7 @@ class Trainer:
         if last:
             self.state = checkpoints.restore(last, self.model, self.optimiser, self.world.device)
             log.info("going on from %s", last)
+        log.info("precision: %s", self.precision)
         if self.state["update"] == 0:
             checks.announce(train, self.reader.data, self.sampler, self.updates, self.world.size)
         self._try_largest_batch()
@@ -152,6 +156,7 @@ class Trainer:
 
     def _update(self, update: int, batches: Iterator[Batch]) -> tuple[dict[str, torch.Tensor], float]:
         """One update: gradients over this process's batches, clipped, applied unless they are not finite."""
+        torch.manual_seed(self.draws.update(update, self.world.rank))
         rate = learning_rate(update, self.updates, self.config.train.learning_rate, self.config.train.warmup)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
@@ -220,7 +225,6 @@ class Trainer:
 
     def _try_largest_batch(self) -> None:
         """Run the largest batch once, without an update, so that too little memory shows now."""
-        state = torch.get_rng_state()
         began = time.monotonic()
         try:
             self._gradients(self.reader.read(self.sampler.largest()).to(self.world.device), 0)
@@ -238,7 +242,6 @@ class Trainer:
             self.config.train,
         )
         self.optimiser.zero_grad(set_to_none=True)
-        torch.set_rng_state(state)
 
     def _batches(self) -> Iterator[Batch]:
         position = self.state["update"] * self.per_update * self.world.size
@@ -250,8 +253,6 @@ class Trainer:
             pin_memory=self.world.device.type == "cuda",
             prefetch_factor=4 if self.config.train.workers else None,
             worker_init_fn=leave_to_trainer,
-            # Of its own, so that opening the loader (on resuming, too) draws nothing from the generator of dropout.
-            generator=torch.Generator(),
         )
         return iter(loader)
 
@@ -264,11 +265,7 @@ class Trainer:
         return DistributedDataParallel(self.model, device_ids=device_ids, find_unused_parameters=unused)
 
     def _precision(self):
-        wanted = self.config.train.precision
-        device = self.world.device
-        if wanted == "auto":
-            wanted = "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
-        return torch.autocast(device.type, torch.bfloat16, enabled=wanted == "bfloat16")
+        return torch.autocast(self.world.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
 
     def _told_to_stop(self, update: int) -> int:
         """The signal to stop by, agreed upon by all processes."""

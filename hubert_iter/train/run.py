@@ -37,6 +37,8 @@ class Inputs:
     valid_data: Path
     labels: Path | None = None
     valid_labels: Path | None = None
+    teacher_model: Path | None = None
+    """The model whose layer the labels come from; none for MFCC labels."""
     init_model: Path | None = None
 
     def shaping(self) -> dict[str, Path]:
@@ -50,8 +52,7 @@ def write_random(config: RunConfig, folder: Path) -> None:
     stage = provenance.Stage(folder / "model", "train", config.shaping(), {})
     if stage.done():
         return
-    torch.manual_seed(config.run["seed"])
-    model = build(config.model, config.objective, config.classes, " ".join(config.sources))
+    model = _fresh(config)
     with stage.writing() as work:
         store.write(work, model, {**config.as_dict(), "updates": 0})
     write_yaml(folder / "config.yaml", config.as_dict())
@@ -67,19 +68,22 @@ def train(config: RunConfig, inputs: Inputs, folder: Path, world: World) -> None
         _prepare(folder, stage, config)
     world.wait()
     with _logging(folder / LOG) if world.first else nullcontext():
-        torch.manual_seed(config.run["seed"])
-        model = build(config.model, config.objective, config.classes, " ".join(config.sources))
+        model = _fresh(config)
         if inputs.init_model:
             _warm_start(model, inputs.init_model)
         if world.device.type == "cpu":
             memory.keep_freed()
-        # Dropout differs between processes, weights do not.
-        torch.manual_seed(config.run["seed"] + world.rank)
         Trainer(config, model, training, held_out, world).run(folder)
     if world.first:
         with stage.writing() as work:
             store.write(work, model, {**config.as_dict(), "updates": config.run["updates"]})
     world.wait()
+
+
+def _fresh(config: RunConfig) -> Pretrainer:
+    """The model with initial weights; the encoder's are drawn first, so that they are the same for all objectives."""
+    torch.manual_seed(config.draws.weights())
+    return build(config.model, config.objective, config.classes, " ".join(config.sources))
 
 
 @contextmanager
@@ -115,8 +119,9 @@ def _materials(config: RunConfig, inputs: Inputs) -> tuple[Material, Material]:
             f"run {config.run['name']}: objective {config.run['objective']} needs --labels and --valid_labels"
         )
     labels, valid_labels = units.read_labels(inputs.labels), units.read_labels(inputs.valid_labels)
-    units.verify(labels, data, k=config.classes)
-    units.verify(valid_labels, valid_data, k=config.classes)
+    for each, of in ((labels, data), (valid_labels, valid_data)):
+        units.verify(each, of, k=config.classes)
+        units.verify_targets(each, config.run, inputs.teacher_model)
     units.verify_same_units(labels, valid_labels)
     checks.look_at_labels(labels.histogram(), str(inputs.labels))
     return Material(data, labels), Material(valid_data, valid_labels)

@@ -17,7 +17,7 @@ from hubert_iter.data import audio
 from hubert_iter.data.datadir import DataDir
 from hubert_iter.errors import UserError, summarise
 from hubert_iter.feats import archive
-from hubert_iter.feats.source import UNIT_RATE, FeatureSource, sentence
+from hubert_iter.feats.source import UNIT_RATE, FeatureSource, describe_layer, sentence
 
 NAME = "labels"
 SLACK = 2  # frames by which labels and encoder frames may differ at an utterance's end
@@ -180,6 +180,40 @@ def verify(
     for utt in data.utterances:
         check_length(utt.id, len(labels[utt.id]), audio.num_frames(utt.num_samples), labels.folder)
     labels.histogram()
+
+
+def verify_targets(labels: Labels, run: Mapping, teacher_model: Path | None) -> None:
+    """Refuse labels that are not those of a study's row: its teacher (by content), tap and replicate.
+
+    `run` has targets (mfcc or RUN@TAP), name and replicate.
+    """
+    settings = labels.provenance["settings"]
+    found, teacher, tap = settings["features"], *run["targets"].partition("@")[::2]
+    where = f"run {run['name']}: {labels.folder}"
+    if not tap:
+        if found.get("kind") != "mfcc":
+            raise UserError(
+                f"{where}: the study says targets: {run['targets']}, but these labels were made from "
+                f"{sentence(found)}. Give the labels of this run, or make them again (stages 5 and 6)"
+            )
+    elif teacher_model is None:
+        raise UserError(
+            f"{where}: the study says targets: {run['targets']}: name the folder of {teacher}'s model by "
+            "--teacher_model, so that the labels can be compared with it"
+        )
+    elif found != (expected := describe_layer(teacher_model, tap)):
+        raise UserError(
+            f"{where}: the study says targets: {run['targets']}, that is {sentence(expected, teacher_model)}, but "
+            f"these labels were made from {sentence(found)}. Make them again with the teacher as it is now (stages 5 "
+            "and 6)"
+        )
+    # A k-means of the user's own may not say.
+    replicate = settings.get("replicate", run["replicate"])
+    if replicate != run["replicate"]:
+        raise UserError(
+            f"{where}: expected labels of replicate {run['replicate']}, found those of replicate {replicate}: each "
+            "replicate has a k-means of its own. Give the labels of this run (stages 5 and 6)"
+        )
 
 
 def verify_same_units(labels: Labels, other: Labels) -> None:

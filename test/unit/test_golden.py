@@ -68,9 +68,10 @@ def train(name: str, folder: Path, updates: int = UPDATES, **changes) -> list[di
     classes = CLASSES if needs_labels else None
     settings = TrainConfig.read(
         {"batch_seconds": 16.0, "device_seconds": 8.0, "max_crop_seconds": 2.0, "learning_rate": 5e-3, "clip": 0.5,
-         "weight_decay": 0.1, "workers": 0, "log_every": 1, "valid_every": updates, **changes}, "test",
+         "weight_decay": 0.1, "workers": 0, "log_every": 1, "valid_every": updates, "precision": "float32",
+         **changes}, "test",
     )  # fmt: skip
-    facts = {"name": name, "objective": name, "updates": updates, "seed": 3}
+    facts = {"name": name, "objective": name, "updates": updates, "seed": 3, "replicate": 1, "iteration": 1}
     config = RunConfig(facts, MODEL, OBJECTIVES[name], settings, classes)
     materials = []
     for part in ("train", "valid"):

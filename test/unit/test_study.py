@@ -38,7 +38,7 @@ def test_plan_prints_one_row_per_run(tmp_path, capsys):
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert sorted(row[0] for row in rows) == ["random", "second"]
     second = next(row for row in rows if row[0] == "second")
-    assert second == ["second", "hubert", "first", "6", "500", "first@6_k500", "10", "-"]
+    assert second == ["second", "hubert", "first", "6", "500", "first@6_k500", "10", "-", "1"]
 
 
 @pytest.mark.parametrize(
@@ -93,3 +93,47 @@ def test_faults_that_would_show_after_days_show_in_the_plan(tmp_path, runs, mess
     path = write(tmp_path, runs)
     with pytest.raises(UserError, match=message):
         plan.main(["--study", str(path), "--conf_dirs", f"conf {ROOT / 'conf'}"])
+
+
+def test_a_condition_has_replicates_each_with_its_own_chain_of_teachers(tmp_path):
+    table = study.read(write(tmp_path, seeds=3))
+    assert [run.name for run in table.conditions["warm"]] == ["warm", "warm.2", "warm.3"]
+    second, third = table.runs["second.2"], table.runs["warm.3"]
+    assert (second.condition, second.replicate, second.targets, second.teacher) == ("second", 2, "first.2@6", "first.2")
+    assert (third.init, third.labels, third.tap) == ("first.3", "first.3@6_k500", "6")
+    assert [run.labels for run in table.conditions["first"]] == ["mfcc_k100", "mfcc_k100.2", "mfcc_k100.3"]
+    assert [run.iteration for run in table.conditions["second"]] == [2, 2, 2]
+    # What is not trained stays one network, unless its row says otherwise.
+    assert len(table.conditions["random"]) == 1
+    order = list(table.runs)
+    assert all(order.index(needed) < order.index(run.name) for run in table.runs.values() for needed in run.needs)
+
+
+def test_one_seed_looks_as_a_study_without_seeds(tmp_path):
+    plain = study.read(write(tmp_path)).runs
+    assert study.read(write(tmp_path, seeds=1)).runs == plain
+    more = study.read(write(tmp_path, seeds=2)).runs
+    assert {name: more[name] for name in plain} == plain  # so adding replicates leaves the first ones as they are
+
+
+def test_runs_names_a_condition_or_one_replicate(tmp_path):
+    table = study.read(write(tmp_path, seeds=2))
+    assert [run.name for run in table.select(["second"])] == ["second", "second.2"]
+    assert [run.name for run in table.select(["second.1"])] == ["second"]
+    assert [run.name for run in table.select(["second.2", "random"])] == ["second.2", "random"]
+    with pytest.raises(UserError, match=r"no run 'second\.3'.*has 2 replicate"):
+        table.select(["second.3"])
+
+
+@pytest.mark.parametrize(
+    ("runs", "message"),
+    [
+        ({**RUNS, "second": {**RUNS["second"], "seeds": 2}, "first": {**RUNS["first"], "seeds": 1}}, "as first has"),
+        ({"a.2": {"objective": "none"}}, "names that end in"),
+        ({"a": {"objective": "none", "seeds": 0}}, "seeds: expected a whole number of at least 1"),
+        ({"a": {"objective": "none", "seeds": True}}, "seeds: expected a whole number"),
+    ],
+)
+def test_faults_of_replicates_are_named(tmp_path, runs, message):
+    with pytest.raises(UserError, match=message):
+        study.read(write(tmp_path, runs))

@@ -26,7 +26,7 @@ MODEL = {
     "position_kernel": 8, "position_groups": 2,
 }  # fmt: skip
 TRAIN = {
-    "batch_seconds": 8.0, "device_seconds": 4.0, "max_crop_seconds": 2.0, "learning_rate": 1e-3,
+    "batch_seconds": 8.0, "device_seconds": 4.0, "max_crop_seconds": 2.0, "learning_rate": 1e-3, "precision": "float32",
     "workers": 1, "log_every": 2, "valid_every": 6, "checkpoint_every": 4,
 }  # fmt: skip
 
@@ -115,6 +115,8 @@ def test_two_processes_train_one_model_and_resume(corpus, tmp_path, one_thread):
     conf = configuration(tmp_path, updates=12)
     (conf / "model/m.yaml").write_text(yaml.safe_dump({**MODEL, "layerdrop": 0.5}))
     two = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+    straight = launch(conf, corpus, tmp_path / "straight", two)
+    assert straight.wait(300) == 0, straight.communicate()[0]
     process = launch(conf, corpus, tmp_path / "run", two)
     wait_for(tmp_path / "run/checkpoints/update_4", process)
     process.send_signal(signal.SIGTERM)
@@ -127,6 +129,9 @@ def test_two_processes_train_one_model_and_resume(corpus, tmp_path, one_thread):
     # An update still is batch_seconds of audio: each process goes through fewer batches.
     assert rows[-1]["split"] == "valid"
     assert max(row["hours"] for row in rows if "hours" in row) == pytest.approx(12 * 8 / 3600, rel=0.3)
+    # Each process draws its own dropout after resuming, as before.
+    made = [provenance.file_hash(tmp_path / name / "model" / store.WEIGHTS) for name in ("straight", "run")]
+    assert made[0] == made[1]
 
 
 def test_finished_run_is_left_alone_and_a_changed_setting_sets_it_aside(corpus, tmp_path):
@@ -199,6 +204,69 @@ def test_labels_of_another_kmeans_are_refused(corpus, tmp_path):
     mixed = Corpus(corpus.data, corpus.valid_data, corpus.labels, tmp_path / "labels", 7)
     with pytest.raises(UserError, match=r"kmeans"):
         train.main(options(conf, mixed, tmp_path / "run"))
+
+
+def layer_labels(corpus: Corpus, teacher: Path, tap: str, folder: Path) -> Corpus:
+    """The corpus with labels that are clusters of a layer."""
+    from hubert_iter.bin import fit_kmeans, make_labels
+
+    source = ["--model", str(teacher), "--tap", tap]
+    fit = ["--out", str(folder / "kmeans"), "--k", "7", "--portion", "1.0"]
+    fit_kmeans.main(["--data", str(corpus.data), *source, *fit])
+    for data, name in ((corpus.data, "train"), (corpus.valid_data, "valid")):
+        out = ["--kmeans", str(folder / "kmeans"), "--out", str(folder / name)]
+        make_labels.main(["--data", str(data), *source, *out])
+    return Corpus(corpus.data, corpus.valid_data, folder / "train", folder / "valid", 7)
+
+
+def test_labels_of_another_teacher_tap_or_kind_are_refused(corpus, tmp_path):
+    conf = configuration(tmp_path, updates=2)
+    study = yaml.safe_load((conf / "study/s.yaml").read_text())
+    study["runs"]["second"] = {**study["runs"]["first"], "targets": "first@1"}
+    (conf / "study/s.yaml").write_text(yaml.safe_dump(study))
+    for run in ("random", "first"):
+        train.main(options(conf, corpus, tmp_path / run, run=run))
+    teacher, other = tmp_path / "first/model", tmp_path / "random/model"
+    right = layer_labels(corpus, teacher, "1", tmp_path / "right")
+    command = [*options(conf, right, tmp_path / "second", run="second"), "--teacher_model"]
+    with pytest.raises(UserError, match=r"first@1.*name the folder of first's model by --teacher_model"):
+        train.main(command[:-1])
+    with pytest.raises(UserError, match=r"run second: .*targets: first@1, that is tap 1 of model"):
+        train.main([*command, str(other)])
+    wrong_tap = layer_labels(corpus, teacher, "2", tmp_path / "wrong")
+    with pytest.raises(UserError, match=r"tap 1 of model .* made from tap 2 of model"):
+        train.main([*options(conf, wrong_tap, tmp_path / "second", run="second"), "--teacher_model", str(teacher)])
+    with pytest.raises(UserError, match=r"tap 1 of model .* made from 39-d mfcc"):
+        train.main([*options(conf, corpus, tmp_path / "second", run="second"), "--teacher_model", str(teacher)])
+    with pytest.raises(UserError, match=r"targets: mfcc, but these labels were made from tap 1"):
+        train.main(options(conf, right, tmp_path / "first again", run="first"))
+    train.main([*command, str(teacher)])
+    assert (tmp_path / "second/model").is_dir()
+
+
+def test_labels_of_another_replicate_are_refused(corpus, tmp_path):
+    conf = configuration(tmp_path)
+    study = yaml.safe_load((conf / "study/s.yaml").read_text())
+    (conf / "study/s.yaml").write_text(yaml.safe_dump({**study, "seeds": 2}))
+    with pytest.raises(UserError, match=r"run first\.2: .*expected labels of replicate 2, found those of replicate 1"):
+        train.main(options(conf, corpus, tmp_path / "run", run="first.2"))
+
+
+def test_what_an_update_draws_does_not_depend_on_what_was_drawn_before(corpus, tmp_path, monkeypatch):
+    from hubert_iter.train.loop import Trainer
+
+    conf = configuration(tmp_path, updates=4, workers=0)
+    train.main(options(conf, corpus, tmp_path / "run"))
+    largest = Trainer._try_largest_batch
+
+    def and_draw(self):
+        largest(self)
+        torch.rand(17)
+
+    monkeypatch.setattr(Trainer, "_try_largest_batch", and_draw)
+    train.main(options(conf, corpus, tmp_path / "disturbed"))
+    made = [provenance.file_hash(tmp_path / name / "model" / store.WEIGHTS) for name in ("run", "disturbed")]
+    assert made[0] == made[1]
 
 
 def test_held_out_utterances_that_are_trained_on_are_refused(corpus, tmp_path):

@@ -14,7 +14,8 @@ stage=1            # First stage: 1 data, 2 filter, 3 alignments, 4 MFCC; for ea
 stop_stage=12      # Last stage.
 skip_stages=       # Stages to leave out, e.g. "4 12".
 study=mini         # Table of runs: a file, or a name looked up in conf/study and then in the project's conf/study.
-runs=              # Only these runs of the study in stages 5 to 9 and 12, e.g. "hubert_it2"; empty for all.
+runs=              # Only these runs of the study in stages 5 to 9 and 12, e.g. "hubert_it2", or one replicate of it,
+                   # "hubert_it2.1"; empty for all.
 
 # Machine
 nj=4               # Jobs in parallel for data and features.
@@ -111,12 +112,12 @@ mkdir -p "${logs}"
 # The runs in the order of their dependencies, checked now so that a fault in the table costs no waiting.
 run_table=$(${python} -m hubert_iter.bin.plan --study "${study_file}" --runs "${runs}" --conf_dirs "${conf_dirs}")
 mapfile -t run_rows <<<"${run_table}"
-read_row() { IFS=$'\t' read -r run objective features tap k labels updates init <<<"$1"; }
+read_row() { IFS=$'\t' read -r run objective features tap k labels updates init replicate <<<"$1"; }
 # Without stage 7 a teacher may not be trained yet: then a run that was not asked for by name is left out.
 teacher_is_there() {
     if [ "${labels}" = - ] || [ "${features}" = mfcc ] || [ -f "${exp}/${features}/model/provenance.json" ]; then return 0; fi
     if [ "${stage}" -gt 7 ] || [ "${stop_stage}" -lt 5 ]; then return 0; fi
-    if [ -n "${runs}" ]; then die "run ${run} needs the model of ${features}, which is not trained yet: --runs '${features} ${run}'"; fi
+    if [ -n "${runs}" ]; then die "run ${run} needs the model of ${features}, which is not trained yet: add it to --runs"; fi
     log "Stages 5 to 7, ${run}: left out, its teacher ${features} is not trained yet (stage 7)"
     return 1
 }
@@ -175,7 +176,7 @@ for row in "${run_rows[@]}"; do
         log "Stage 5, ${run}: k-means with ${k} clusters: ${units}/${labels}/kmeans"
         source_options "${train_set}"
         job "${train_cmd}" "${logs}/kmeans_${labels}.log" ${python} -m hubert_iter.bin.fit_kmeans \
-            --data "${dumpdir}/data/${train_set}" --out "${units}/${labels}/kmeans" --k "${k}" --seed "${seed}" \
+            --data "${dumpdir}/data/${train_set}" --out "${units}/${labels}/kmeans" --k "${k}" --seed "${seed}" --replicate "${replicate}" \
             --portion "${portion}" --max_memory_gb "${max_memory_gb}" "${source_opts[@]}"
     fi
 
@@ -200,6 +201,7 @@ for row in "${run_rows[@]}"; do
         if [ "${labels}" != - ]; then
             opts+=(--labels "${units}/${labels}/${train_set}" --valid_labels "${units}/${labels}/${valid_set}")
         fi
+        if [ "${labels}" != - ] && [ "${features}" != mfcc ]; then opts+=(--teacher_model "${exp}/${features}/model"); fi
         if [ "${init}" != - ]; then opts+=(--init_model "${exp}/${init}/model"); fi
         launch=(-m hubert_iter.bin.train "${opts[@]}")
         if [ "${objective}" = none ] || { [ "${ngpu}" -eq 0 ] && [ "${num_nodes}" -eq 1 ]; }; then

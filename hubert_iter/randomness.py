@@ -1,0 +1,50 @@
+"""Where the random numbers of a run come from: a seed for each purpose, made from what the run is.
+
+No draw depends on what was drawn before: a run that goes on after it was killed, alone or in several processes, sees
+the numbers that it would have seen, and no generator's state is kept (PROTOCOL section 3, "Whose randomness").
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_WEIGHTS, _BATCHES, _UPDATE, _KMEANS = range(4)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The seeds of one run.
+
+    Replicates differ in all of them. Runs of one replicate and iteration share initial weights of the encoder and
+    batches, whatever their objective, so that they can be compared in pairs; another iteration has others.
+    """
+
+    seed: int
+    """The study's."""
+    replicate: int = 1
+    iteration: int = 1
+
+    def weights(self) -> int:
+        """Of the initial weights."""
+        return self._derive(_WEIGHTS)
+
+    def batches(self) -> int:
+        """Of the order of utterances, crops and masks."""
+        return self._derive(_BATCHES)
+
+    def update(self, update: int, rank: int) -> int:
+        """Of what one process draws in one update: dropout, layerdrop, negatives, Gumbel noise."""
+        return self._derive(_UPDATE, update, rank)
+
+    def _derive(self, *purpose: int) -> int:
+        return derive(self.seed, self.replicate, self.iteration, *purpose)
+
+
+def kmeans_seed(seed: int, replicate: int) -> int:
+    """Of the sample that k-means is fitted on and of its starts."""
+    return derive(seed, replicate, 0, _KMEANS)
+
+
+def derive(*key: int) -> int:
+    """A seed of 63 bits from whole numbers; keys that differ give unrelated seeds (numpy's SeedSequence)."""
+    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
