@@ -34,11 +34,23 @@ class Frames:
 
 
 @dataclass(frozen=True)
+class Contest:
+    """What a masked frame's target is told from, so that guesses can be scored on the same terms as the model."""
+
+    targets: Tensor
+    """[B, T] the number of each frame's target, of the unmasked ones too."""
+    candidates: Tensor | None = None
+    """[B, M, N] numbers of the targets that stand beside a masked frame's own; None: all classes do."""
+
+
+@dataclass(frozen=True)
 class Outcome:
     """Loss terms (each a mean over frames, already weighted; their sum is minimised) and statistics to log."""
 
     terms: dict[str, Tensor]
     statistics: dict[str, Tensor] = field(default_factory=dict)
+    contest: Contest | None = None
+    """In evaluation only; an objective without discrete targets has none."""
 
     @property
     def loss(self) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from hubert_iter.data.dataset import CropReader
 from hubert_iter.data.sampler import BatchPlan, Crop
 from hubert_iter.models.pretrainer import Pretrainer
+from hubert_iter.train.guesses import Guesses
 
 SEED = 20_000
 """Of the masks: fixed for all runs, so that they are scored on the same frames."""
@@ -18,28 +19,34 @@ def plans(lengths: np.ndarray) -> list[BatchPlan]:
 
 @torch.no_grad()
 def validate(model: Pretrainer, reader: CropReader, batches: list[BatchPlan], device: torch.device) -> dict[str, float]:
-    """Loss terms and statistics, each averaged over masked frames of all held-out utterances."""
+    """Loss terms and statistics, each averaged over masked frames of all held-out utterances; beside them `chance`,
+    where the objective has none of its own the share of the most frequent label, and what guesses reach.
+    """
     model.eval()
     totals: dict[str, float] = {}
     frames = 0
-    # Masks are fixed, and what an objective draws (negatives, say) is made repeatable too.
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(SEED)
-        for plan in batches:
-            batch = reader.read(plan).to(device)
-            outcome = model(batch)
-            values = {"loss": outcome.loss, **outcome.terms, **outcome.statistics}
-            count = batch.masked.numel()
-            for key, value in values.items():
-                totals[key] = totals.get(key, 0.0) + float(value) * count
-            frames += count
+    frequencies = None if reader.labels is None else _frequencies(reader, batches)
+    guesses, told = Guesses(frequencies), False
+    # The same for all runs and moments: what an objective draws (negatives, say) is repeated too.
+    torch.manual_seed(SEED)
+    for plan in batches:
+        batch = reader.read(plan)
+        outcome = model(batch.to(device))
+        values = {"loss": outcome.loss, **outcome.terms, **outcome.statistics}
+        count = batch.masked.numel()
+        for key, value in values.items():
+            totals[key] = totals.get(key, 0.0) + float(value) * count
+        frames += count
+        if outcome.contest:
+            told = True
+            guesses.add(outcome.contest, batch.masked[0].numpy(), float(outcome.statistics["accuracy"]))
     model.train()
-    return {key: value / frames for key, value in totals.items()}
+    values = {key: value / frames for key, value in totals.items()}
+    if frequencies is not None:
+        values = {"chance": float(frequencies.max() / frequencies.sum()), **values}
+    return values | guesses.summary() if told else values
 
 
-def chance_accuracy(reader: CropReader, batches: list[BatchPlan]) -> dict[str, float]:
-    """Accuracy of always guessing the most frequent label of the held-out utterances, where they have labels."""
-    if reader.labels is None:
-        return {}
-    counts = np.bincount(np.concatenate([reader.crop_labels(plan.crops[0]) for plan in batches]))
-    return {"chance": float(counts.max() / counts.sum())}
+def _frequencies(reader: CropReader, batches: list[BatchPlan]) -> np.ndarray:
+    """How many held-out frames bear each label, int [classes]."""
+    return np.bincount(np.concatenate([reader.crop_labels(plan.crops[0]) for plan in batches]))

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from hubert_iter.errors import UserError
 from hubert_iter.models.objective import Frames, cosine_logits, mask_of, pick
 from hubert_iter.models.objectives.hubert import Hubert
 
@@ -35,14 +36,24 @@ def test_loss_equals_the_protocol():
     objective, frames = Hubert(24, 11), some_frames()
     outcome = objective(frames)
     assert outcome.loss.item() == pytest.approx(reference(objective, frames, True), rel=1e-5)
-    assert set(outcome.terms) == {"masked"}
+    assert set(outcome.terms) == {"prediction"}
 
 
 def test_unmasked_frames_weigh_as_configured():
     torch.manual_seed(1)
     objective, frames = Hubert(24, 11, masked_weight=0.7, unmasked_weight=0.3), some_frames()
-    expected = 0.7 * reference(objective, frames, True) + 0.3 * reference(objective, frames, False)
-    assert objective(frames).loss.item() == pytest.approx(expected, rel=1e-5)
+    # 3 utterances with 18 of 40 frames masked: frames are pooled, it is not the sum of two means.
+    masked, others = 0.7 * 3 * 18, 0.3 * 3 * 22
+    expected = masked * reference(objective, frames, True) + others * reference(objective, frames, False)
+    outcome = objective(frames)
+    assert outcome.loss.item() == pytest.approx(expected / (masked + others), rel=1e-5)
+    assert outcome.statistics["masked_loss"].item() == pytest.approx(reference(objective, frames, True), rel=1e-5)
+
+
+@pytest.mark.parametrize("weights", [(-1.0, 0.5), (0.0, 0.0)])
+def test_weights_that_mean_nothing_are_refused(weights):
+    with pytest.raises(UserError, match="masked_weight and unmasked_weight"):
+        Hubert(24, 11, masked_weight=weights[0], unmasked_weight=weights[1])
 
 
 def test_accuracy_counts_the_masked_frames_named_rightly():

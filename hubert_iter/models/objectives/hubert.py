@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hubert_iter.models.objective import Frames, Objective, Outcome, cosine_logits, pick
+from hubert_iter.errors import UserError
+from hubert_iter.models.objective import Contest, Frames, Objective, Outcome, cosine_logits, pick
 
 
 class LabelHead(nn.Module):
@@ -32,6 +33,11 @@ class Hubert(Objective):
         unmasked_weight: float = 0.0,
     ):
         super().__init__()
+        if min(masked_weight, unmasked_weight) < 0 or masked_weight + unmasked_weight == 0:
+            raise UserError(
+                "objective hubert: masked_weight and unmasked_weight: expected numbers of at least 0, not both 0, "
+                f"found {masked_weight} and {unmasked_weight}"
+            )
         self.head = LabelHead(width, classes, embedding)
         self.temperature = temperature
         self.masked_weight = masked_weight
@@ -42,16 +48,21 @@ class Hubert(Objective):
         return cosine_logits(self.head.query(encoded), self.head.embeddings, self.temperature)
 
     def forward(self, frames: Frames) -> Outcome:
-        """Predict masked frames and, if weighted, the others."""
-        loss, accuracy = self._score(frames, frames.masked)
-        terms = {"masked": self.masked_weight * loss}
-        statistics = {"accuracy": accuracy}
+        """Name masked frames and, if weighted, the others.
+
+        Frames are pooled: the sum of weighted cross-entropies over the sum of weights (fairseq's pred_nomask_weight).
+        """
+        masked, accuracy = self._score(frames, frames.masked)
+        loss = masked
+        statistics = {"accuracy": accuracy, "masked_loss": masked.detach()}
         # Unmasked frames cost as much again; they are skipped when they weigh nothing.
         if self.unmasked_weight:
-            loss, accuracy = self._score(frames, frames.unmasked())
-            terms["unmasked"] = self.unmasked_weight * loss
-            statistics["unmasked_accuracy"] = accuracy
-        return Outcome(terms, statistics)
+            others = frames.unmasked()
+            unmasked, statistics["unmasked_accuracy"] = self._score(frames, others)
+            weight = self.masked_weight * frames.masked.numel()
+            other_weight = self.unmasked_weight * others.numel()
+            loss = (weight * masked + other_weight * unmasked) / (weight + other_weight)
+        return Outcome({"prediction": loss}, statistics, None if self.training else Contest(frames.labels))
 
     def _score(self, frames: Frames, index: Tensor) -> tuple[Tensor, Tensor]:
         logits = self.logits(pick(frames.encoded, index))
