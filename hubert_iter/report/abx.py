@@ -51,7 +51,9 @@ def _panel(figure: Figure, errors: scores.Curves, metric: str, runs: Sequence[st
         # conv is not joined, as in the figures of CCA.
         apart = [(scores.position("conv"), points["conv"].mean)] if "conv" in points else []
         for part in (numbered, apart):
-            axes.plot(*zip(*part, strict=True), marker=look.marker, color=look.hex, dashes=look.dashes)
+            axes.plot(
+                *zip(*part, strict=True), marker=look.marker, color=look.hex, dashes=look.dashes, alpha=look.alpha
+            )
         ends.append((run, numbered[-1][1], look))
     axes.axhline(CHANCE, color=style.MUTED, linewidth=1, dashes=(5, 3))
     axes.text(0.02, CHANCE, "chance", transform=axes.get_yaxis_transform(), va="bottom", fontsize=8, color=style.MUTED)
@@ -78,9 +80,7 @@ def layer_tables(errors: scores.Curves, runs: Sequence[str]) -> tuple[Table, ...
     for metric, name in CONDITIONS.items():
         points = {run: found for run in runs if (found := errors.last(run, "phone", metric))}
         taps = errors.layers(points, "phone", metric)
-        rows = [
-            [tap, *(f"{found[tap].mean:.3f}" if tap in found else NONE for found in points.values())] for tap in taps
-        ]
+        rows = [[tap, *(str(found[tap]) if tap in found else NONE for found in points.values())] for tap in taps]
         strong = {
             (taps.index(min(found, key=lambda tap: found[tap].mean)), column)
             for column, found in enumerate(points.values(), 1)

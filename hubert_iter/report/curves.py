@@ -1,23 +1,32 @@
-"""From tidy scores to what is drawn: one mean and interval per run, update, property, metric and layer."""
+"""From tidy scores to what is drawn: one mean and interval per line, update, property, metric and layer.
+
+A line is what is drawn as one: a condition of the study with all its networks, or a model from elsewhere.
+"""
 
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from hubert_iter.analysis import compare
+import numpy as np
 
-PROPERTIES = ("phone", "word", "speaker")
-SCORE = compare.SCORE
-NULL = compare.NULL
+from hubert_iter.analysis import scores, statistics
+from hubert_iter.study import Run
+
+SCORE = scores.SCORE
+NULL = scores.NULL
 
 
 @dataclass(frozen=True)
 class Point:
-    """Mean and half-width of the interval over sample sets and trials (nan when there is one value only)."""
+    """Mean and half of its 95 % interval, over networks where there are several, else over sample sets and trials.
+
+    `half` is nan where there is one value only.
+    """
 
     mean: float
     half: float
-    count: int
+    networks: tuple[float, ...]
+    """Each network's own mean."""
 
     def __str__(self) -> str:
         """Mean ± half-width with three decimals."""
@@ -28,7 +37,7 @@ class Point:
 class Curves:
     """All points of a study.
 
-    points[run, update, property, metric][layer]; facts[property][fact] is the set of values over runs and sample sets.
+    points[line, update, property, metric][layer]; facts[property][fact] is the set of values over runs and sample sets.
     """
 
     points: dict[tuple[str, int, str, str], dict[str, Point]]
@@ -37,20 +46,25 @@ class Curves:
     def properties(self) -> list[str]:
         """The properties that have scores, the known ones first."""
         found = {key[2] for key in self.points}
-        return [name for name in PROPERTIES if name in found] + sorted(found - set(PROPERTIES))
+        return [name for name in scores.PROPERTIES if name in found] + sorted(found - set(scores.PROPERTIES))
 
-    def updates(self, run: str) -> list[int]:
-        """The updates at which a run was scored, ascending."""
-        return sorted({key[1] for key in self.points if key[0] == run})
+    def updates(self, line: str) -> list[int]:
+        """The updates at which a line was scored, ascending."""
+        return sorted({key[1] for key in self.points if key[0] == line})
 
-    def last(self, run: str, prop: str, metric: str = SCORE) -> dict[str, Point]:
-        """A run's layers at the last update at which it was scored; empty when it was not."""
-        updates = [key[1] for key in self.points if (key[0], key[2], key[3]) == (run, prop, metric)]
-        return self.points[run, max(updates), prop, metric] if updates else {}
+    def last(self, line: str, prop: str, metric: str = SCORE) -> dict[str, Point]:
+        """A line's layers at the last update at which it was scored; empty when it was not."""
+        updates = [key[1] for key in self.points if (key[0], key[2], key[3]) == (line, prop, metric)]
+        return self.points[line, max(updates), prop, metric] if updates else {}
 
-    def layers(self, runs: Iterable[str], prop: str, metric: str = SCORE) -> list[str]:
-        """All layers of the runs, conv first, then by number."""
-        return sorted({layer for run in runs for layer in self.last(run, prop, metric)}, key=position)
+    def networks(self, line: str) -> int:
+        """How many networks a line stands for."""
+        points = (self.last(line, key[2], key[3]) for key in self.points if key[0] == line)
+        return max((len(point.networks) for layers in points for point in layers.values()), default=0)
+
+    def layers(self, lines: Iterable[str], prop: str, metric: str = SCORE) -> list[str]:
+        """All layers of the lines, conv first, then by number."""
+        return sorted({layer for line in lines for layer in self.last(line, prop, metric)}, key=position)
 
 
 def position(layer: str) -> float:
@@ -61,16 +75,34 @@ def position(layer: str) -> float:
         return -1.6
 
 
-def from_scores(rows: list[Mapping[str, str]]) -> Curves:
+def line_of(run: str, specs: Mapping[str, Run]) -> str:
+    """The line that a run belongs to."""
+    return specs[run].condition if run in specs else run
+
+
+def from_scores(rows: Iterable[Mapping[str, str]], specs: Mapping[str, Run]) -> Curves:
     """Summarise all scores; the rows with layer "-" are facts of a property (instances, classes, ceiling)."""
-    points: dict = {}
-    for item in compare.summary([row for row in rows if row["layer"] != "-"]):
-        key = (item["run"], int(item["update"]), item["property"], item["metric"])
-        points.setdefault(key, {})[str(item["layer"])] = Point(item["mean"], item["half"], item["count"])
+    values: dict[tuple, dict[str, list[float]]] = {}
     facts: dict = {}
     for row in rows:
         if row["layer"] == "-":
             facts.setdefault(row["property"], {}).setdefault(row["metric"], set()).add(float(row["value"]))
+            continue
+        line = line_of(row["run"], specs)
+        key = (line, int(row["update"]), row["property"], row["metric"], str(row["layer"]))
+        values.setdefault(key, {}).setdefault(row["run"], []).append(float(row["value"]))
+    points: dict = {}
+    for (*key, layer), networks in values.items():
+        points.setdefault(tuple(key), {})[layer] = _point(networks)
     return Curves(
         points, {prop: {name: tuple(sorted(found)) for name, found in each.items()} for prop, each in facts.items()}
     )
+
+
+def _point(networks: Mapping[str, list[float]]) -> Point:
+    means = tuple(math.fsum(values) / len(values) for values in networks.values())
+    if len(means) > 1:
+        found = statistics.of_networks(means)
+    else:
+        found = statistics.of_trials(np.array(next(iter(networks.values()))))
+    return Point(found.mean, found.half, means)

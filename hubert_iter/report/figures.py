@@ -101,8 +101,9 @@ def label_ends(axes: Axes, ends: list[tuple[str, float, style.RunStyle]]) -> Non
     wanted = [(value - low) / (high - low) for _name, value, _style in ends]
     for (name, _value, run_style), height in zip(ends, spread(wanted, 0.058), strict=True):
         axes.plot(
-            [1.03], [height], run_style.marker, color=run_style.hex, transform=axes.transAxes, clip_on=False, ms=4.5
-        )
+            [1.03], [height], run_style.marker, color=run_style.hex, transform=axes.transAxes, clip_on=False, ms=4.5,
+            alpha=run_style.alpha,
+        )  # fmt: skip
         text = name if len(name) <= 18 else name[:17] + "…"
         axes.text(1.06, height, text, transform=axes.transAxes, va="center", fontsize=9)
 
@@ -145,12 +146,16 @@ def _layer_panel(axes: Axes, curves, prop: str, runs: list[str], styles, direct:
         for part, name in ((numbered, run), (apart, None)):
             x, y = [where for where, _point in part], [point.mean for _where, point in part]
             half = [0.0 if math.isnan(point.half) else point.half for _where, point in part]
-            axes.plot(x, y, marker=look.marker, color=look.hex, dashes=look.dashes, label=name)
+            axes.plot(x, y, marker=look.marker, color=look.hex, dashes=look.dashes, label=name, alpha=look.alpha)
             low, high = [a - b for a, b in zip(y, half, strict=True)], [a + b for a, b in zip(y, half, strict=True)]
-            axes.fill_between(x, low, high, color=look.hex, alpha=0.18, linewidth=0)
+            axes.fill_between(x, low, high, color=look.hex, alpha=0.18 * look.alpha, linewidth=0)
             if name is None:
-                axes.errorbar(x, y, half, color=look.hex, linewidth=0, elinewidth=1.2)
-            highest, lowest = max([highest, *high]), min([lowest, *low])
+                axes.errorbar(x, y, half, color=look.hex, linewidth=0, elinewidth=1.2, alpha=look.alpha)
+            _single_networks(axes, part, look)
+            # Two networks have an interval as wide as the panel; then their own values say where the axis ends.
+            near = [point.networks for _where, point in part if len(point.networks) == 2]
+            reached = [value for values in near for value in values] if near else [*low, *high]
+            highest, lowest = max([highest, *reached]), min([lowest, *reached])
         if numbered:
             ends.append((run, numbered[-1][1].mean, look))
     lowest = min(lowest, _null_band(axes, curves, prop, runs, taps))
@@ -160,6 +165,15 @@ def _layer_panel(axes: Axes, curves, prop: str, runs: list[str], styles, direct:
     axes.set(title=prop, xlabel="layer", ylabel="PWCCA, held out")
     if direct:
         label_ends(axes, ends)
+
+
+def _single_networks(axes: Axes, part: list[tuple[float, scores.Point]], look: style.RunStyle) -> None:
+    """A thin line for each network of a condition that has several."""
+    for values in zip(*(point.networks for _where, point in part), strict=True):
+        if part and len(part[0][1].networks) > 1:
+            x = [where for where, _point in part]
+            marker = "" if len(x) > 1 else "_"
+            axes.plot(x, values, color=look.hex, linewidth=0.7, alpha=0.6 * look.alpha, marker=marker, markersize=4)
 
 
 def _ceilings(axes: Axes, ceilings: Sequence[float], highest: float) -> float:

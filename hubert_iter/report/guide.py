@@ -14,8 +14,14 @@ READING = (
     ),
     (
         "Compare along a line and between lines, not between properties",
-        "Levels of phone, word and speaker depend on how many segments and classes there are. Intervals cover the "
-        "choice of segments and of train and test parts; all runs are scored on the same segments.",
+        "Levels of phone, word and speaker depend on how many segments and classes there are. All runs are scored "
+        "on the same segments.",
+    ),
+    (
+        "What a sentence rests on",
+        "Networks that differ in the seed alone differ. Where a sentence names several networks of each condition, its "
+        "interval covers networks, segments, splits and evaluation speakers, and it is about the conditions. With one "
+        "network of each it is about these two networks, and says nothing of others trained alike.",
     ),
     (
         "Phone or word CCA drops in the last layers",
@@ -32,9 +38,9 @@ READING = (
         "teacher, more updates for the teacher, or another number of clusters.",
     ),
     (
-        "Masked accuracy near chance",
-        "A run that stays at chance has learnt nothing yet, and its layers say nothing about its objective. Give it "
-        "more updates before comparing; wav2vec 2.0 needs the most to leave it.",
+        "Masked accuracy near the best guess without a network",
+        "A run that does no better than copying neighbouring labels has not learnt to use context, and its layers say "
+        "nothing about its objective, however far it is above chance. Give it more updates before comparing.",
     ),
     (
         "Losses of different objectives or numbers of labels",

@@ -1,6 +1,7 @@
 """Figures of the pseudo-labels: quality against aligned phones, agreement between label sets."""
 
 import math
+from collections.abc import Callable
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -14,6 +15,9 @@ QUALITY = {
     "cluster_purity": "cluster purity",
     "phone_purity": "phone purity",
     "pnmi": "PNMI",
+    "cluster_purity_sil": "cluster purity, silence counted",
+    "phone_purity_sil": "phone purity, silence counted",
+    "pnmi_sil": "PNMI, silence counted",
     "used_clusters": "used clusters",
     "cluster_entropy": "cluster-size entropy (bits)",
     "mean_run_length": "mean run length (frames)",
@@ -21,10 +25,16 @@ QUALITY = {
 DRAWN = ("pnmi", "phone_purity", "cluster_purity")
 
 
-def quality(canvas: Canvas, rows: list[dict[str, str]]) -> None:
-    """One panel per purity measure: label sets from top to bottom, one mark per data set."""
+def quality(canvas: Canvas, rows: list[dict[str, str]], name_of: Callable[[str], str]) -> None:
+    """One panel per purity measure: label sets from top to bottom, a mark for each replicate and data set.
+
+    `name_of` gives a label set the name that it shares with its replicates.
+    """
     for metric in DRAWN:
-        values = {(row["labels"], row["set"]): float(row["value"]) for row in rows if row["metric"] == metric}
+        values: dict[tuple[str, str], list[float]] = {}
+        for row in rows:
+            if row["metric"] == metric:
+                values.setdefault((name_of(row["labels"]), row["set"]), []).append(float(row["value"]))
         if values:
             names = list(dict.fromkeys(labels for labels, _set in values))
             canvas.add(
@@ -70,9 +80,11 @@ def agreement(canvas: Canvas, rows: list[dict[str, str]]) -> None:
     canvas.add("agreement", "labels", "agreement of label sets", draw, (max(4.8, side + 1.3), max(2.6, side)))
 
 
-def survival(canvas: Canvas, rows: list[dict[str, str]]) -> None:
-    """For each phone the share of its frames in clusters that stand for it, one mark per label set."""
-    rows = [row for row in rows if row["set"] == rows[0]["set"]]
+def survival(canvas: Canvas, rows: list[dict[str, str]], name_of: Callable[[str], str]) -> None:
+    """For each phone the share of its frames in clusters that stand for it, one mark per label set: of its first
+    replicate, since replicates' clusters differ.
+    """
+    rows = [row for row in rows if row["set"] == rows[0]["set"] and name_of(row["labels"]) == row["labels"]]
     names = list(dict.fromkeys(row["labels"] for row in rows))
     own = {(row["labels"], row["phone"]): float(row["share"]) for row in rows if row["phone"] == row["read_as"]}
     phones = sorted({row["phone"] for row in rows}, key=lambda phone: (own.get((names[-1], phone), 0.0), phone))
@@ -106,20 +118,20 @@ def survival(canvas: Canvas, rows: list[dict[str, str]]) -> None:
     )
 
 
-def _panel(axes: Axes, title: str, values: dict[tuple[str, str], float], names: list[str]) -> None:
+def _panel(axes: Axes, title: str, values: dict[tuple[str, str], list[float]], names: list[str]) -> None:
     sets = list(dict.fromkeys(name for _labels, name in values))
     for number, name in enumerate(sets):
-        points = [(place, values[labels, name]) for place, labels in enumerate(names) if (labels, name) in values]
+        points = [(place, value) for place, labels in enumerate(names) for value in values.get((labels, name), ())]
         axes.plot(
             [value for _place, value in points], [place for place, _value in points], style.MARKERS[number % 8],
             color=style.THEME[style.SERIES[number % 8]][0], markersize=7, label=name,
         )  # fmt: skip
-    top = max(values.values())
+    top = max(value for found in values.values() for value in found)
     for place, labels in enumerate(names):
-        mine = [values[labels, name] for name in sets if (labels, name) in values]
+        mine = [value for name in sets for value in values.get((labels, name), ())]
         axes.hlines(place, 0, max(mine), color=style.GRID, linewidth=3, zorder=1)
-        if len(sets) == 1:  # several marks on one line: the table has the numbers
-            axes.text(max(mine) + top * 0.04, place, f"{mine[0]:.3f}", va="center", fontsize=9)
+        if len(sets) == 1:  # several sets on one line: the table has the numbers
+            axes.text(max(mine) + top * 0.04, place, f"{math.fsum(mine) / len(mine):.3f}", va="center", fontsize=9)
     axes.set_yticks(range(len(names)), names, fontsize=9)
     axes.set_ylim(len(names) - 0.5, -0.6)
     axes.set_xlim(0, top * 1.22)

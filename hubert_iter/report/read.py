@@ -12,16 +12,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hubert_iter import provenance, study
-from hubert_iter.analysis import compare
+from hubert_iter.analysis import learning, sample
+from hubert_iter.analysis import scores as tables
 from hubert_iter.config import read_yaml
 from hubert_iter.errors import UserError
 
 SAMPLE_RATE = 16000
-SCORE_COLUMNS = compare.COLUMNS
+SCORE_COLUMNS = tables.COLUMNS
 QUALITY_COLUMNS = ("labels", "set", "metric", "value")
+# What must be the same for the CCA scores of two runs to be compared.
+CCA_SCORED_ON = ("samples", "trials", "seed", "regularisers")
 # What must be the same for the ABX scores of two runs to be compared.
 ABX_SCORED_ON = ("data", "alignments", "context", "max_tokens", "max_x_speakers", "distance", "seed")
-CONFUSION_COLUMNS = ("labels", "set", "phone", "read_as", "share")
+CONFUSION_COLUMNS = ("labels", "set", "phone", "read_as", "share", "frames")
 AGREEMENT_COLUMNS = ("labels_a", "labels_b", "metric", "value")
 
 
@@ -43,6 +46,8 @@ class Results:
     runs: tuple[str, ...]
     specs: dict[str, study.Run]
     scores: list[dict[str, str]] = field(default_factory=list)
+    speakers: list[dict[str, str]] = field(default_factory=list)
+    """CCA scores without each of the evaluation speakers."""
     abx: list[dict[str, str]] = field(default_factory=list)
     metrics: dict[str, list[dict]] = field(default_factory=dict)
     configs: dict[str, dict] = field(default_factory=dict)
@@ -51,7 +56,15 @@ class Results:
     agreement: list[dict[str, str]] = field(default_factory=list)
     data: list[DataSet] = field(default_factory=list)
     provenance: list[dict] = field(default_factory=list)
+    samples: dict[str, dict] = field(default_factory=dict)
+    """What was sampled of each property: classes and instances found, kept and left out."""
     missing: tuple[str, ...] = ()
+
+    @property
+    def learning(self) -> dict[str, learning.Learning]:
+        """Of the runs whose metrics say so: how they stand beside what needs no network."""
+        found = {run: learning.learning(run, records) for run, records in self.metrics.items()}
+        return {run: each for run, each in found.items() if each}
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,7 @@ class Sources:
     data: dict[str, Path]
     alignments: dict[str, Path]
     stages: dict[str, Path]
+    samples: Path | None = None
 
     def inputs(self) -> dict[str, Path]:
         """Name and path of all that the report depends on, for its provenance."""
@@ -111,15 +125,17 @@ def find(study_file: str | Path, expdir: str | Path, dumpdir: str | Path) -> Sou
         data=_named((path for path in common.glob("data/*/utt2spk")), 1, folder=True),
         alignments=_named((path for path in common.glob("alignments/*/missing.txt")), 1, folder=True),
         stages=stages,
+        samples=stages.get("samples"),
     )
 
 
 def read(sources: Sources) -> Results:
     """Read all parts; UserError with file and line for a part that is there but malformed."""
     specs = study.read(sources.study).runs
-    scores = compare.load(sources.scores.values())
-    abx = compare.load(sources.abx.values(), "score_abx", ABX_SCORED_ON)
-    for row in scores + abx:
+    scores = tables.load(sources.scores.values(), scored_on=CCA_SCORED_ON)
+    speakers = tables.load_speakers(sources.scores.values())
+    abx = tables.load(sources.abx.values(), "score_abx", ABX_SCORED_ON)
+    for row in scores + speakers + abx:
         # A model from elsewhere has no updates: it counts as scored at 0.
         row["update"] = "0" if row["update"] == "-" else row["update"]
     others = dict.fromkeys([row["run"] for row in scores + abx] + list(sources.metrics))
@@ -131,6 +147,7 @@ def read(sources: Sources) -> Results:
         runs=runs,
         specs=specs,
         scores=scores,
+        speakers=speakers,
         abx=abx,
         metrics={run: _metrics(sources.metrics[run]) for run in runs if run in sources.metrics},
         configs={run: read_yaml(sources.configs[run]) for run in runs if run in sources.configs},
@@ -138,6 +155,7 @@ def read(sources: Sources) -> Results:
         confusion=_quality(sources, specs, "confusion.tsv", CONFUSION_COLUMNS),
         agreement=table(sources.agreement, AGREEMENT_COLUMNS) if sources.agreement else [],
         data=[_data_set(name, path, sources.alignments.get(name)) for name, path in sources.data.items()],
+        samples=sample.read_facts(sources.samples) if sources.samples else {},
         provenance=[_stage(name, folder) for name, folder in sources.stages.items()],
     )
     return Results(**{**results.__dict__, "missing": tuple(_missing(results))})

@@ -2,7 +2,8 @@
 
 import html
 import re
-from dataclasses import dataclass
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import matplotlib
@@ -69,6 +70,8 @@ class RunStyle:
     marker: str
     glyph: str
     dashes: tuple
+    alpha: float = 1.0
+    """Below 1 for what has not learnt: it is shown, and no finding rests on it."""
 
     @property
     def hex(self) -> str:
@@ -76,15 +79,19 @@ class RunStyle:
         return THEME[self.colour][0]
 
 
-def run_styles(runs: tuple[str, ...], objectives: dict[str, str]) -> dict[str, RunStyle]:
-    """Give each run its style by its place in the study; networks without training are grey."""
+PALE = 0.35
+
+
+def line_styles(lines: Iterable[str], untrained: Container[str], idle: Container[str]) -> dict[str, RunStyle]:
+    """Give each line its style by its place in the study; untrained networks are grey, those of `idle` pale."""
     styles, place = {}, 0
-    for run in runs:
-        if objectives.get(run) == "none":
-            styles[run] = RunStyle("none", "x", "✕", DASHES[1])
+    for line in lines:
+        if line in untrained:
+            styles[line] = RunStyle("none", "x", "✕", DASHES[1])
             continue
         number, turn = place % len(SERIES), place // len(SERIES)
-        styles[run] = RunStyle(SERIES[number], MARKERS[number], GLYPHS[number], DASHES[turn % len(DASHES)])
+        look = RunStyle(SERIES[number], MARKERS[number], GLYPHS[number], DASHES[turn % len(DASHES)])
+        styles[line] = replace(look, alpha=PALE) if line in idle else look
         place += 1
     return styles
 

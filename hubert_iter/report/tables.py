@@ -1,10 +1,13 @@
 """The tables of a report, as plain cells that the page and the Markdown summary both write out."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hubert_iter.analysis import findings, statistics
+from hubert_iter.analysis.learning import GUESSES
+from hubert_iter.analysis.scores import PROPERTIES
 from hubert_iter.report import curves as scores
 from hubert_iter.report.label_figures import QUALITY
 from hubert_iter.report.read import Results
@@ -24,46 +27,99 @@ class Table:
     wordy: bool = False
 
 
-def layer_table(curves: scores.Curves, prop: str, runs: list[str], metric: str = scores.SCORE) -> Table:
-    """Layers down, runs across, mean ± interval; each run's best layer is stressed."""
-    runs = [run for run in runs if curves.last(run, prop, metric)]
-    taps = curves.layers(runs, prop, metric)
+def layer_table(curves: scores.Curves, prop: str, lines: list[str], metric: str = scores.SCORE) -> Table:
+    """Layers down, lines across, mean ± interval; each line's best layer is stressed."""
+    lines = [line for line in lines if curves.last(line, prop, metric)]
+    taps = curves.layers(lines, prop, metric)
     rows, strong = [], set()
     for tap in taps:
-        points = [curves.last(run, prop, metric).get(tap) for run in runs]
+        points = [curves.last(line, prop, metric).get(tap) for line in lines]
         rows.append([tap] + [NONE if point is None else str(point) for point in points])
-    for column, run in enumerate(runs, start=1):
-        points = curves.last(run, prop, metric)
+    for column, line in enumerate(lines, start=1):
+        points = curves.last(line, prop, metric)
         best = max(points, key=lambda tap: points[tap].mean)
         strong.add((taps.index(best), column))
     if metric == scores.SCORE:
-        nulls = [curves.last(run, prop, scores.NULL) for run in runs]
+        nulls = [curves.last(line, prop, scores.NULL) for line in lines]
         if any(nulls):
             rows.append(["shuffled"] + [_mean_null(points) for points in nulls])
     name = "PWCCA" if metric == scores.SCORE else "mean CCA"
-    return Table(
-        f"{prop}: {name}, mean ± interval over sample sets and trials", ["layer", *runs], rows, frozenset(strong)
-    )
+    header = ["layer", *(named(curves, line) for line in lines)]
+    return Table(f"{prop}: {name}, mean ± interval", header, rows, frozenset(strong))
 
 
-def glance_table(results: Results, curves: scores.Curves, runs: list[str]) -> Table:
-    """One row per run: best layer and final layer of each property, the labels' PNMI, accuracy against chance."""
-    quality = {row["labels"]: float(row["value"]) for row in results.quality if row["metric"] == "pnmi"}
+def named(curves: scores.Curves, line: str) -> str:
+    """A line's name, with the number of its networks where there are several."""
+    count = curves.networks(line)
+    return f"{line} ({count} networks)" if count > 1 else line
+
+
+def glance_table(results: Results, curves: scores.Curves, lines: list[str]) -> Table:
+    """One row per line: networks that have learnt, best and final layer of each property, the labels' PNMI."""
+    quality = by_label_set(results.quality, results.specs, "pnmi")
     rows = []
-    for run in runs:
-        row, spec = [run], results.specs.get(run)
+    for line in lines:
+        row = [line, str(curves.networks(line)), _learnt(results, line)]
         for prop in curves.properties():
-            points = {layer: point for layer, point in curves.last(run, prop).items() if layer != "conv"}
+            points = {layer: point for layer, point in curves.last(line, prop).items() if layer != "conv"}
             if not points:
                 row += [NONE, NONE]
                 continue
             best = max(points, key=lambda layer: points[layer].mean)
             row += [f"{points[best].mean:.3f} ({best})", f"{points[max(points, key=scores.position)].mean:.3f}"]
-        rows.append(row + [_number(quality.get(spec.labels) if spec else None), _times(results.metrics.get(run, []))])
-    header = ["run"]
+        spec = results.specs.get(line)
+        values = quality.get(spec.labels) if spec else None
+        rows.append([*row, _number(math.fsum(values) / len(values)) if values else NONE])
+    header = ["run", "networks", "use context"]
     for prop in curves.properties():
         header += [f"{prop}: best (layer)", f"{prop}: final"]
-    return Table("At a glance: PWCCA, labels and learning", [*header, "labels' PNMI", "accuracy / chance"], rows)
+    return Table("At a glance: PWCCA, labels and learning", [*header, "labels' PNMI"], rows)
+
+
+def _learnt(results: Results, line: str) -> str:
+    """How many of a line's networks use context."""
+    told = [found for run, found in results.learning.items() if scores.line_of(run, results.specs) == line]
+    return f"{sum(found.uses_context for found in told)} of {len(told)}" if told else NONE
+
+
+def by_label_set(rows: Iterable[dict[str, str]], specs: Mapping[str, Run], metric: str) -> dict[str, list[float]]:
+    """A metric's values of each label set, those of replicates under the name of the first one's."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        if row["metric"] == metric:
+            found.setdefault(label_set(row["labels"], specs), []).append(float(row["value"]))
+    return found
+
+
+def label_set(labels: str, specs: Mapping[str, Run]) -> str:
+    """The name under which a label set is shown: that of the same condition's first replicate."""
+    run = next((run for run in specs.values() if run.labels == labels), None)
+    return specs[run.condition].labels if run else labels
+
+
+def words_table(results: Results) -> Table:
+    """What the evaluation set and the limits on instances left of each property."""
+    names = list(dict.fromkeys(name for facts in results.samples.values() for name in facts))
+    rows = [[prop, *(_number(facts.get(name)) for name in names)] for prop, facts in results.samples.items()]
+    return Table("Classes sampled, and those left out", ["property", *(n.replace("_", " ") for n in names)], rows)
+
+
+def deviation_table(study: findings.Study) -> Table:
+    """How much networks of one condition differ at the final layer, and how many a difference of some size wants."""
+    rows = []
+    for prop in PROPERTIES:
+        sides = [found for name in study.conditions if len(found := study.networks(name, prop)) > 1]
+        if not sides:
+            continue
+        deviation, freedom = statistics.between_networks(*sides)
+        wanted = [statistics.replicates_for(effect, deviation) for effect in EFFECTS]
+        rows.append([prop, f"{deviation:.4f}", f"{freedom:.0f}", *(str(number) for number in wanted)])
+    header = ["property", "deviation of one network", "degrees of freedom", *(f"networks for {x}" for x in EFFECTS)]
+    return Table("Networks of each condition that a difference in final-layer PWCCA wants", header, rows)
+
+
+EFFECTS = (0.01, 0.02, 0.05)
+"""Differences in PWCCA for which the number of networks wanted is told."""
 
 
 def facts_table(curves: scores.Curves) -> Table:
@@ -92,13 +148,15 @@ def data_table(results: Results) -> Table:
 
 
 def training_table(results: Results) -> Table:
-    """What each run was trained on, for how long, and how well it predicts held-out labels."""
+    """What each network was trained on, for how long, and what it names beside what needs no network."""
     rows = []
     for run in results.runs:
         spec, records = results.specs.get(run), results.metrics.get(run, [])
+        if spec and not spec.trained:
+            continue
         valid = last(records, "valid")
-        accuracy, chance = valid.get("accuracy"), valid.get("chance")
         seconds, hours = _most(records, "seconds"), _most(records, "hours")
+        found = results.learning.get(run)
         rows.append(
             [
                 run,
@@ -108,48 +166,70 @@ def training_table(results: Results) -> Table:
                 NONE if hours is None else f"{hours:.1f}",
                 NONE if seconds is None else duration(seconds),
                 _number(valid.get("loss")),
-                _percent(accuracy),
-                _percent(chance),
-                _times(records),
+                _percent(valid.get("accuracy")),
+                *(_percent(valid.get(key)) for key in GUESS_COLUMNS),
+                _percent(found.margin) if found else NONE,
+                {True: "yes", False: "NO"}[found.uses_context] if found else NONE,
             ]
         )
     header = ["run", "objective", "targets", "updates", "hours of audio seen", "time", "held-out loss"]
-    header += ["masked accuracy (%)", "chance (%)", "times chance"]
+    header += ["masked accuracy (%)", *GUESS_COLUMNS.values(), "margin (%)", "uses context"]
     return Table("Training, at the last update", header, rows)
 
 
+GUESS_COLUMNS = {"chance": "chance (%)"} | {
+    key: f"{name} (%)" for key, name in zip(GUESSES, ("mode", "utterance's mode", "copy", "near copy"), strict=True)
+}
+
+
 def quality_table(results: Results) -> Table:
-    """All scores of each label set; the best PNMI of each data set is stressed."""
-    metrics = list(dict.fromkeys([*QUALITY, *(row["metric"] for row in results.quality)]))
-    metrics = [metric for metric in metrics if any(row["metric"] == metric for row in results.quality)]
-    values = {(row["labels"], row["set"], row["metric"]): float(row["value"]) for row in results.quality}
+    """All scores of each label set, mean ± interval over replicates; the best PNMI of each data set is stressed."""
+    present = dict.fromkeys(row["metric"] for row in results.quality)
+    metrics = [metric for metric in dict.fromkeys([*QUALITY, *present]) if metric in present]
+    values: dict[tuple[str, str, str], list[float]] = {}
+    for row in results.quality:
+        key = (label_set(row["labels"], results.specs), row["set"], row["metric"])
+        values.setdefault(key, []).append(float(row["value"]))
     keys = list(dict.fromkeys((labels, name) for labels, name, _metric in values))
-    rows = [[*key] + [_number(values.get((*key, metric))) for metric in metrics] for key in keys]
+    rows = [
+        [
+            *key,
+            str(len(values.get((*key, metrics[0]), ()))),
+            *(_spread(values.get((*key, name), ())) for name in metrics),
+        ]
+        for key in keys
+    ]
     strong = set()
     if "pnmi" in metrics:
         for name in dict.fromkeys(name for _labels, name in keys):
-            mine = [(values.get((*key, "pnmi"), -1.0), place) for place, key in enumerate(keys) if key[1] == name]
-            strong.add((max(mine, key=lambda pair: pair[0])[1], 2 + metrics.index("pnmi")))
-    header = ["labels", "set", *(QUALITY.get(metric, metric) for metric in metrics)]
+            mine = [
+                (math.fsum(found) / len(found), place)
+                for place, key in enumerate(keys)
+                if key[1] == name and (found := values.get((*key, "pnmi")))
+            ]
+            strong.add((max(mine)[1], 3 + metrics.index("pnmi")))
+    header = ["labels", "set", "replicates", *(QUALITY.get(metric, metric) for metric in metrics)]
     return Table("Label quality against aligned phones", header, rows, frozenset(strong))
 
 
 def merges_table(results: Results, most: int = 12) -> Table:
-    """The pairs of phones that each label set confounds most."""
-    names = list(dict.fromkeys(row["labels"] for row in results.confusion))
+    """The pairs of phones that each label set confounds most, by the number of frames; of first replicates."""
+    names = list(dict.fromkeys(label_set(row["labels"], results.specs) for row in results.confusion))
     columns = []
     for name in names:
         mine = [row for row in results.confusion if row["labels"] == name and row["set"] == results.confusion[0]["set"]]
-        found = [(float(row["share"]), row["phone"], row["read_as"]) for row in mine if row["phone"] != row["read_as"]]
+        found = [(int(float(row["frames"])), row) for row in mine if row["phone"] != row["read_as"]]
+        found.sort(key=lambda item: (-item[0], item[1]["phone"], item[1]["read_as"]))
         columns.append(
-            [f"{a} → {b} {share:.2f}" for share, a, b in sorted(found, key=lambda item: (-item[0], item))[:most]]
+            [f"{row['phone']} → {row['read_as']} {n:,} ({float(row['share']):.2f})" for n, row in found[:most]]
         )
     depth = max((len(column) for column in columns), default=0)
     rows = [
         [str(place + 1)] + [column[place] if place < len(column) else NONE for column in columns]
         for place in range(depth)
     ]
-    return Table("Most frequent merges: phone → phone whose clusters its frames bear, share", ["rank", *names], rows)
+    caption = "Most frequent merges: phone → phone whose clusters its frames bear, frames (share of the phone's)"
+    return Table(caption, ["rank", *names], rows)
 
 
 def agreement_table(results: Results) -> Table:
@@ -171,7 +251,8 @@ AGREEMENT = {
 
 def settings_tables(results: Results) -> tuple[Table, Table]:
     """The settings that differ between runs, and those that all runs share."""
-    flat = {run: dict(flatten(_told(results, run))) for run in results.runs if run in results.configs}
+    firsts = [run for run in results.runs if run in results.configs and _stands_for_all(results, run)]
+    flat = {run: dict(flatten(_told(results, run))) for run in firsts}
     keys = list(dict.fromkeys(key for settings in flat.values() for key in settings))
     shared, different = [], []
     for key in keys:
@@ -185,6 +266,11 @@ def settings_tables(results: Results) -> tuple[Table, Table]:
         Table("Settings that differ between runs", ["setting", *flat], different, wordy=True),
         Table("Settings that all runs share", ["setting", "value"], shared, wordy=True),
     )
+
+
+def _stands_for_all(results: Results, run: str) -> bool:
+    """True for the first replicate of a condition: the others differ in the replicate alone."""
+    return run not in results.specs or results.specs[run].replicate == 1
 
 
 UNTRAINED = ("run", "model")
@@ -248,10 +334,12 @@ def duration(seconds: float) -> str:
     return f"{whole // 60} min {whole % 60:02d} s"
 
 
-def _times(records: list[dict]) -> str:
-    """Held-out masked accuracy as a multiple of chance level, at the last update."""
-    accuracy, chance = (last(records, "valid").get(key) for key in ("accuracy", "chance"))
-    return f"{accuracy / chance:.1f}" if _finite(accuracy) and _finite(chance) and chance else NONE
+def _spread(values: Sequence[float]) -> str:
+    """One value, or mean ± interval of several."""
+    if len(values) < 2:
+        return _number(values[0]) if values else NONE
+    found = statistics.of_networks(values)
+    return f"{found.mean:,.1f} ± {found.half:,.1f}" if abs(found.mean) > 10 else f"{found.mean:.3f} ± {found.half:.3f}"
 
 
 def _mean_null(points: dict[str, scores.Point]) -> str:

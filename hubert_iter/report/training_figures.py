@@ -1,20 +1,26 @@
 """Figures of training: loss and masked accuracy over updates and over hours of audio, beside chance level."""
 
 import math
+from collections.abc import Mapping
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from hubert_iter.report import style
+from hubert_iter.report.curves import line_of
 from hubert_iter.report.figures import Canvas, label_ends
+from hubert_iter.study import Run
 
 MOST_POINTS = 200
-QUANTITIES = {"loss": "loss (nats per masked frame)", "accuracy": "masked accuracy (%)"}
+QUANTITIES = {"loss": "loss, all terms (nats)", "accuracy": "masked accuracy (%)"}
 AXES = {"update": "updates", "hours": "hours of audio seen"}
 
 
-def training(canvas: Canvas, metrics: dict[str, list[dict]], styles: dict[str, style.RunStyle]) -> None:
-    """A panel for each of loss and accuracy, over updates and over hours."""
+def training(
+    canvas: Canvas, metrics: dict[str, list[dict]], specs: Mapping[str, Run], styles: dict[str, style.RunStyle]
+) -> None:
+    """A panel for each of loss and accuracy, over updates and over hours; replicates look alike."""
+    looks = {run: styles[line_of(run, specs)] for run in metrics}
     for along, axis in AXES.items():
         for quantity in QUANTITIES:
             if any(series(records, along, quantity, split) for records in metrics.values() for split in SPLITS):
@@ -23,12 +29,14 @@ def training(canvas: Canvas, metrics: dict[str, list[dict]], styles: dict[str, s
                     "training",
                     f"{quantity} of each run over {axis}, training and held-out utterances",
                     lambda figure, along=along, quantity=quantity: _panel(
-                        figure.add_subplot(), metrics, styles, along, quantity
+                        figure.add_subplot(), metrics, specs, looks, along, quantity
                     ),
                 )
 
 
 SPLITS = ("train", "valid")
+BESIDE = {"chance": (1, 2), "guess": (5, 2)}
+"""What accuracy is to be compared with: keys of metrics.jsonl, and the dashes of their lines."""
 
 
 def series(records: list[dict], along: str, quantity: str, split: str) -> list[tuple[float, float]]:
@@ -50,36 +58,42 @@ def thin(points: list[tuple[float, float]], most: int = MOST_POINTS) -> list[tup
     return [tuple(math.fsum(values) / len(group) for values in zip(*group, strict=True)) for group in groups]
 
 
-def _panel(axes: Axes, metrics: dict[str, list[dict]], styles, along: str, quantity: str) -> None:
-    ends = []
+def _panel(axes: Axes, metrics: dict[str, list[dict]], specs, looks, along: str, quantity: str) -> None:
+    ends: dict[str, tuple] = {}
     factor = 100.0 if quantity == "accuracy" else 1.0
     for run, records in metrics.items():
-        look = styles[run]
+        look = looks[run]
         train = thin(series(records, along, quantity, "train"))
         valid = series(records, along, quantity, "valid")
         if train:
             axes.plot(
-                [x for x, _y in train], [y * factor for _x, y in train], color=look.hex, linewidth=1, alpha=0.55,
-                dashes=look.dashes,
+                [x for x, _y in train], [y * factor for _x, y in train], color=look.hex, linewidth=1,
+                alpha=0.55 * look.alpha, dashes=look.dashes,
             )  # fmt: skip
         if valid:
             every = max(1, len(valid) // 12)
             axes.plot(
                 [x for x, _y in valid], [y * factor for _x, y in valid], color=look.hex, marker=look.marker,
-                markevery=every, dashes=look.dashes, label=run,
+                markevery=every, dashes=look.dashes, alpha=look.alpha,
             )  # fmt: skip
-        if train or valid:
-            ends.append((run, (valid or train)[-1][1] * factor, look))
-        chance = series(records, along, "chance", "valid") or series(records, along, "chance", "train")
-        if quantity == "accuracy" and chance:
-            axes.plot([0, chance[-1][0]], [chance[-1][1] * factor] * 2, color=look.hex, linewidth=1.2, dashes=(1, 2))
+        line = line_of(run, specs)
+        if (train or valid) and line not in ends:
+            ends[line] = (line, (valid or train)[-1][1] * factor, look)
+        if quantity == "accuracy":
+            for key, dashes in BESIDE.items():
+                points = series(records, along, key, "valid") or series(records, along, key, "train")
+                if points:
+                    axes.plot(
+                        [0, points[-1][0]], [points[-1][1] * factor] * 2, color=look.hex, linewidth=1.2, dashes=dashes,
+                        alpha=look.alpha,
+                    )  # fmt: skip
     axes.set_xlim(left=0)
     if quantity == "accuracy":
         axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(FuncFormatter(_thousands))
     axes.set(xlabel=AXES[along], ylabel=QUANTITIES[quantity], title=f"{quantity} over {AXES[along].split(' of ')[0]}")
-    label_ends(axes, ends)
+    label_ends(axes, list(ends.values()))
 
 
 def _thousands(value: float, _place: int) -> str:

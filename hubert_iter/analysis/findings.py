@@ -1,0 +1,303 @@
+"""What a study's scores say to its questions, as data: which kind of finding, about what, how much, how surely.
+
+Only the report puts findings into words. What is said of conditions rests on several networks of each and its interval
+covers networks, segments, splits and evaluation speakers; with one network on each side it is about these two. No
+finding rests on a network that has not learnt to use context (PROTOCOL sections 6 and 7).
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import combinations
+
+import numpy as np
+
+from hubert_iter.analysis import statistics
+from hubert_iter.analysis.learning import Learning
+from hubert_iter.analysis.scores import LINGUISTIC, NULL, PROPERTIES, Row, networks
+from hubert_iter.analysis.statistics import Interval, Scores
+from hubert_iter.study import MFCC, Run, group
+
+
+class Kind(StrEnum):
+    """The questions."""
+
+    LEARNING = "learning"
+    """Is held-out masked accuracy above what needs no network?"""
+    FALL = "fall"
+    """How far does the final layer lie below the best one?"""
+    TRAINING = "training"
+    """Best layers: trained less untrained."""
+    ITERATION = "iteration"
+    """Final layer: an iteration less the one that taught it."""
+    ITERATION_FALL = "iteration_fall"
+    """The same of the fall from the best to the final layer."""
+    ITERATION_BEST = "iteration_best"
+    """The same of the best layers."""
+    OBJECTIVE = "objective"
+    """Final layer: one objective less another, of the same iteration."""
+    OBJECTIVE_LAYERS = "objective_layers"
+    """At which layers two objectives differ, the error controlled over all layers together."""
+    LABELS = "labels"
+    """PNMI: a teacher's labels less MFCC labels."""
+    CONTROL = "control"
+    """How many scores of shuffled labels lie outside their interval around 0."""
+
+
+class Verdict(StrEnum):
+    """What the interval says of the estimate's sign."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+    OPEN = "no difference beyond the interval"
+    UNTOLD = "cannot be judged"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One answer: `first` less `second` where there are two, else of `first` alone."""
+
+    kind: Kind
+    first: str
+    """A condition, or a label set."""
+    estimate: Interval
+    second: str = ""
+    prop: str = ""
+    """phone, word or speaker; "" where it concerns none of them."""
+    layers: tuple[int, ...] = ()
+    """The layers concerned: of each side, or best and final one, or all that differ."""
+    levels: tuple[float, ...] = ()
+    """The means that the estimate is the difference of."""
+    left_out: tuple[str, ...] = ()
+    """Networks of these conditions that have not learnt to use context."""
+    wanted: int | None = None
+    """Networks of each condition that a difference of this size would want, where the interval leaves it open."""
+    count: tuple[int, int] | None = None
+    """How many of how many: layers that differ, or points outside."""
+    best_guess: str = ""
+    """LEARNING: the best predictor without a network."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """What may be said of the sign."""
+        if math.isnan(self.estimate.half):
+            return Verdict.UNTOLD
+        if not self.estimate.clear:
+            return Verdict.OPEN
+        return Verdict.HIGHER if self.estimate.mean > 0 else Verdict.LOWER
+
+
+@dataclass(frozen=True)
+class Study:
+    """What findings are made from: the table's runs, their scores, and which of them have learnt."""
+
+    runs: Mapping[str, Run]
+    scores: Mapping[tuple[str, str], Scores]
+    """(run, property) -> scores."""
+    learning: Mapping[str, Learning] = field(default_factory=dict)
+
+    @property
+    def conditions(self) -> dict[str, tuple[Run, ...]]:
+        """The replicates of each row."""
+        return group(self.runs.values())
+
+    def first(self, condition: str) -> Run:
+        """A condition's first replicate, which stands for what they have in common."""
+        return self.conditions[condition][0]
+
+    def networks(self, condition: str, prop: str) -> list[Scores]:
+        """Scores of the condition's networks that findings may rest on."""
+        names = [run.name for run in self.conditions[condition] if not self._idle(run.name)]
+        return [self.scores[name, prop] for name in names if (name, prop) in self.scores]
+
+    def left_out(self, *conditions: str) -> tuple[str, ...]:
+        """The scored networks of these conditions that findings do not rest on."""
+        scored = {run for run, _ in self.scores}
+        names = [run.name for condition in conditions for run in self.conditions[condition]]
+        return tuple(name for name in names if name in scored and self._idle(name))
+
+    def _idle(self, run: str) -> bool:
+        return run in self.learning and not self.learning[run].uses_context
+
+
+def find(
+    runs: Mapping[str, Run],
+    rows: Sequence[Row] = (),
+    speakers: Sequence[Row] = (),
+    learning: Mapping[str, Learning] | None = None,
+    quality: Sequence[Row] = (),
+) -> list[Finding]:
+    """All findings, in the order of their importance. Scores of models that are not in the table are left aside.
+
+    `rows` are of scores.tsv, `speakers` of speakers.tsv, `quality` of the label sets' scores.
+    """
+    known = [row for row in rows if row["run"] in runs]
+    scored = networks(known, [row for row in speakers if row["run"] in runs])
+    study = Study(runs, scored, learning or {})
+    found = [*_learning(study)]
+    for prop in PROPERTIES:
+        found += _about(study, prop)
+    return [*found, *_labels(study, quality), *_control(networks(known, metric=NULL))]
+
+
+def _learning(study: Study) -> Iterable[Finding]:
+    for condition, replicates in study.conditions.items():
+        known = [study.learning[run.name] for run in replicates if run.name in study.learning]
+        if not known:
+            continue
+        accuracy, guess = (np.mean([getattr(each, name) for each in known]) for name in ("accuracy", "guess"))
+        gains = [each.accuracy - each.guess for each in known]
+        estimate = (
+            statistics.of_networks(gains) if len(gains) > 1 else Interval(gains[0], known[0].margin, 0, (1,), math.nan)
+        )
+        yield Finding(
+            Kind.LEARNING, condition, estimate, levels=(float(accuracy), float(guess)),
+            left_out=tuple(each.run for each in known if not each.uses_context),
+            count=(sum(each.uses_context for each in known), len(known)), best_guess=known[0].guess_name,
+        )  # fmt: skip
+
+
+def _about(study: Study, prop: str) -> Iterable[Finding]:
+    """All findings of one property."""
+    able = {name: scores for name in study.conditions if (scores := study.networks(name, prop))}
+    trained = [name for name in able if study.first(name).trained]
+    untrained = next((name for name in able if not study.first(name).trained), None)
+    pairs = _Pairs(study, prop, able)
+    if prop in LINGUISTIC:
+        for name in trained:
+            yield _fall(study, prop, name, able[name])
+        for name in trained if untrained else ():
+            yield pairs.best(Kind.TRAINING, name, untrained)
+    for student, teacher in _iterations(study, able):
+        yield pairs.final(Kind.ITERATION, student, teacher)
+        if prop in LINGUISTIC:
+            yield pairs.fall(student, teacher)
+            yield pairs.best(Kind.ITERATION_BEST, student, teacher)
+    for one, other in _objectives(study, able):
+        yield pairs.final(Kind.OBJECTIVE, one, other)
+        yield pairs.layers(one, other)
+
+
+def _fall(study: Study, prop: str, name: str, scores: Sequence[Scores]) -> Finding:
+    best, final = best_layer(scores), _final(scores)
+    levels = (_level(scores, best), _level(scores, final))
+    estimate = statistics.fall(scores)
+    return Finding(
+        Kind.FALL, name, estimate, prop=prop, layers=(best, final), levels=levels, left_out=study.left_out(name)
+    )
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Findings about two conditions."""
+
+    study: Study
+    prop: str
+    able: Mapping[str, Sequence[Scores]]
+
+    def final(self, kind: Kind, first: str, second: str) -> Finding:
+        """Of the final layers."""
+        one, other = self.able[first], self.able[second]
+        layers = (_final(one), _final(other))
+        return self._made(kind, first, second, statistics.difference(one, other), layers)
+
+    def best(self, kind: Kind, first: str, second: str) -> Finding:
+        """Of the best layers, each picked on other data than it is compared on."""
+        one, other = self.able[first], self.able[second]
+        layers = (best_layer(one), best_layer(other))
+        return self._made(kind, first, second, statistics.best_difference(one, other), layers)
+
+    def fall(self, first: str, second: str) -> Finding:
+        """Of the fall from the best to the final layer; levels are the falls."""
+        one, other = self.able[first], self.able[second]
+        falls = (statistics.fall(one).mean, statistics.fall(other).mean)
+        estimate = statistics.fall_difference(one, other)
+        return self._made(Kind.ITERATION_FALL, first, second, estimate, (_final(one), _final(other)), falls)
+
+    def layers(self, first: str, second: str) -> Finding:
+        """Of all layers that both have; the estimate is that of the layer that differs most."""
+        one, other = self.able[first], self.able[second]
+        found, differ = statistics.layer_differences(one, other)
+        layers = tuple(layer for layer, clear in enumerate(differ) if clear)
+        most = max(layers or range(len(found)), key=lambda layer: abs(found[layer].mean))
+        return Finding(
+            Kind.OBJECTIVE_LAYERS, first, found[most], second, self.prop, (most, *layers),
+            left_out=self.study.left_out(first, second), count=(len(layers), len(found)),
+        )  # fmt: skip
+
+    def _made(self, kind: Kind, first: str, second: str, estimate: Interval, layers: tuple, levels=None) -> Finding:
+        sides = (self.able[first], self.able[second])
+        if levels is None:
+            levels = tuple(_level(scores, layer) for scores, layer in zip(sides, layers, strict=True))
+        wanted = None
+        if min(len(side) for side in sides) > 1 and not estimate.clear:
+            deviation = statistics.between_networks(*sides)[0]
+            wanted = statistics.replicates_for(abs(estimate.mean), deviation)
+        left_out = self.study.left_out(first, second)
+        return Finding(kind, first, estimate, second, self.prop, layers, levels, left_out, wanted)
+
+
+def best_layer(scores: Sequence[Scores]) -> int:
+    """The layer with the highest mean over networks and trials."""
+    return int(np.mean([each.trials for each in scores], axis=(0, 2, 3)).argmax())
+
+
+def _final(scores: Sequence[Scores]) -> int:
+    return len(scores[0].trials) - 1
+
+
+def _level(scores: Sequence[Scores], layer: int) -> float:
+    return float(np.mean([each.trials[layer] for each in scores]))
+
+
+def _iterations(study: Study, able: Iterable[str]) -> list[tuple[str, str]]:
+    """(student, teacher) of the same objective."""
+    pairs = []
+    for name in able:
+        teacher = study.runs.get(study.first(name).teacher)
+        if teacher and teacher.condition in able and teacher.objective == study.first(name).objective:
+            pairs.append((name, teacher.condition))
+    return pairs
+
+
+def _objectives(study: Study, able: Iterable[str]) -> list[tuple[str, str]]:
+    """Pairs of different objectives at the same iteration, cold starts only; online targets are beside iteration 1."""
+    places: dict[tuple[str, int], str] = {}
+    for name in able:
+        run = study.first(name)
+        if run.trained and not run.init:
+            places.setdefault((run.objective, run.iteration), name)
+    return [(places[a], places[b]) for a, b in combinations(places, 2) if a[0] != b[0] and a[1] == b[1]]
+
+
+def _labels(study: Study, quality: Sequence[Row]) -> Iterable[Finding]:
+    """Each teacher's labels against MFCC labels of as many clusters, or else against those with the highest PNMI."""
+    pnmi = {row["labels"]: float(row["value"]) for row in quality if row["metric"] == "pnmi"}
+    sets: dict[tuple[str, str, int], list[float]] = {}
+    for replicates in study.conditions.values():
+        first = replicates[0]
+        values = [pnmi[run.labels] for run in replicates if run.labels in pnmi]
+        if values:
+            sets[first.labels, first.targets, first.k] = values
+    base = {key: values for key, values in sets.items() if key[1] == MFCC}
+    for (labels, targets, k), values in sets.items():
+        if targets == MFCC or not base:
+            continue
+        rival = max(base, key=lambda key: (key[2] == k, np.mean(base[key])))
+        estimate = statistics.of_networks(values, base[rival])
+        levels = (float(np.mean(values)), float(np.mean(base[rival])))
+        yield Finding(Kind.LABELS, labels, estimate, rival[0], levels=levels)
+
+
+def _control(null: Mapping[tuple[str, str], Scores]) -> Iterable[Finding]:
+    """Are shuffled labels at zero? The estimate is the point that lies furthest outside its interval."""
+    points = []
+    for (run, prop), scores in null.items():
+        for layer in range(len(scores.trials)):
+            points.append((statistics.level([scores], layer), run, prop, layer))
+    points = [point for point in points if not math.isnan(point[0].half)]
+    if points:
+        outside = sum(found.clear for found, *_ in points)
+        worst, run, prop, layer = max(points, key=lambda point: abs(point[0].mean) - point[0].half)
+        yield Finding(Kind.CONTROL, run, worst, prop=prop, layers=(layer,), count=(outside, len(points)))

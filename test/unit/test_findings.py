@@ -1,0 +1,208 @@
+"""Findings from made-up scores: what is said of conditions, of single networks, and of what has not learnt."""
+
+import numpy as np
+import pytest
+import yaml
+
+from hubert_iter import study
+from hubert_iter.analysis import findings, scores
+from hubert_iter.analysis.findings import Kind, Verdict
+from hubert_iter.analysis.learning import Learning
+from hubert_iter.errors import UserError
+from hubert_iter.report import sentences
+
+ROWS = {
+    "random": {"objective": "none"},
+    "hubert_it1": {"objective": "hubert", "targets": "mfcc", "k": 100},
+    "hubert_it2": {"objective": "hubert", "targets": "hubert_it1@2", "k": 500},
+    "chubert_it1": {"objective": "chubert", "targets": "mfcc", "k": 100},
+    "wav2vec2": {"objective": "wav2vec2"},
+    "warm_it2": {"objective": "hubert", "targets": "hubert_it1@2", "k": 500, "init": "hubert_it1"},
+}
+
+
+@pytest.fixture
+def runs(tmp_path):
+    def read(seeds=1):
+        table = {"model": "m", "train": "t", "updates": 5, "seeds": seeds, "runs": ROWS}
+        (tmp_path / "s.yaml").write_text(yaml.safe_dump(table, sort_keys=False))
+        return study.read(tmp_path / "s.yaml").runs
+
+    return read
+
+
+def table(run, prop, levels, spread=0.003, network=0.0, metric="pwcca", trials=3):
+    """Rows as scores.tsv holds them: a deviation per trial that all share, one per network, a little of their own."""
+    shared = np.random.default_rng(7).normal(0, 0.05, (3, 3))
+    own = np.random.default_rng([sum(map(ord, run + prop + metric))])
+    deviation = own.normal(0, network) if network else 0.0
+    rows = []
+    for layer, level in levels.items():
+        for sample_set in range(3):
+            for trial in range(trials):
+                value = level + deviation + shared[sample_set, trial] + own.normal(0, spread)
+                row = (run, 100, layer, prop, metric, sample_set, trial, f"{value:.10g}")
+                rows.append(dict(zip(scores.COLUMNS, map(str, row), strict=True)))
+    return rows
+
+
+def curve(*levels, conv=0.2):
+    return {"conv": conv} | {str(layer): level for layer, level in enumerate(levels)}
+
+
+LEVELS = {
+    ("random", "phone"): curve(0.3, 0.28, 0.25, 0.2),
+    ("hubert_it1", "phone"): curve(0.4, 0.6, 0.7, 0.5),
+    ("hubert_it2", "phone"): curve(0.4, 0.65, 0.75, 0.74),
+    ("chubert_it1", "phone"): curve(0.4, 0.6, 0.7, 0.5),
+    ("hubert_it1", "speaker"): curve(0.9, 0.8, 0.7, 0.6),
+    ("hubert_it2", "speaker"): curve(0.9, 0.7, 0.6, 0.4),
+}
+
+
+def rows_of(runs, network=0.004):
+    return [
+        row
+        for run in runs.values()
+        for (condition, prop), levels in LEVELS.items()
+        if run.condition == condition
+        for row in table(run.name, prop, levels, network=network)
+    ]
+
+
+def one(found, kind, first, second="", prop="phone"):
+    (finding,) = [f for f in found if (f.kind, f.first, f.second, f.prop) == (kind, first, second, prop)]
+    return finding
+
+
+def said(finding) -> str:
+    return sentences.WORDS[finding.kind](finding)
+
+
+def test_three_networks_of_each_are_findings_about_conditions(runs):
+    found = findings.find(runs(3), rows_of(runs(3)))
+    fall = one(found, Kind.FALL, "hubert_it1")
+    assert (fall.layers, fall.verdict, fall.estimate.networks) == ((2, 3), Verdict.HIGHER, (3,))
+    assert fall.estimate.conditions and fall.estimate.mean == pytest.approx(0.2, abs=0.01)
+    gain = one(found, Kind.ITERATION, "hubert_it2", "hubert_it1")
+    assert gain.verdict is Verdict.HIGHER and gain.estimate.networks == (3, 3)
+    assert one(found, Kind.ITERATION, "hubert_it2", "hubert_it1", "speaker").verdict is Verdict.LOWER
+    assert one(found, Kind.ITERATION_FALL, "hubert_it2", "hubert_it1").verdict is Verdict.LOWER
+    assert one(found, Kind.TRAINING, "hubert_it1", "random").estimate.networks == (3, 1)
+    same = one(found, Kind.OBJECTIVE, "hubert_it1", "chubert_it1")
+    assert same.verdict is Verdict.OPEN and same.wanted > 3
+    assert one(found, Kind.OBJECTIVE_LAYERS, "hubert_it1", "chubert_it1").count == (0, 4)
+    assert "(3 and 3 networks)" in said(gain) and "rises by 0.2" in said(gain)
+    assert "networks of each" in said(same)
+
+
+def test_one_network_of_each_is_about_these_two(runs):
+    found = findings.find(runs(), rows_of(runs(), network=0))
+    gain = one(found, Kind.ITERATION, "hubert_it2", "hubert_it1")
+    assert gain.verdict is Verdict.HIGHER and not gain.estimate.conditions and gain.wanted is None
+    assert "(these two networks)" in said(gain)
+    assert "(this network)" in said(one(found, Kind.FALL, "hubert_it1"))
+
+
+def test_an_interval_over_networks_is_wider_than_one_over_trials(runs):
+    several = one(findings.find(runs(3), rows_of(runs(3), 0.02)), Kind.ITERATION, "hubert_it2", "hubert_it1")
+    alone = one(findings.find(runs(), rows_of(runs(), 0.02)), Kind.ITERATION, "hubert_it2", "hubert_it1")
+    assert several.estimate.half > 3 * alone.estimate.half
+
+
+def idle(*names):
+    return {name: Learning(name, 100, 0.19, 0.2, "guess_copy", 0.01, False) for name in names}
+
+
+def test_no_finding_rests_on_networks_that_have_not_learnt(runs):
+    all_of_it1 = idle("hubert_it1", "hubert_it1.2", "hubert_it1.3")
+    found = findings.find(runs(3), rows_of(runs(3)), learning=all_of_it1)
+    assert found[0].kind is Kind.LEARNING and found[0].count == (0, 3) and found[0].verdict is not Verdict.HIGHER
+    assert not any("hubert_it1" in (f.first, f.second) for f in found[1:])
+    assert one(found, Kind.FALL, "hubert_it2").estimate.networks == (3,)
+    text = said(found[0])
+    assert "none of 3 networks" in text and "the nearest unmasked label" in text and "No finding rests on" in text
+    assert next(iter(dict(sentences.answers(found)))) == sentences.LEARNING
+
+    some = findings.find(runs(3), rows_of(runs(3)), learning=idle("hubert_it1.2"))
+    gain = one(some, Kind.ITERATION, "hubert_it2", "hubert_it1")
+    assert gain.estimate.networks == (3, 2) and gain.left_out == ("hubert_it1.2",)
+
+
+def test_what_cannot_be_told_is_not_told(runs):
+    rows = [row for row in rows_of(runs()) if row["sample_set"] == "0" and row["trial"] == "0"]
+    found = findings.find(runs(), rows)
+    assert found and all(finding.verdict is Verdict.UNTOLD for finding in found)
+    assert not any("nan" in said(finding) for finding in found)
+
+
+def test_a_rising_curve_does_not_fall(runs):
+    rows = table("hubert_it1", "word", curve(0.1, 0.2, 0.3))
+    fall = one(findings.find(runs(), rows), Kind.FALL, "hubert_it1", prop="word")
+    assert fall.verdict is not Verdict.HIGHER
+    assert "highest in the final layer (2: 0.2" in said(fall)
+
+
+def test_pairs_follow_the_study(runs):
+    names = {name: run for name, run in runs().items() if name != "random"}
+    rows = [row for run in names for row in table(run, "phone", curve(0.1, 0.2))]
+    found = findings.find(runs(), rows)
+    pairs = {(f.first, f.second) for f in found if f.kind is Kind.OBJECTIVE}
+    assert pairs == {("hubert_it1", "chubert_it1"), ("hubert_it1", "wav2vec2"), ("chubert_it1", "wav2vec2")}
+    pairs = {(f.first, f.second) for f in found if f.kind is Kind.ITERATION}
+    assert pairs == {("hubert_it2", "hubert_it1"), ("warm_it2", "hubert_it1")}
+
+
+def test_labels_are_known_by_their_targets_and_compared_at_equal_k_where_there_is_one(runs):
+    quality = [
+        {"labels": labels, "set": "eval", "metric": "pnmi", "value": str(value)}
+        for labels, value in (
+            ("mfcc_k100", 0.25), ("mfcc_k100.2", 0.26), ("hubert_it1@2_k500", 0.33), ("hubert_it1.2@2_k500", 0.34),
+            ("mfcc_of_somebody", 0.9),
+        )
+    ]  # fmt: skip
+    (labels,) = findings.find(runs(2), quality=quality)
+    assert (labels.first, labels.second, labels.verdict) == ("hubert_it1@2_k500", "mfcc_k100", Verdict.HIGHER)
+    assert labels.levels == (pytest.approx(0.335), pytest.approx(0.255)) and labels.estimate.networks == (2, 2)
+    (single,) = findings.find(runs(), quality=quality)
+    assert single.verdict is Verdict.UNTOLD and "one set of each" in said(single)
+
+
+def test_shuffled_labels_are_counted_beside_what_chance_allows(runs):
+    rows = table("hubert_it1", "phone", curve(0.0, 0.0, 0.3), metric="null_pwcca")
+    (control,) = findings.find(runs(), rows)
+    assert control.count == (1, 3) and control.layers == (2,)
+    assert "at 2 of 3 points" in said(control)
+
+
+def test_runs_of_other_trials_are_refused(runs):
+    rows = table("hubert_it1", "phone", curve(0.1)) + table("hubert_it2", "phone", curve(0.1), trials=2)
+    with pytest.raises(UserError, match="3 sample sets and 3 trials"):
+        findings.find(runs(), rows)
+
+
+def test_scores_of_models_outside_the_table_make_no_finding(runs):
+    assert findings.find(runs(), table("a_model", "phone", curve(0.1, 0.2))) == []
+
+
+def test_every_kind_has_words():
+    assert set(sentences.WORDS) == set(Kind)
+
+
+def test_scores_of_different_segments_are_not_loaded_together(tmp_path):
+    from hubert_iter import provenance
+
+    for name in ("samples", "others"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+        provenance.write(tmp_path / name, "sample_segments", {}, {})
+    for run, samples in (("a", "samples"), ("b", "samples"), ("c", "others")):
+        folder = tmp_path / run
+        folder.mkdir()
+        lines = ["\t".join(row.values()) for row in table(run, "phone", curve(0.1))]
+        (folder / "scores.tsv").write_text("\n".join(["\t".join(scores.COLUMNS), *lines]) + "\n")
+        provenance.write(folder, "score_cca", {}, {"samples": tmp_path / samples})
+    rows = scores.load([tmp_path / "a", tmp_path / "b" / "scores.tsv"])
+    assert rows == table("a", "phone", curve(0.1)) + table("b", "phone", curve(0.1))
+    with pytest.raises(UserError, match="scored on other segments"):
+        scores.load([tmp_path / "a", tmp_path / "c"])
