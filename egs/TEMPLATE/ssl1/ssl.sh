@@ -52,6 +52,7 @@ models=            # Other models to score, "name=path ...": Hugging Face folder
 checkpoints=false  # Score the runs' kept checkpoints too: the course of CCA over training.
 sample_sets=3      # Independent samples of segments.
 trials=3           # Splits per sample set.
+regularisers=1e-8,1e-6,1e-4,1e-3,1e-2,1e-1 # CCA's dev part chooses one of these; the code of Pasad et al.: up to 1e-5.
 max_per_phone=200  # Instances per phone.
 num_words=500      # Most frequent training words analysed.
 max_per_word=15    # Instances per word at most.
@@ -259,7 +260,7 @@ if [ "${stage}" -le 9 ] && [ "${stop_stage}" -ge 9 ] && ! skip 9; then
         IFS=$'\t' read -r name model suffix <<<"${row}"
         job "${train_cmd}" "${logs}/cca_${name}${suffix}.log" ${python} -m hubert_iter.bin.score_cca --nj "${nj}" \
             --layers "${exp}/${name}/layers${suffix}" --samples "${exp}/samples" --out "${exp}/${name}/cca${suffix}" \
-            --name "${name}" --trials "${trials}" --seed "${seed}"
+            --name "${name}" --trials "${trials}" --seed "${seed}" --regularisers "${regularisers}"
         if "${abx}"; then
             job "${train_cmd}" "${logs}/abx_${name}${suffix}.log" ${python} -m hubert_iter.bin.score_abx --nj "${nj}" \
                 --model "${model}" --data "${dumpdir}/data/${eval_set}" --alignments "${dumpdir}/alignments/${eval_set}" \
