@@ -142,6 +142,7 @@ def test_a_failing_data_script_ends_the_recipe(elsewhere, tmp_path):
         (["--runs", "hubert_it3"], "hubert_it2"),
         (["--stage", "13"], "--stage"),
         (["--skip_stages", "4 x"], "--skip_stages"),
+        (["--valid_set", "train"], "expected three different sets, got 'train', 'train' and 'eval'"),
     ],
 )
 def test_refused_before_any_work(elsewhere, tmp_path, arguments, named):

@@ -92,6 +92,10 @@ tell() { cat "$@" | tr '\r' '\n' | grep -E 'INFO .*(up to date|already|: making)
 for number in "${stage}" "${stop_stage}" ${skip_stages}; do
     case ${number} in [1-9] | 1[012]) ;; *) die "--stage, --stop_stage and --skip_stages: expected 1 to 12, got '${number}'" ;; esac
 done
+if [ "$(printf '%s\n' "${train_set}" "${valid_set}" "${eval_set}" | sort -u | wc -l)" -ne 3 ]; then
+    die "--train_set, --valid_set and --eval_set: expected three different sets, got '${train_set}', '${valid_set}'" \
+        "and '${eval_set}'"
+fi
 # Said now rather than after a training of days.
 if "${abx}" && [ "${stage}" -le 9 ] && [ "${stop_stage}" -ge 9 ] && ! skip 9 &&
     ! ${python} -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("fastabx") is None)'; then
@@ -142,8 +146,11 @@ if [ "${stage}" -le 2 ] && [ "${stop_stage}" -ge 2 ] && ! skip 2; then
     log "Stage 2: validate and filter: ${dumpdir}/data"
     for set in "${train_set}" "${valid_set}" "${eval_set}"; do
         opts=(--min_seconds "${min_seconds}")
-        if [ "${set}" = "${eval_set}" ]; then
-            opts=(--min_seconds "${eval_min_seconds}" --other_speakers_than "${dumpdir}/data/${train_set}")
+        if [ "${set}" = "${valid_set}" ]; then
+            opts+=(--other_utterances_than "${dumpdir}/data/${train_set}")
+        elif [ "${set}" = "${eval_set}" ]; then
+            opts=(--min_seconds "${eval_min_seconds}" --other_speakers_than "${dumpdir}/data/${train_set}"
+                --other_utterances_than "${dumpdir}/data/${train_set}" "${dumpdir}/data/${valid_set}")
         fi
         ${python} -m hubert_iter.bin.filter_data --data "${datadir}/${set}" --out "${dumpdir}/data/${set}" \
             --max_seconds "${max_seconds}" --fix "${fix}" --nj "${nj}" "${opts[@]}"
