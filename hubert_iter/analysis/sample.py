@@ -4,6 +4,7 @@ A draw depends on the seed, the property, the sample set and the label alone, ne
 another label) changes no one else's segments. PROTOCOL section 4, points 2 to 4.
 """
 
+import json
 import logging
 import math
 import zlib
@@ -20,9 +21,14 @@ from hubert_iter.data.datadir import Utterance
 from hubert_iter.errors import UserError
 
 FILE_NAME = "samples.tsv"
+FACTS_NAME = "facts.json"
+FACTS = ("wanted", "found", "kept", "lost", "minimum")
 COLUMNS = ("property", "sample_set", "instance", "utterance", "start_frame", "end_frame", "label")
 PROPERTIES = ("phone", "word", "speaker")
 FRAME_RATE = SAMPLE_RATE / FRAME_SHIFT
+# Of three instances, which lie in three different parts (folds.deal), one at least is in the train part of any trial,
+# whose dev and test parts are two. Of fewer, a class may be tested that was never trained.
+LEAST = 3
 log = logging.getLogger(__name__)
 
 
@@ -33,7 +39,7 @@ class Limits:
     max_per_phone: int = 200
     num_words: int = 500
     max_per_word: int = 15
-    min_per_word: int = 10
+    min_per_word: int = LEAST
     max_per_speaker: int = 500
     speaker_chunk_seconds: float = 0.0
     sample_sets: int = 3
@@ -63,12 +69,9 @@ def frames_of(start: float, end: float, total: int) -> tuple[int, int]:
 
 
 def phone_core(start: int, end: int) -> tuple[int, int]:
-    """The middle of a phone: floor((n + 1) / 3) frames dropped from each side, at least one frame kept."""
+    """The middle of a phone: floor((n + 1) / 3) frames dropped from each side; of two frames the second is kept."""
     drop = (end - start + 1) // 3
-    if end - start > 2 * drop:
-        return start + drop, end - drop
-    middle = (start + end - 1) // 2
-    return middle, middle + 1
+    return (start + drop, end - drop) if end - start > 2 * drop else (end - 1, end)
 
 
 def phone_spans(utterances: Iterable[Utterance], alignments: Mapping[str, Sequence[Segment]]) -> list[Span]:
@@ -139,36 +142,102 @@ def draw(spans: Iterable[Span], prop: str, sample_set: int, seed: int, most: int
     return sorted(drawn)
 
 
-def sample(
+@dataclass(frozen=True)
+class Candidates:
+    """What the instances of one property are drawn from: the classes wanted, all their spans, and the limits."""
+
+    wanted: frozenset[str]
+    spans: list[Span]
+    most: int
+    least: int
+
+    def counts(self) -> Counter[str]:
+        """Spans of each class that has any."""
+        return Counter(span.label for span in self.spans)
+
+    def kept(self) -> set[str]:
+        """Classes with enough instances; none when they are fewer than two, since there is nothing to tell apart."""
+        classes = {label for label, count in self.counts().items() if count >= self.least}
+        return classes if len(classes) >= 2 else set()
+
+    def facts(self) -> dict[str, int]:
+        """FACTS: classes wanted, found with one instance at least, kept, and lost (found but not kept); the minimum."""
+        found, kept = len(self.counts()), len(self.kept())
+        values = (len(self.wanted), found, kept, found - kept, self.least)
+        return dict(zip(FACTS, values, strict=True))
+
+
+def candidates(
     utterances: Sequence[Utterance],
     phones: Mapping[str, Sequence[Segment]],
     words: Mapping[str, Sequence[Segment]],
     vocabulary: Sequence[str],
     limits: Limits,
-    seed: int,
-) -> Samples:
-    """All properties and sample sets; a property with fewer than two classes is left out with a warning."""
-    spans = {
-        "phone": (phone_spans(utterances, phones), limits.max_per_phone, 2),
-        "word": (word_spans(utterances, words, vocabulary), limits.max_per_word, limits.min_per_word),
-        "speaker": (speaker_spans(utterances, limits.speaker_chunk_seconds), limits.max_per_speaker, 2),
-    }
+) -> dict[str, Candidates]:
+    """All that may be drawn, by property. Wanted are the alignments' phones, the vocabulary, the data's speakers."""
+    if limits.min_per_word < 1:
+        raise UserError(f"--min_per_word: expected at least 1, found {limits.min_per_word}. The default is {LEAST}")
+    return {
+        "phone": Candidates(
+            frozenset(segment.label for utterance in utterances for segment in phones.get(utterance.id, ())),
+            phone_spans(utterances, phones), limits.max_per_phone, LEAST,
+        ),
+        "word": Candidates(
+            frozenset(vocabulary), word_spans(utterances, words, vocabulary), limits.max_per_word, limits.min_per_word
+        ),
+        "speaker": Candidates(
+            frozenset(utterance.speaker for utterance in utterances),
+            speaker_spans(utterances, limits.speaker_chunk_seconds), limits.max_per_speaker, LEAST,
+        ),
+    }  # fmt: skip
+
+
+def sample(found: Mapping[str, Candidates], sample_sets: int, seed: int) -> Samples:
+    """Draw from `candidates`, all properties and sample sets; one with fewer than two classes is left out, said so."""
     samples: Samples = {}
-    for prop, (candidates, most, least) in spans.items():
-        classes = {label for label, count in Counter(span.label for span in candidates).items() if count >= least}
-        if len(classes) < 2:
+    for prop, pool in found.items():
+        facts = pool.facts()
+        if not facts["kept"]:
             log.warning(
-                "%s: %d classes with at least %d instances, at least 2 are needed: %s CCA is left out",
-                prop, len(classes), least, prop,
+                "%s: fewer than 2 of %d classes have %d instances or more: %s CCA is left out",
+                prop, facts["found"], pool.least, prop,
             )  # fmt: skip
             continue
-        for sample_set in range(limits.sample_sets):
-            samples[prop, sample_set] = draw(candidates, prop, sample_set, seed, most, least)
-        chosen = samples[prop, 0]
-        log.info("%s: %d classes, %d instances of %d segments", prop, len(classes), len(chosen), len(candidates))
+        for sample_set in range(sample_sets):
+            samples[prop, sample_set] = draw(pool.spans, prop, sample_set, seed, pool.most, pool.least)
+        log.info(
+            "%s: %d classes wanted, %d found, %d kept, %d lost for having fewer than %d instances; "
+            "%d instances drawn of %d segments",
+            prop, *(facts[name] for name in FACTS), len(samples[prop, 0]), len(pool.spans),
+        )  # fmt: skip
     if not samples:
         raise UserError("no property has two classes to score. Check the alignments and the evaluation set")
     return samples
+
+
+def write_facts(folder: Path, found: Mapping[str, Candidates]) -> None:
+    """Write facts.json: how many classes of each property were wanted, found, kept and lost."""
+    facts = {prop: pool.facts() for prop, pool in found.items()}
+    (Path(folder) / FACTS_NAME).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+def read_facts(folder: str | Path) -> dict[str, dict[str, int]]:
+    """Read facts.json: property -> FACTS (wanted, found, kept, lost, minimum) -> number of classes (of instances)."""
+    path = Path(folder) / FACTS_NAME
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: missing. Run sample_segments (stage 8) again") from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}:{error.lineno}: not valid JSON. Run sample_segments (stage 8) again") from None
+    for prop in PROPERTIES:
+        row = facts.get(prop) if isinstance(facts, dict) else None
+        if not isinstance(row, dict) or not all(isinstance(row.get(name), int) for name in FACTS):
+            raise UserError(
+                f"{path}: {prop}: expected the numbers {', '.join(FACTS)}, found {json.dumps(row)}. "
+                "Run sample_segments (stage 8) again"
+            )
+    return facts
 
 
 def write(folder: Path, samples: Samples) -> None:

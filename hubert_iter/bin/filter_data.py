@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hubert_iter.bin import cli
-from hubert_iter.data import mend, validate
+from hubert_iter.data import audio, mend, validate
 from hubert_iter.errors import UserError
 from hubert_iter.provenance import Stage
 
@@ -17,6 +17,10 @@ def main(argv=None) -> None:
     parser.add_argument("--min_seconds", type=float, default=0.0, help="leave out shorter utterances")
     parser.add_argument("--max_seconds", type=float, default=float("inf"), help="leave out longer utterances")
     parser.add_argument("--other_speakers_than", type=Path, nargs="+", default=[], help="sets to share no speaker with")
+    parser.add_argument(
+        "--other_utterances_than", type=Path, nargs="+", default=[],
+        help="sets made by this program to share no utterance with, by name or by the samples",
+    )  # fmt: skip
     parser.add_argument("--show", type=int, default=20, help="faults of each kind to show")
     parser.add_argument("--nj", type=int, default=4, help="threads that decode audio")
     args = parser.parse_args(argv)
@@ -26,14 +30,17 @@ def main(argv=None) -> None:
         "min_seconds": args.min_seconds,
         "max_seconds": args.max_seconds,
         "audio": validate.audio_state(args.data),
+        "audio_hash": audio.HASH,
     }
-    inputs = {"data": args.data} | {f"other_{n}": path for n, path in enumerate(args.other_speakers_than, start=1)}
+    inputs = {"data": args.data}
+    inputs |= {f"other_{n}": path for n, path in enumerate(args.other_speakers_than, start=1)}
+    inputs |= {f"other_utterances_{n}": path for n, path in enumerate(args.other_utterances_than, start=1)}
     stage = Stage(args.out, "filter_data", settings, inputs)
     if stage.done():
         return
     with stage.writing() as work:
         limits = validate.Limits(args.min_seconds, args.max_seconds)
-        findings = validate.examine(args.data, limits, args.other_speakers_than, args.nj)
+        findings = validate.examine(args.data, limits, args.other_speakers_than, args.nj, args.other_utterances_than)
         validate.report(findings, args.show, count_only=validate.LIMIT_KINDS)
         faults = [fault for fault in findings.faults if fault.kind not in validate.LIMIT_KINDS]
         if faults and not args.fix:

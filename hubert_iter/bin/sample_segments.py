@@ -9,7 +9,7 @@ from hubert_iter.provenance import Stage
 
 
 def main(argv=None) -> None:
-    """Write samples.tsv."""
+    """Write samples.tsv, and facts.json with the classes that were left out."""
     limits = sample.Limits()
     parser = cli.ArgumentParser(__doc__)
     parser.add_argument("--data", required=True, help="data dir of the evaluation set")
@@ -29,22 +29,23 @@ def main(argv=None) -> None:
     parser.add_argument("--sample_sets", type=int, default=limits.sample_sets, help="independent draws")
     args = parser.parse_args(argv)
     limits = sample.Limits(**{name: getattr(args, name) for name in sample.Limits.__dataclass_fields__})
+    # What phone_core does is a setting, so that samples drawn while it kept the first of two frames are drawn again.
     stage = Stage(
-        Path(args.out), "sample_segments", vars(limits) | {"seed": args.seed},
+        Path(args.out), "sample_segments", vars(limits) | {"seed": args.seed, "phone_of_two_frames": "second"},
         {"data": args.data, "alignments": args.alignments, "train_text": args.train_text},
     )  # fmt: skip
     if stage.done():
         return
     with stage.writing() as work:
-        samples = sample.sample(
+        found = sample.candidates(
             datadir.read(args.data).utterances,
             alignment.read_ctm(Path(args.alignments) / "phones.ctm"),
             alignment.read_ctm(Path(args.alignments) / "words.ctm"),
             sample.frequent_words(args.train_text, limits.num_words),
             limits,
-            args.seed,
         )
-        sample.write(work, samples)
+        sample.write(work, sample.sample(found, limits.sample_sets, args.seed))
+        sample.write_facts(work, found)
 
 
 if __name__ == "__main__":

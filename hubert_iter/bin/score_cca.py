@@ -1,5 +1,7 @@
 """Score a run's layers: held-out PWCCA and mean CCA with phone, word and speaker identity, with controls."""
 
+import argparse
+import math
 import os
 from pathlib import Path
 
@@ -49,10 +51,13 @@ def main(argv=None) -> None:
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    """Parse "1e-4,1e-2"; a ValueError becomes argparse's message."""
-    numbers = tuple(float(number) for number in text.split(","))
-    if min(numbers) < 0:
-        raise ValueError(text)
+    """Parse "1e-4,1e-2"."""
+    try:
+        numbers = tuple(float(number) for number in text.split(","))
+    except ValueError:
+        numbers = ()
+    if not numbers or not all(0 <= number < math.inf for number in numbers):
+        raise argparse.ArgumentTypeError(f"expected numbers from 0 up with commas, as 1e-8,1e-5, found '{text}'")
     return numbers
 
 

@@ -1,4 +1,4 @@
-"""Score labels against aligned phones: purities, PNMI, used clusters, entropy, run length."""
+"""Score labels against aligned phones, without and with silence: purities, PNMI, used clusters, entropy, run length."""
 
 import logging
 from pathlib import Path
@@ -20,7 +20,9 @@ def main(argv=None) -> None:
     args = parser.parse_args(argv)
 
     inputs = {"labels": args.labels, "data": args.data, "alignments": args.alignments}
-    stage = Stage(args.out, "score_labels", {"name": args.name, "set": args.labels.name}, inputs)
+    # Which measures is a setting, so that scores made before one was added are made again.
+    settings = {"name": args.name, "set": args.labels.name, "metrics": quality.METRICS}
+    stage = Stage(args.out, "score_labels", settings, inputs)
     if stage.done():
         return
     units, data = labels.read_labels(args.labels), datadir.read(args.data)

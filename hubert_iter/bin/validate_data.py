@@ -15,6 +15,10 @@ def main(argv=None) -> None:
     parser.add_argument("--min_seconds", type=float, default=0.0, help="shortest utterance allowed")
     parser.add_argument("--max_seconds", type=float, default=float("inf"), help="longest utterance allowed")
     parser.add_argument("--other_speakers_than", type=Path, nargs="+", default=[], help="sets to share no speaker with")
+    parser.add_argument(
+        "--other_utterances_than", type=Path, nargs="+", default=[],
+        help="sets made by filter_data to share no utterance with, by name or by the samples",
+    )  # fmt: skip
     parser.add_argument("--alignments", type=Path, help="folder with phones.ctm and words.ctm of this data")
     parser.add_argument("--max_missing", type=int, default=0, help="utterances allowed to have no alignment")
     parser.add_argument("--show", type=int, default=20, help="faults of each kind to show")
@@ -22,7 +26,7 @@ def main(argv=None) -> None:
     args = parser.parse_args(argv)
 
     limits = validate.Limits(args.min_seconds, args.max_seconds)
-    findings = validate.examine(args.data, limits, args.other_speakers_than, args.nj)
+    findings = validate.examine(args.data, limits, args.other_speakers_than, args.nj, args.other_utterances_than)
     own = [args.data] if validate.has_alignments(args.data) else []
     validate.examine_alignments(findings, own + ([args.alignments] if args.alignments else []), args.max_missing)
     validate.report(findings, args.show)

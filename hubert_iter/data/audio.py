@@ -4,12 +4,13 @@ Called from data-loader workers thousands of times a minute: a crop of a FLAC is
 what comes before it.
 """
 
+import hashlib
 import io
 import os
 import re
 import subprocess
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import soundfile
@@ -23,6 +24,7 @@ SAMPLE_RATE = 16000
 OVERSHOOT = 0.05  # seconds by which `segments` may end after its recording: times there are often rounded
 FRAME_SHIFT = 320
 FRAME_LENGTH = 400
+HASH = "blake2b, 128 bits, of the samples as float32"
 # libsndfile shortens a truncated WAV without an error, and says so only in its log.
 _SHORTENED = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
 _OFFSET = re.compile(r"(.+):(\d+)")
@@ -73,8 +75,15 @@ def read_audio(utterance: "Utterance", start: int = 0, num_samples: int | None =
     return samples
 
 
-def decode(utterance: "Utterance") -> int:
-    """Decode all of the utterance's audio and count its samples; `num_samples` of the utterance is not used.
+class Decoded(NamedTuple):
+    """How many samples an utterance has, and a hash that only the same samples have, whatever file they come from."""
+
+    num_samples: int
+    hash: str
+
+
+def decode(utterance: "Utterance") -> Decoded:
+    """Decode all of the utterance's audio, count its samples and hash them; the utterance's `num_samples` is not used.
 
     UserError as for `read_audio`; this finds truncated and corrupt files whose header is sound.
     """
@@ -94,12 +103,14 @@ def decode(utterance: "Utterance") -> int:
             last = min(last, stated)
             if first:
                 file.seek(first)
-            count = len(file.read(last - first, dtype="int16"))
+            # Not int16, which makes 0 of all samples of a file of floats in +-1.
+            samples = file.read(last - first, dtype="float32")
     except (soundfile.LibsndfileError, OSError) as error:
         raise AudioError(utterance, f"cannot be decoded ({error})") from None
-    if count != last - first:
-        raise AudioError(utterance, f"truncated: its header promises {last - first} samples, found {count}")
-    return count
+    if len(samples) != last - first:
+        raise AudioError(utterance, f"truncated: its header promises {last - first} samples, found {len(samples)}")
+    content = np.ascontiguousarray(samples, dtype="<f4")
+    return Decoded(len(samples), hashlib.blake2b(content, digest_size=16).hexdigest())
 
 
 def split_offset(wav: str) -> tuple[str, int | None]:

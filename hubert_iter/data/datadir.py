@@ -1,4 +1,7 @@
-"""Kaldi data directories: wav.scp utt2spk spk2utt text utt2num_samples, optionally segments and spk2gender."""
+"""Kaldi data directories: wav.scp utt2spk spk2utt text utt2num_samples, optionally segments and spk2gender.
+
+Those that stage 2 makes also have utt2hash, a hash of each utterance's samples, by which equal audio is found.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace

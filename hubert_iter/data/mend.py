@@ -18,11 +18,12 @@ log = logging.getLogger(__name__)
 
 
 def write_good(folder: Path, findings: Findings) -> None:
-    """Write the utterances without fault as a data directory, and what was dropped and why as dropped.txt."""
+    """Write the utterances without fault as a data directory with utt2hash; what was dropped and why as dropped.txt."""
     if not findings.data.utterances:
         first = f"; the first: {findings.faults[0]}" if findings.faults else ""
         raise UserError(f"{findings.data.path}: no utterance is left{first}")
     datadir.write(folder, findings.data.utterances, findings.data.text, findings.genders)
+    datadir.write_table(folder / "utt2hash", findings.hashes)
     dropped = findings.dropped()
     lines = "".join(f"{key} {dropped[key]}\n" for key in sorted(dropped))
     (folder / "dropped.txt").write_text(lines, encoding="utf-8")
@@ -38,6 +39,8 @@ def mend(findings: Findings) -> Path | None:
     with tempfile.TemporaryDirectory(prefix=".fix.", dir=path) as temporary:
         new = Path(temporary)
         write_good(new, findings)
+        if not (path / "utt2hash").is_file():
+            (new / "utt2hash").unlink()  # it is stage 2 that adds this table
         _filter_others(path, new, findings)
         for name in ("text", "spk2gender"):
             if (path / name).is_file() and not (new / name).is_file():

@@ -40,6 +40,7 @@ COLUMNS: dict[str, tuple[int, int | None]] = {
     "spk2utt": (1, None),
     "text": (0, None),
     "utt2num_samples": (1, 1),
+    "utt2hash": (1, 1),
     "spk2gender": (1, 1),
 }
 MEANING = {
@@ -49,6 +50,7 @@ MEANING = {
     "spk2utt": "<speaker> <utterance> ...",
     "text": "<utterance> <words>",
     "utt2num_samples": "<utterance> <number of samples>",
+    "utt2hash": "<utterance> <hash of its samples>",
     "spk2gender": "<speaker> <m or f>",
 }
 

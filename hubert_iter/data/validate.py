@@ -16,6 +16,7 @@ from hubert_iter.data.tables import Fault, Row, scan
 from hubert_iter.errors import UserError, summarise
 
 SPEAKER_TABLES = ("spk2utt", "spk2gender")
+COUNTED = ("utt2num_samples", "utt2hash")  # tables made from the audio
 REQUIRED = ("wav.scp", "utt2spk")
 LIMIT_KINDS = ("short", "long")  # no faults of the data, but what the user's limits leave out
 log = logging.getLogger(__name__)
@@ -31,11 +32,16 @@ class Limits:
 
 @dataclass
 class Findings:
-    """What is wrong in a data directory (`faults`), and the utterances that nothing is wrong with (`data`)."""
+    """What is wrong in a data directory (`faults`), and the utterances that nothing is wrong with (`data`).
+
+    `hashes` are those of their samples. `equal` names pairs of them that have the same samples: no fault, but odd.
+    """
 
     data: DataDir
     genders: dict[str, str] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+    hashes: dict[str, str] = field(default_factory=dict)
+    equal: list[Fault] = field(default_factory=list)
 
     def dropped(self) -> dict[str, str]:
         """Utterances that a fix leaves out, and the first reason of each."""
@@ -53,8 +59,17 @@ class Findings:
         return counts
 
 
-def examine(path: str | Path, limits: Limits = Limits(), others: Sequence[str | Path] = (), nj: int = 1) -> Findings:  # noqa: B008
-    """Examine tables, audio, limits and speakers (none of which may be in the data directories `others`)."""
+def examine(
+    path: str | Path,
+    limits: Limits = Limits(),  # noqa: B008
+    others: Sequence[str | Path] = (),
+    nj: int = 1,
+    other_utterances: Sequence[str | Path] = (),
+) -> Findings:
+    """Examine tables, audio and limits.
+
+    No speaker may be in the data directories `others`; no utterance, by name or by its samples, in `other_utterances`.
+    """
     path = Path(path)
     if not path.is_dir():
         raise UserError(f"{path}: expected a data directory, found none")
@@ -62,14 +77,18 @@ def examine(path: str | Path, limits: Limits = Limits(), others: Sequence[str | 
     tables = _tables(path, findings)
     candidates = _candidates(path, tables, findings)
     places = _Places(str(path / "wav.scp"), {key: row.line for key, row in tables["wav.scp"].items()})
-    counted = _count_samples(candidates, places, findings, nj)
+    counted, hashes = _decode(candidates, places, findings, nj)
     _check_lengths(path / "utt2num_samples", tables.get("utt2num_samples", {}), counted, findings)
+    _check_hashes(path / "utt2hash", tables.get("utt2hash", {}), hashes, findings)
     _check_limits(counted, places, limits, findings)
+    _check_utterances(path, tables, hashes, other_utterances, findings)
     _check_speakers(path, tables, counted, others, findings)
     dropped = findings.dropped()
     good = tuple(u for u in counted if u.id not in dropped)
     text = {u.id: tables["text"][u.id].value for u in good} if tables.get("text") else {}
     findings.data = DataDir(path, good, text)
+    findings.hashes = {utterance.id: hashes[utterance.id] for utterance in good}
+    findings.equal = _equal(path, tables, findings.hashes)
     speakers = set(findings.data.speakers)
     findings.genders = {key: row.value for key, row in tables.get("spk2gender", {}).items() if key in speakers}
     findings.faults.sort(key=lambda fault: (fault.file, fault.line))
@@ -96,7 +115,10 @@ def has_alignments(path: Path) -> bool:
 
 
 def report(findings: Findings, most: int = 20, count_only: Collection[str] = ()) -> None:
-    """Log the first faults of each kind (kinds in `count_only` without examples) and how many there are of each."""
+    """Log the first faults of each kind (kinds in `count_only` without examples) and how many there are of each.
+
+    Of utterances with equal audio too, which are no faults.
+    """
     shown: dict[str, int] = {}
     counts = findings.counts()
     for fault in (fault for fault in findings.faults if fault.kind not in count_only):
@@ -105,6 +127,10 @@ def report(findings: Findings, most: int = 20, count_only: Collection[str] = ())
             log.warning("%s: %s", fault.kind, fault)
         elif shown[fault.kind] == most + 1:
             log.warning("%s: and %d more", fault.kind, counts[fault.kind] - most)
+    for pair in findings.equal[:most]:
+        log.warning("equal audio: %s", pair)
+    if len(findings.equal) > most:
+        log.warning("equal audio: and %d more", len(findings.equal) - most)
     data = findings.data
     log.info(
         "%s: %d utterances without fault (%.2f h, %d speakers), %d faults%s",
@@ -157,14 +183,14 @@ def _tables(path: Path, findings: Findings) -> dict[str, dict[str, Row]]:
 def _candidates(path: Path, tables: dict[str, dict[str, Row]], findings: Findings) -> list[Utterance]:
     """Utterances that every table has, lengths not yet known."""
     source = "segments" if "segments" in tables else "wav.scp"
-    named = [name for name in (source, "utt2spk", "text", "utt2num_samples") if name in tables]
+    named = [name for name in (source, "utt2spk", "text", *COUNTED) if name in tables]
     faulty = set(findings.dropped())
     for key in sorted(set().union(*(tables[name] for name in named)) - faulty):
         absent = [name for name in named if key not in tables[name]]
         if absent:
             there = next(name for name in named if key in tables[name])
-            # Lengths are counted anew, so that an utterance without one need not go.
-            drops = () if absent == ["utt2num_samples"] else (key,)
+            # Lengths and hashes are counted anew, so that an utterance without one need not go.
+            drops = () if set(absent) <= set(COUNTED) else (key,)
             line = tables[there][key].line
             findings.faults.append(Fault("keys", str(path / there), line, key, f"not in {', '.join(absent)}", drops))
     dropped = findings.dropped()
@@ -225,23 +251,26 @@ class _Places:
         return Fault(kind, self.file, line, utterance.id, f"{utterance.wav}: {message}", (utterance.id,))
 
 
-def _count_samples(utterances: list[Utterance], places: _Places, findings: Findings, nj: int) -> list[Utterance]:
-    """Decode every utterance; those that cannot be decoded, or are empty, become faults."""
+def _decode(
+    utterances: list[Utterance], places: _Places, findings: Findings, nj: int
+) -> tuple[list[Utterance], dict[str, str]]:
+    """Decode every utterance: their lengths and hashes; those that cannot be decoded, or are empty, become faults."""
 
-    def count(utterance: Utterance) -> Utterance | Fault:
+    def count(utterance: Utterance) -> tuple[Utterance, str] | Fault:
         try:
-            samples = decode(utterance)
+            decoded = decode(utterance)
         except AudioError as error:
             return places.fault(error.kind, utterance, f"{error.fault}. Repair the file")
-        if samples == 0:
+        if decoded.num_samples == 0:
             return places.fault("empty", utterance, "has no samples. Repair the file")
-        return replace(utterance, num_samples=samples)
+        return replace(utterance, num_samples=decoded.num_samples), decoded.hash
 
     log.info("%s: decoding %d utterances with %d threads", findings.data.path, len(utterances), nj)
     with ThreadPoolExecutor(max(1, nj)) as pool:
         results = list(pool.map(count, utterances))
     findings.faults.extend(result for result in results if isinstance(result, Fault))
-    return [result for result in results if isinstance(result, Utterance)]
+    good = [result for result in results if not isinstance(result, Fault)]
+    return [utterance for utterance, _ in good], {utterance.id: found for utterance, found in good}
 
 
 def _check_lengths(file: Path, rows: Mapping[str, Row], utterances: list[Utterance], findings: Findings) -> None:
@@ -258,6 +287,14 @@ def _check_lengths(file: Path, rows: Mapping[str, Row], utterances: list[Utteran
                 findings.faults.append(Fault("length", str(file), row.line, utterance.id, message))
 
 
+def _check_hashes(file: Path, rows: Mapping[str, Row], hashes: Mapping[str, str], findings: Findings) -> None:
+    """Compare hashes with utt2hash; a fix counts anew."""
+    for key, found in hashes.items():
+        if key in rows and rows[key].value != found:
+            message = f"expected {found} as of the audio, found '{rows[key].value}'"
+            findings.faults.append(Fault("hash", str(file), rows[key].line, key, message))
+
+
 def _check_limits(utterances: list[Utterance], places: _Places, limits: Limits, findings: Findings) -> None:
     """An utterance must hold one frame at least, and keep to the user's limits."""
     for utterance in utterances:
@@ -268,6 +305,64 @@ def _check_limits(utterances: list[Utterance], places: _Places, limits: Limits, 
         elif seconds > limits.max_seconds:
             message = f"lasts {seconds:g} s, expected at most {limits.max_seconds:g} s"
             findings.faults.append(places.fault("long", utterance, message))
+
+
+def _check_utterances(
+    path: Path,
+    tables: dict[str, dict[str, Row]],
+    hashes: Mapping[str, str],
+    others: Sequence[str | Path],
+    findings: Findings,
+) -> None:
+    """No utterance may be in another set as well, neither by name nor, under another name, by its samples."""
+    for other in others:
+        table = Path(other) / "utt2hash"
+        if not table.is_file():
+            raise UserError(
+                f"{table}: expected this table, by which equal audio is found, but found none. "
+                f"Run filter_data (stage 2) for {other} first, and give the folder that it makes"
+            )
+        theirs = {row.key: row for row in scan(table)[0]}
+        by_hash: dict[str, Row] = {}
+        for row in theirs.values():
+            by_hash.setdefault(row.value, row)
+        dropped = findings.dropped()  # what has a fault already, or is left out, is not named again
+        for key, found in hashes.items():
+            if key in dropped:
+                continue
+            if key in theirs:
+                place = f"{table}:{theirs[key].line}"
+                message = f"expected an utterance that {other} does not have, found it there ({place})"
+                kind = "shared utterance"
+            elif found in by_hash:
+                row = by_hash[found]
+                message = f"has the same samples as utterance {row.key} of {other} ({table}:{row.line})"
+                kind = "equal audio"
+            else:
+                continue
+            message += ". Take it out of one of the two sets"
+            file, line = _place(path, tables, key)
+            findings.faults.append(Fault(kind, file, line, key, message, (key,)))
+
+
+def _equal(path: Path, tables: dict[str, dict[str, Row]], hashes: Mapping[str, str]) -> list[Fault]:
+    """Utterances of this set that have the samples of an earlier one."""
+    first: dict[str, str] = {}
+    found = []
+    for key, samples in hashes.items():
+        earlier = first.setdefault(samples, key)
+        if earlier != key:
+            message = (
+                f"has the same samples as utterance {earlier} ({':'.join(map(str, _place(path, tables, earlier)))})"
+            )
+            found.append(Fault("equal audio", *_place(path, tables, key), key, f"{message}. Keep one of them"))
+    return found
+
+
+def _place(path: Path, tables: dict[str, dict[str, Row]], key: str) -> tuple[str, int]:
+    """File and line of an utterance."""
+    source = "segments" if "segments" in tables else "wav.scp"
+    return str(path / source), tables[source][key].line
 
 
 def _check_speakers(

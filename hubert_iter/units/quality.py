@@ -1,7 +1,9 @@
 """How well labels tell phones apart: the measures of HuBERT (arXiv 2106.07447, section V-C) and facts of the labels.
 
-All come from counts of frames that bear label z while phone y is spoken at their centre. Frames without a phone
-(silence, noise) count only for the facts of the labels themselves: used clusters, entropy, run length.
+All come from counts of frames that bear label z while phone y is spoken at their centre. The measures of phones come
+twice (PROTOCOL section 3): without frames that bear no phone (silence, noise), and, under names ending in _sil, with
+these frames as one more phone, SIL. Utterances without any alignment count only for the facts of the labels
+themselves: used clusters, entropy, run length.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,36 +17,53 @@ from hubert_iter.data.datadir import DataDir
 from hubert_iter.errors import UserError
 from hubert_iter.units.labels import Labels
 
-METRICS = ("cluster_purity", "phone_purity", "pnmi", "used_clusters", "cluster_entropy", "mean_run_length")
+PHONE_METRICS = ("cluster_purity", "phone_purity", "pnmi")
+SILENCE = "_sil"  # ends the names of measures that count silence as a phone
+METRICS = (
+    *PHONE_METRICS, *(metric + SILENCE for metric in PHONE_METRICS), "used_clusters", "cluster_entropy",
+    "mean_run_length",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Frames by label and phone, int64 [k, phones]; frames by label, [k]; and the number of runs of equal labels."""
+    """Frames counted over a data set.
+
+    joint: by label and phone, int64 [k, phones]. silence: by label, those of aligned utterances without a phone, [k].
+    labels: by label, all frames, [k]. runs: stretches of equal labels.
+    """
 
     phones: tuple[str, ...]
     joint: np.ndarray
+    silence: np.ndarray
     labels: np.ndarray
     runs: int
 
 
 def count(labels: Labels, data: DataDir, segments: Mapping[str, Sequence[alignment.Segment]]) -> Counts:
-    """Count over the utterances of a data set that have an alignment; `segments` are its phones by utterance."""
+    """Count over the utterances of a data set; `segments` are its phones by utterance.
+
+    An utterance that `segments` lacks has no alignment: its frames are neither phones nor silence.
+    """
     phones = tuple(sorted({segment.label for utt in data.utterances for segment in segments.get(utt.id, ())}))
     index = {phone: number for number, phone in enumerate(phones)}
-    joint, sizes, runs = np.zeros((labels.k, len(phones)), np.int64), np.zeros(labels.k, np.int64), 0
+    joint = np.zeros((labels.k, len(phones)), np.int64)
+    silence, sizes, runs = np.zeros(labels.k, np.int64), np.zeros(labels.k, np.int64), 0
     for utt in data.utterances:
         units = labels[utt.id]
         sizes += np.bincount(units, minlength=labels.k)
         runs += count_runs(units)
-        spoken = alignment.frame_labels(segments.get(utt.id, ()), audio.num_frames(utt.num_samples), index)
-        joint += contingency(units, spoken, labels.k, len(phones))
+        if segments.get(utt.id):
+            spoken = alignment.frame_labels(segments[utt.id], audio.num_frames(utt.num_samples), index)
+            joint += contingency(units, spoken, labels.k, len(phones))
+            quiet = units[: len(spoken)][spoken[: len(units)] < 0]
+            silence += np.bincount(quiet, minlength=labels.k)
     if not joint.any():
         raise UserError(
             f"{labels.folder}: expected aligned phones for {data.path}, found none for any frame. "
             "Are these the alignments of this data set (stage 3)?"
         )
-    return Counts(phones, joint, sizes, runs)
+    return Counts(phones, joint, silence, sizes, runs)
 
 
 def contingency(first: np.ndarray, second: np.ndarray, num_first: int, num_second: int) -> np.ndarray:
@@ -80,19 +99,27 @@ def measure(counts: Counts) -> dict[str, float]:
     """All METRICS.
 
     phone_purity: accuracy when each cluster is read as its most frequent phone. cluster_purity: accuracy when each
-    phone is taken for its most frequent cluster. pnmi: I(phone; label) / H(phone). cluster_entropy in bits, over all
-    frames; mean_run_length in frames of 20 ms.
+    phone is taken for its most frequent cluster. pnmi: I(phone; label) / H(phone). The same with _sil: silence is a
+    phone. cluster_entropy in bits, over all frames; mean_run_length in frames of 20 ms.
     """
-    joint, total = counts.joint, counts.joint.sum()
-    phone_entropy = entropy(joint.sum(axis=0))
+    with_silence = measure_phones(np.column_stack([counts.joint, counts.silence]))
+    return {
+        **measure_phones(counts.joint),
+        **{metric + SILENCE: value for metric, value in with_silence.items()},
+        "used_clusters": int(np.count_nonzero(counts.labels)),
+        "cluster_entropy": entropy(counts.labels),
+        "mean_run_length": float(counts.labels.sum() / counts.runs),
+    }
+
+
+def measure_phones(joint: np.ndarray) -> dict[str, float]:
+    """PHONE_METRICS of frames by label (rows) and phone (columns)."""
+    total, phone_entropy = joint.sum(), entropy(joint.sum(axis=0))
     return {
         "cluster_purity": float(joint.max(axis=0).sum() / total),
         "phone_purity": float(joint.max(axis=1).sum() / total),
         # One phone alone has no entropy to explain: nothing is learnt then, nothing missed.
         "pnmi": mutual_information(joint) / phone_entropy if phone_entropy > 0 else 0.0,
-        "used_clusters": int(np.count_nonzero(counts.labels)),
-        "cluster_entropy": entropy(counts.labels),
-        "mean_run_length": float(counts.labels.sum() / counts.runs),
     }
 
 

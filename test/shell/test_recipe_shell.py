@@ -1,11 +1,14 @@
 """setup.sh, path.sh and what a recipe's command line does before any work starts."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from hubert_iter.analysis import cca, sample
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted(path.parent for path in ROOT.glob("egs/*/ssl1/run.sh"))
@@ -77,6 +80,17 @@ def test_every_entry_point_and_script_named_in_a_recipe_exists():
                 assert (ROOT / f"{word.rstrip(',').replace('.', '/')}.py").is_file(), f"{script}: {word}"
 
 
+def test_the_recipes_options_of_the_analysis_are_the_programs_defaults():
+    """Whoever calls sample_segments and score_cca without options gets what the recipe states."""
+    script = (ROOT / "egs/TEMPLATE/ssl1/ssl.sh").read_text()
+    stated = dict(re.findall(r"^([a-z_]+)=(\S+) +# ", script, re.MULTILINE))
+    for name, value in vars(sample.Limits()).items():
+        assert float(stated[name]) == value, name
+    assert tuple(float(number) for number in stated["regularisers"].split(",")) == cca.REGULARISERS
+    for name in ("regularisers", "min_per_word"):
+        assert f'--{name} "${{{name}}}"' in script
+
+
 def test_setup_makes_a_recipe_that_runs_its_own_data_script(elsewhere):
     recipe = elsewhere / "egs/my corpus/ssl1"
     template = elsewhere / "egs/TEMPLATE/ssl1"
@@ -128,6 +142,7 @@ def test_a_failing_data_script_ends_the_recipe(elsewhere, tmp_path):
         (["--runs", "hubert_it3"], "hubert_it2"),
         (["--stage", "13"], "--stage"),
         (["--skip_stages", "4 x"], "--skip_stages"),
+        (["--valid_set", "train"], "expected three different sets, got 'train', 'train' and 'eval'"),
     ],
 )
 def test_refused_before_any_work(elsewhere, tmp_path, arguments, named):

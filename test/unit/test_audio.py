@@ -44,7 +44,7 @@ def test_segments_cut_and_offset_a_recording(flac):
     cut = utterance(flac, 8000, start=1.0, end=1.5, recording="rec")
     np.testing.assert_array_equal(read_audio(cut), SAMPLES[16000:24000] / np.float32(32768))
     np.testing.assert_array_equal(read_audio(cut, 320, 640), SAMPLES[16320:16960] / np.float32(32768))
-    assert decode(cut) == 8000
+    assert decode(cut).num_samples == 8000
 
 
 @pytest.mark.parametrize("segment", [{}, {"start": 0.5, "end": 1.5, "recording": "r"}])
@@ -52,7 +52,7 @@ def test_commands_are_run(flac, segment):
     piped = utterance(f"cat '{flac}' |", 16000 if segment else len(SAMPLES), **segment)
     first = 8000 if segment else 0
     np.testing.assert_array_equal(read_audio(piped, 100, 500), SAMPLES[first + 100 : first + 600] / np.float32(32768))
-    assert decode(piped) == piped.num_samples
+    assert decode(piped).num_samples == piped.num_samples
 
 
 def test_a_failing_command_is_named_with_its_own_words():
@@ -71,7 +71,7 @@ def test_recordings_within_an_ark(tmp_path, kind):
     ark.write_bytes(b"first " + content + b"second " + content)
     for offset in (6, 6 + len(content) + 7):
         inside = utterance(f"{ark}:{offset}")
-        assert decode(inside) == len(SAMPLES)
+        assert decode(inside).num_samples == len(SAMPLES)
         np.testing.assert_array_equal(read_audio(inside, 20000, 300), SAMPLES[20000:20300] / np.float32(32768))
 
 
@@ -132,7 +132,7 @@ def test_missing_audio(tmp_path):
 
 
 def test_a_segment_may_end_a_rounding_beyond_its_recording_but_no_more(flac):
-    assert decode(utterance(flac, start=2.0, end=3.01, recording="r")) == 16000
+    assert decode(utterance(flac, start=2.0, end=3.01, recording="r")).num_samples == 16000
     with pytest.raises(AudioError, match="expected 3.100 s as segments says, found 3.000 s"):
         decode(utterance(flac, start=2.0, end=3.1, recording="r"))
 
@@ -140,3 +140,23 @@ def test_a_segment_may_end_a_rounding_beyond_its_recording_but_no_more(flac):
 def test_samples_beyond_the_utterance_are_a_programming_error(flac):
     with pytest.raises(ValueError, match="asked for"):
         read_audio(utterance(flac), 47000, 2000)
+
+
+def test_the_hash_is_that_of_the_samples_whatever_file_they_come_from(flac, tmp_path):
+    """Other containers, a command, a part of a longer recording: one hash; one sample that differs: another."""
+    soundfile.write(tmp_path / "a.wav", SAMPLES, 16000)
+    soundfile.write(tmp_path / "float.wav", SAMPLES / np.float32(32768), 16000, subtype="FLOAT")
+    soundfile.write(tmp_path / "long.wav", np.concatenate([SAMPLES[:8000], SAMPLES, SAMPLES[:100]]), 16000)
+    hashes = {
+        decode(utterance(flac)).hash,
+        decode(utterance(tmp_path / "a.wav")).hash,
+        decode(utterance(tmp_path / "float.wav")).hash,
+        decode(utterance(f"cat '{flac}' |")).hash,
+        decode(utterance(tmp_path / "long.wav", start=0.5, end=3.5, recording="r")).hash,
+    }
+    assert len(hashes) == 1
+    other = SAMPLES / np.float32(32768)
+    other[-1] += np.float32(1e-4)
+    soundfile.write(tmp_path / "other.wav", other, 16000, subtype="FLOAT")
+    assert decode(utterance(tmp_path / "other.wav")).hash not in hashes
+    assert decode(utterance(flac, start=0.0, end=2.9, recording="r")).hash not in hashes

@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hubert_iter.analysis import cca, folds, pool, scoring
+from hubert_iter import provenance
+from hubert_iter.analysis import cca, folds, pool, sample, scoring
 from hubert_iter.analysis.intervals import interval
 from hubert_iter.analysis.sample import Span
+from hubert_iter.bin import score_cca
 from hubert_iter.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -242,9 +244,28 @@ def test_layers_of_other_samples_are_refused(tmp_path):
         scoring.score(pool.read(tmp_path), samples, scoring.Settings(regularisers=(1e-4,)), nj=1)
 
 
-def test_entry_point_refuses_layers_of_other_segments(tmp_path):
-    from hubert_iter import provenance
+def test_entry_point_records_the_regularisers_it_chose_from(tmp_path):
+    (tmp_path / "layers").mkdir()
+    samples = {key: spans for key, spans in folder_of_layers(tmp_path / "layers").items() if key[1] == 0}
+    (tmp_path / "samples").mkdir()
+    sample.write(tmp_path / "samples", samples)
+    provenance.write(tmp_path / "samples", "sample_segments", {}, {})
+    provenance.write(tmp_path / "layers", "pool_layers", {}, {"samples": tmp_path / "samples"})
+    options = ["--layers", str(tmp_path / "layers"), "--samples", str(tmp_path / "samples"), "--name", "run"]
+    score_cca.main([*options, "--out", str(tmp_path / "out"), "--regularisers", "1e-6,1e-5", "--nj", "1"])
+    assert provenance.read(tmp_path / "out")["settings"]["regularisers"] == [1e-6, 1e-5]
+    rows = [line.split("\t") for line in (tmp_path / "out" / scoring.FILE_NAME).read_text().splitlines()]
+    assert {float(row[-1]) for row in rows if row[4] == "regulariser"} <= {1e-6, 1e-5}
 
+
+@pytest.mark.parametrize("text", ["1e-8;1e-5", "", "-1", "nan", "1,inf"])
+def test_what_is_no_grid_of_regularisers_is_refused(text, capsys):
+    with pytest.raises(SystemExit):
+        score_cca.main(["--layers", "l", "--samples", "s", "--name", "n", "--out", "o", f"--regularisers={text}"])
+    assert f"expected numbers from 0 up with commas, as 1e-8,1e-5, found '{text}'" in capsys.readouterr().err
+
+
+def test_entry_point_refuses_layers_of_other_segments(tmp_path):
     for name in ("samples", "others", "layers", "data"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").write_text(name)

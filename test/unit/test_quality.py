@@ -1,4 +1,5 @@
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -22,7 +23,8 @@ def random_labels(frames=4000, k=12, phones=7, seed=0):
 
 def counts(units, spoken, k, names):
     joint = quality.contingency(units, spoken, k, len(names))
-    return quality.Counts(tuple(names), joint, np.bincount(units, minlength=k), quality.count_runs(units))
+    silence = np.bincount(units[spoken < 0], minlength=k)
+    return quality.Counts(tuple(names), joint, silence, np.bincount(units, minlength=k), quality.count_runs(units))
 
 
 def test_agrees_with_scikit_learn():
@@ -36,6 +38,20 @@ def test_agrees_with_scikit_learn():
     information = metrics.mutual_info_score(spoken, units) / np.log(2)
     joint = quality.contingency(units, spoken, 12, 7)
     assert quality.mutual_information(joint) == pytest.approx(information, abs=1e-9)
+
+
+def test_with_silence_as_a_phone_agrees_with_scikit_learn():
+    units, spoken = random_labels(phones=8)
+    spoken -= 1  # -1 is silence
+    found = quality.measure(counts(units, spoken, 12, "abcdefg"))
+    assert found["pnmi_sil"] == pytest.approx(metrics.homogeneity_score(spoken, units), abs=1e-9)
+    information = metrics.mutual_info_score(spoken, units) / np.log(2)
+    assert found["pnmi_sil"] == pytest.approx(information / quality.entropy(np.bincount(spoken + 1)), abs=1e-9)
+    table = metrics.cluster.contingency_matrix(spoken, units)
+    assert found["phone_purity_sil"] == pytest.approx(table.max(axis=0).sum() / len(units))
+    assert found["cluster_purity_sil"] == pytest.approx(table.max(axis=1).sum() / len(units))
+    voiced = spoken >= 0
+    assert found["pnmi"] == pytest.approx(metrics.homogeneity_score(spoken[voiced], units[voiced]), abs=1e-9)
 
 
 def test_perfect_useless_and_constant_labels():
@@ -64,7 +80,7 @@ def test_frames_without_phone_and_longer_tails_are_left_out():
 def test_confusion_shows_which_phones_merge():
     # Clusters 0 and 1 are mostly "a"; "b" has none of its own and is read as "a" or "c".
     joint = np.array([[6, 1, 0], [4, 3, 0], [0, 1, 9]])
-    table = quality.confusion(quality.Counts(("a", "b", "c"), joint, joint.sum(axis=1), 3))
+    table = quality.confusion(quality.Counts(("a", "b", "c"), joint, np.zeros(3, int), joint.sum(axis=1), 3))
     np.testing.assert_allclose(table, [[1, 0, 0], [0.8, 0, 0.2], [0, 0, 1]])
 
 
@@ -94,10 +110,35 @@ def test_entry_point(corpus, alignments, tmp_path, caplog):
     assert [row["metric"] for row in rows] == list(quality.METRICS)
     assert {(row["labels"], row["set"]) for row in rows} == {("mfcc_k7", "valid")}
     values = {row["metric"]: float(row["value"]) for row in rows}
-    assert values["pnmi"] == values["phone_purity"] == values["cluster_purity"] == 1  # label t is frame t
+    # Label t is frame t; the frames that bear no phone are all of one label.
+    assert {values[metric + end] for metric in quality.PHONE_METRICS for end in ("", "_sil")} == {1}
     caplog.set_level("INFO")
     score_labels.main(options(corpus, alignments, tmp_path / "quality"))
     assert "up to date" in caplog.text
+
+
+def test_silence_is_what_bears_no_phone_in_aligned_utterances_alone(corpus):
+    units, data = read_labels(corpus.valid_labels), datadir.read(corpus.valid_data)
+    first, second = data.utterances[:2]
+    frames = len(units[first.id])
+    spoken = [Segment(first.id, 0.0425, 0.1025, "aa")]  # centres of frames 2 to 4 (0.0525, 0.0725, 0.0925 s)
+    found = quality.count(units, data, {first.id: spoken, second.id: []})
+    expected = np.bincount(np.delete(units[first.id], [2, 3, 4]), minlength=units.k)
+    np.testing.assert_array_equal(found.silence, expected)
+    assert found.joint.sum() == 3 and found.silence.sum() == frames - 3
+    assert found.labels.sum() == sum(len(units[utterance.id]) for utterance in data.utterances)
+
+
+def test_scores_made_before_silence_was_counted_are_made_again(corpus, alignments, tmp_path):
+    out = tmp_path / "quality"
+    score_labels.main(options(corpus, alignments, out))
+    record = provenance.read(out)
+    del record["settings"]["metrics"]
+    (out / provenance.FILE_NAME).write_text(json.dumps(record))
+    (out / "scores.tsv").unlink()
+    (out / "scores.tsv").write_text("old")
+    score_labels.main(options(corpus, alignments, out))
+    assert "pnmi_sil" in (out / "scores.tsv").read_text()
 
 
 def test_alignments_of_other_audio_are_refused(corpus, tmp_path):

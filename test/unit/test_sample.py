@@ -1,8 +1,14 @@
+import itertools
+import json
+
 import numpy as np
 import pytest
 
-from hubert_iter.analysis import sample
-from hubert_iter.data.alignment import Segment
+from hubert_iter import provenance
+from hubert_iter.analysis import folds, sample
+from hubert_iter.bin import sample_segments
+from hubert_iter.data import datadir
+from hubert_iter.data.alignment import Segment, write_ctm
 from hubert_iter.data.audio import num_frames
 from hubert_iter.data.datadir import Utterance
 from hubert_iter.errors import UserError
@@ -22,6 +28,10 @@ def corpus(num_utterances=40, speakers=4, seconds=4.0):
 
 
 VOCABULARY = [f"w{index}" for index in range(8)]
+
+
+def draw_all(utterances, phones, words, vocabulary, limits, seed):
+    return sample.sample(sample.candidates(utterances, phones, words, vocabulary, limits), limits.sample_sets, seed)
 
 
 @pytest.mark.parametrize(
@@ -47,10 +57,17 @@ def test_phone_core_drops_a_third_from_each_side_and_keeps_at_least_one(length):
     assert abs((start - 100) - (100 + length - end)) <= 1  # in the middle
 
 
+@pytest.mark.parametrize(
+    ("length", "kept"), [(1, (0, 1)), (2, (1, 2)), (3, (1, 2)), (4, (1, 3)), (5, (2, 3)), (6, (2, 4)), (12, (4, 8))]
+)
+def test_phone_core_of_two_frames_is_the_second(length, kept):
+    assert sample.phone_core(100, 100 + length) == (100 + kept[0], 100 + kept[1])
+
+
 def test_limits_hold_and_spans_lie_within_their_segments():
     utterances, phones, words = corpus()
     limits = sample.Limits(max_per_phone=20, max_per_word=12, max_per_speaker=5)
-    samples = sample.sample(utterances, phones, words, VOCABULARY, limits, seed=0)
+    samples = draw_all(utterances, phones, words, VOCABULARY, limits, seed=0)
     assert set(samples) == {(prop, number) for prop in sample.PROPERTIES for number in range(3)}
     for (prop, _), spans in samples.items():
         _, counts = np.unique([span.label for span in spans], return_counts=True)
@@ -62,27 +79,48 @@ def test_limits_hold_and_spans_lie_within_their_segments():
 def test_draws_repeat_and_sample_sets_differ():
     utterances, phones, words = corpus()
     limits = sample.Limits(max_per_phone=20, max_per_word=12)
-    one = sample.sample(utterances, phones, words, VOCABULARY, limits, seed=0)
-    assert one == sample.sample(utterances, phones, words, VOCABULARY, limits, seed=0)
+    one = draw_all(utterances, phones, words, VOCABULARY, limits, seed=0)
+    assert one == draw_all(utterances, phones, words, VOCABULARY, limits, seed=0)
     assert one["phone", 0] != one["phone", 1]
-    assert one["phone", 0] != sample.sample(utterances, phones, words, VOCABULARY, limits, seed=1)["phone", 0]
+    assert one["phone", 0] != draw_all(utterances, phones, words, VOCABULARY, limits, seed=1)["phone", 0]
 
 
 def test_another_label_or_sample_set_changes_no_other_segments():
     utterances, phones, words = corpus()
     limits = sample.Limits(max_per_word=12)
-    few = sample.sample(utterances, phones, words, VOCABULARY[:4], limits, seed=0)
-    more = sample.sample(utterances, phones, words, VOCABULARY, sample.Limits(max_per_word=12, sample_sets=5), seed=0)
+    few = draw_all(utterances, phones, words, VOCABULARY[:4], limits, seed=0)
+    more = draw_all(utterances, phones, words, VOCABULARY, sample.Limits(max_per_word=12, sample_sets=5), seed=0)
     for number in range(3):
         assert few["word", number] == [span for span in more["word", number] if span.label in VOCABULARY[:4]]
         assert few["phone", number] == more["phone", number]
 
 
-def test_rare_words_are_left_out():
+def test_words_of_three_instances_are_kept_rarer_ones_are_lost_and_counted(caplog):
     utterances, phones, words = corpus(num_utterances=20)
-    words["utt000"].append(Segment("utt000", 0.0, 0.5, "rare"))
-    samples = sample.sample(utterances, phones, words, [*VOCABULARY, "rare"], sample.Limits(), seed=0)
-    assert "rare" not in {span.label for span in samples["word", 0]}
+    for name, count in (("once", 1), ("twice", 2), ("thrice", 3)):
+        for index in range(count):
+            words[f"utt{index:03d}"].append(Segment(f"utt{index:03d}", 0.0, 0.5, name))
+    vocabulary = [*VOCABULARY, "once", "twice", "thrice", "never"]
+    with caplog.at_level("INFO"):
+        samples = draw_all(utterances, phones, words, vocabulary, sample.Limits(), seed=0)
+    assert {span.label for span in samples["word", 0]} == {*VOCABULARY, "thrice"}
+    found = sample.candidates(utterances, phones, words, vocabulary, sample.Limits())
+    assert found["word"].facts() == {"wanted": 12, "found": 11, "kept": 9, "lost": 2, "minimum": 3}
+    assert "word: 12 classes wanted, 11 found, 9 kept, 2 lost for having fewer than 3 instances" in caplog.text
+
+
+def test_three_instances_always_leave_one_to_train_on_and_two_may_not():
+    never_trained = {2: 0, sample.LEAST: 0}
+    for count, seed in itertools.product(never_trained, range(50)):
+        labels = np.concatenate([np.zeros(count, int), np.repeat([1, 2], 23)])
+        parts = folds.deal(labels, "word", 0, seed)[:count]
+        never_trained[count] += any(set(parts) <= set(trial) for trial in folds.trials(5))
+    assert never_trained[2] > 0 and never_trained[sample.LEAST] == 0
+
+
+def test_fewer_than_one_instance_is_refused():
+    with pytest.raises(UserError, match="--min_per_word: expected at least 1, found 0"):
+        sample.candidates(*corpus(num_utterances=2), VOCABULARY, sample.Limits(min_per_word=0))
 
 
 def test_speaker_instances_are_utterances_or_chunks():
@@ -96,7 +134,7 @@ def test_speaker_instances_are_utterances_or_chunks():
 
 def test_a_property_with_one_class_is_left_out_with_a_warning(caplog):
     utterances, phones, words = corpus(speakers=1)
-    samples = sample.sample(utterances, phones, words, VOCABULARY, sample.Limits(), seed=0)
+    samples = draw_all(utterances, phones, words, VOCABULARY, sample.Limits(), seed=0)
     assert {prop for prop, _ in samples} == {"phone", "word"}
     assert "speaker CCA is left out" in caplog.text
 
@@ -104,7 +142,7 @@ def test_a_property_with_one_class_is_left_out_with_a_warning(caplog):
 def test_nothing_to_score_is_an_error():
     utterances, _, _ = corpus(speakers=1)
     with pytest.raises(UserError, match="no property has two classes"):
-        sample.sample(utterances, {}, {}, VOCABULARY, sample.Limits(), seed=0)
+        draw_all(utterances, {}, {}, VOCABULARY, sample.Limits(), seed=0)
 
 
 def test_frequent_words_are_normalised_with_ties_in_alphabetical_order(tmp_path):
@@ -117,7 +155,7 @@ def test_frequent_words_are_normalised_with_ties_in_alphabetical_order(tmp_path)
 
 def test_samples_are_read_as_written_and_faults_are_named(tmp_path):
     utterances, phones, words = corpus(num_utterances=20)
-    samples = sample.sample(utterances, phones, words, VOCABULARY, sample.Limits(), seed=0)
+    samples = draw_all(utterances, phones, words, VOCABULARY, sample.Limits(), seed=0)
     sample.write(tmp_path, samples)
     assert sample.read(tmp_path) == samples
     path = tmp_path / sample.FILE_NAME
@@ -128,3 +166,54 @@ def test_samples_are_read_as_written_and_faults_are_named(tmp_path):
     path.write_text("".join([*lines[:2], "phone\t0\n"]))
     with pytest.raises(UserError, match=r"samples.tsv:3: expected 7 columns"):
         sample.read(tmp_path)
+
+
+def folders(tmp_path, speakers=4):
+    """The corpus as a data directory and alignments made by stages, and the options of sample_segments for them."""
+    utterances, phones, words = corpus(num_utterances=12, speakers=speakers)
+    data, alignments = tmp_path / "data", tmp_path / "alignments"
+    datadir.write(data, utterances, {utterance.id: "w0 w1 w2 nowhere" for utterance in utterances})
+    alignments.mkdir()
+    write_ctm(alignments / "phones.ctm", [segment for row in phones.values() for segment in row])
+    write_ctm(alignments / "words.ctm", [segment for row in words.values() for segment in row])
+    for folder in (data, alignments):
+        provenance.write(folder, "test", {}, {})
+    inputs = ["--data", str(data), "--alignments", str(alignments), "--train_text", str(data / "text")]
+    return [*inputs, "--out", str(tmp_path / "samples")], tmp_path / "samples"
+
+
+def test_facts_are_written_beside_the_samples(tmp_path):
+    options, out = folders(tmp_path)
+    sample_segments.main(options)
+    facts = sample.read_facts(out)
+    assert facts["phone"] == {"wanted": 6, "found": 6, "kept": 6, "lost": 0, "minimum": 3}
+    assert facts["word"] == {"wanted": 4, "found": 3, "kept": 3, "lost": 0, "minimum": 3}
+    assert facts["speaker"] == {"wanted": 4, "found": 4, "kept": 4, "lost": 0, "minimum": 3}
+    for content, fault in (
+        ("{", r"facts.json:1: not valid JSON"),
+        (json.dumps({**facts, "word": {"wanted": 4}}), r'word: expected the numbers .*, found \{"wanted": 4\}'),
+        ("[]", "phone: expected the numbers"),
+    ):
+        (out / sample.FACTS_NAME).write_text(content)
+        with pytest.raises(UserError, match=fault):
+            sample.read_facts(out)
+    (out / sample.FACTS_NAME).unlink()
+    with pytest.raises(UserError, match=r"facts.json: missing. Run sample_segments \(stage 8\) again"):
+        sample.read_facts(out)
+
+
+def test_facts_of_a_property_that_is_left_out(tmp_path):
+    options, out = folders(tmp_path, speakers=1)
+    sample_segments.main(options)
+    assert sample.read_facts(out)["speaker"] == {"wanted": 1, "found": 1, "kept": 0, "lost": 1, "minimum": 3}
+
+
+def test_samples_drawn_by_the_old_rule_of_two_frames_are_drawn_again(tmp_path, caplog):
+    options, out = folders(tmp_path)
+    sample_segments.main(options)
+    record = provenance.read(out)
+    del record["settings"]["phone_of_two_frames"]
+    (out / provenance.FILE_NAME).write_text(json.dumps(record))
+    with caplog.at_level("INFO"):
+        sample_segments.main(options)
+    assert "phone_of_two_frames changed from None to second" in caplog.text

@@ -1,5 +1,7 @@
 """The validator finds every fault by file, line and utterance; the fix mends it and keeps the old files."""
 
+import json
+
 import numpy as np
 import pytest
 import soundfile
@@ -190,6 +192,133 @@ def test_shared_speakers_where_they_must_not_be(folder, tmp_path):
     with pytest.raises(UserError, match=f"speaker b is also in {other}"):
         filter_data.main(["--data", str(folder), "--out", str(tmp_path / "o"), "--other_speakers_than", str(other)])
     assert not (tmp_path / "o").exists()
+
+
+def stage2(folder, out, *options):
+    filter_data.main(["--data", str(folder), "--out", str(out), *map(str, options)])
+    return out
+
+
+def other_set(tmp_path, ids, name="t", samples_of=None):
+    """A set of other speakers with audio of its own; `samples_of` maps utterances to files whose samples they get."""
+    audio = tmp_path / f"{name}-audio"
+    audio.mkdir()
+    rng = np.random.default_rng(1)
+    utterances = []
+    for key in ids:
+        samples = (rng.standard_normal(16000) * 999).astype(np.int16)
+        if key in (samples_of or {}):
+            samples, _ = soundfile.read(samples_of[key], dtype="int16")
+        soundfile.write(audio / f"{key}.wav", samples, 16000)
+        utterances.append(Utterance(key, f"s{key[0]}", len(samples), str(audio / f"{key}.wav")))
+    datadir.write(tmp_path / name, utterances, {key: "SOME WORDS" for key in ids})
+    return tmp_path / name
+
+
+def test_an_utterance_of_another_set_is_named_on_both_sides_and_dropped_by_a_fix(folder, tmp_path):
+    train = stage2(other_set(tmp_path, ["a-1", "c-1"]), tmp_path / "dump" / "train")
+    out, options = tmp_path / "dump" / "valid", ("--other_utterances_than", train)
+    with pytest.raises(UserError) as error:
+        stage2(folder, out, *options)
+    for part in (
+        f"{folder}/wav.scp:1: utterance a-1: ",
+        f"{train} does not have",
+        f"({train}/utt2hash:1)",
+        "--fix true",
+    ):
+        assert part in str(error.value)
+    assert not out.exists()
+    stage2(folder, out, *options, "--fix", "true")
+    assert [u.id for u in datadir.read(out).utterances] == ["a-2", "b-1", "b-2"]
+    assert (out / "dropped.txt").read_text().startswith("a-1 shared utterance: ")
+
+
+def test_a_set_that_is_the_other_one_is_refused_fix_or_not(folder, tmp_path):
+    train = stage2(folder, tmp_path / "dump" / "train")
+    options = ("--other_utterances_than", train)
+    with pytest.raises(UserError, match="4 faults, the first: .*utterance a-1: expected an utterance that .* not have"):
+        stage2(folder, tmp_path / "dump" / "valid", *options)
+    with pytest.raises(UserError, match="no utterance is left; the first: .*utterance a-1: expected an utterance that"):
+        stage2(folder, tmp_path / "dump" / "valid", *options, "--fix", "true")
+
+
+@pytest.mark.parametrize("segmented", [False, True])
+def test_equal_audio_under_another_name_is_found_by_its_samples(folder, tmp_path, segmented):
+    """FLAC here, WAV there, and as part of a longer recording read by a command."""
+    train = other_set(tmp_path, ["c-1", "c-2"], samples_of={"c-2": audio_of(folder, "b-1")})
+    if segmented:
+        (train / "segments").write_text("c-1 c-1 0.0 1.0\nc-2 long 0.25 1.25\n")
+        samples, _ = soundfile.read(audio_of(folder, "b-1"), dtype="int16")
+        soundfile.write(tmp_path / "long.wav", np.concatenate([samples[:4000], samples, samples[:4000]]), 16000)
+        (train / "wav.scp").write_text(f"c-1 {tmp_path}/t-audio/c-1.wav\nlong cat {tmp_path}/long.wav |\n")
+    train = stage2(train, tmp_path / "dump" / "train")
+    with pytest.raises(UserError) as error:
+        stage2(folder, tmp_path / "dump" / "valid", "--other_utterances_than", train)
+    for part in ("wav.scp:3: utterance b-1: has the same samples as utterance c-2 of", f"({train}/utt2hash:2)"):
+        assert part in str(error.value)
+    out = stage2(folder, tmp_path / "dump" / "valid", "--other_utterances_than", train, "--fix", "true")
+    assert [u.id for u in datadir.read(out).utterances] == ["a-1", "a-2", "b-2"]
+    assert (out / "dropped.txt").read_text().startswith("b-1 equal audio: has the same samples as utterance c-2")
+
+
+def test_what_the_other_set_has_left_out_is_not_shared(folder, tmp_path):
+    train = stage2(other_set(tmp_path, ["a-1", "c-1"]), tmp_path / "dump" / "train", "--min_seconds", "0.5")
+    (train / "utt2hash").write_text("".join(lines(train / "utt2hash")[1:]))
+    assert stage2(folder, tmp_path / "dump" / "valid", "--other_utterances_than", train).is_dir()
+
+
+def test_equal_audio_within_a_set_is_warned_of(folder, tmp_path, caplog):
+    audio_of(folder, "b-2").write_bytes(audio_of(folder, "a-2").read_bytes())
+    out = stage2(folder, tmp_path / "o")
+    assert (
+        f"{folder}/wav.scp:4: utterance b-2: has the same samples as utterance a-2 ({folder}/wav.scp:2)" in caplog.text
+    )
+    assert len(datadir.read(out)) == 4
+    assert len({line.split()[1] for line in lines(out / "utt2hash")}) == 3
+    validate_data.main(["--data", str(folder)])  # no fault
+
+
+def test_a_set_without_hashes_to_compare_with_is_refused(folder, tmp_path):
+    other = other_set(tmp_path, ["c-1"])
+    for main, more in ((filter_data.main, ["--out", str(tmp_path / "o")]), (validate_data.main, [])):
+        with pytest.raises(
+            UserError, match=r"t/utt2hash: expected this table.*Run filter_data \(stage 2\) for .*t first"
+        ):
+            main(["--data", str(folder), *more, "--other_utterances_than", str(other)])
+
+
+def test_hashes_are_checked_and_mended_like_lengths(folder, tmp_path):
+    out = stage2(folder, tmp_path / "o")
+    before = (out / "utt2hash").read_text()
+    validate_data.main(["--data", str(out)])
+    change(out / "utt2hash", before.split()[1], "0" * 32)
+    change(out / "utt2hash", lines(out / "utt2hash")[2], "")
+    faults = validate.examine(out).faults
+    assert [(f.kind, f.file, f.line, f.utterance, f.drops) for f in faults] == [
+        ("hash", str(out / "utt2hash"), 1, "a-1", ()),
+        ("keys", str(out / "wav.scp"), 3, "b-1", ()),
+    ]
+    validate_data.main(["--data", str(out), "--fix", "true"])
+    assert (out / "utt2hash").read_text() == before
+    truncate(audio_of(folder, "b-1"))
+    validate_data.main(["--data", str(out), "--fix", "true"])
+    assert [line.split()[0] for line in lines(out / "utt2hash")] == ["a-1", "a-2", "b-2"]
+
+
+def test_mending_data_of_stage_1_adds_no_hashes(folder):
+    truncate(audio_of(folder, "b-1"))
+    validate_data.main(["--data", str(folder), "--fix", "true"])
+    assert not (folder / "utt2hash").exists()
+
+
+def test_data_made_before_there_were_hashes_is_made_again(folder, tmp_path, caplog):
+    out = stage2(folder, tmp_path / "o")
+    record = provenance.read(out)
+    del record["settings"]["audio_hash"]
+    (out / provenance.FILE_NAME).write_text(json.dumps(record))
+    with caplog.at_level("INFO"):
+        stage2(folder, out)
+    assert "setting audio_hash changed from None" in caplog.text
 
 
 def test_many_faults_at_once_are_all_found(folder):

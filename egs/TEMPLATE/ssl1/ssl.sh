@@ -52,10 +52,11 @@ models=            # Other models to score, "name=path ...": Hugging Face folder
 checkpoints=false  # Score the runs' kept checkpoints too: the course of CCA over training.
 sample_sets=3      # Independent samples of segments.
 trials=3           # Splits per sample set.
+regularisers=1e-8,1e-6,1e-4,1e-3,1e-2,1e-1 # CCA's dev part chooses one of these; the code of Pasad et al.: up to 1e-5.
 max_per_phone=200  # Instances per phone.
 num_words=500      # Most frequent training words analysed.
 max_per_word=15    # Instances per word at most.
-min_per_word=10    # Words with fewer instances are left out.
+min_per_word=3     # Words with fewer instances are left out: of 3 one at least is trained on in every split.
 max_per_speaker=500       # Speaker instances per speaker at most.
 speaker_chunk_seconds=0.0 # Speaker instances are chunks of this length; 0 for whole utterances.
 abx=false          # Score phone ABX too, within and across speakers; needs fastabx (the extra "abx" of the installation).
@@ -91,6 +92,10 @@ tell() { cat "$@" | tr '\r' '\n' | grep -E 'INFO .*(up to date|already|: making)
 for number in "${stage}" "${stop_stage}" ${skip_stages}; do
     case ${number} in [1-9] | 1[012]) ;; *) die "--stage, --stop_stage and --skip_stages: expected 1 to 12, got '${number}'" ;; esac
 done
+if [ "$(printf '%s\n' "${train_set}" "${valid_set}" "${eval_set}" | sort -u | wc -l)" -ne 3 ]; then
+    die "--train_set, --valid_set and --eval_set: expected three different sets, got '${train_set}', '${valid_set}'" \
+        "and '${eval_set}'"
+fi
 # Said now rather than after a training of days.
 if "${abx}" && [ "${stage}" -le 9 ] && [ "${stop_stage}" -ge 9 ] && ! skip 9 &&
     ! ${python} -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("fastabx") is None)'; then
@@ -141,8 +146,11 @@ if [ "${stage}" -le 2 ] && [ "${stop_stage}" -ge 2 ] && ! skip 2; then
     log "Stage 2: validate and filter: ${dumpdir}/data"
     for set in "${train_set}" "${valid_set}" "${eval_set}"; do
         opts=(--min_seconds "${min_seconds}")
-        if [ "${set}" = "${eval_set}" ]; then
-            opts=(--min_seconds "${eval_min_seconds}" --other_speakers_than "${dumpdir}/data/${train_set}")
+        if [ "${set}" = "${valid_set}" ]; then
+            opts+=(--other_utterances_than "${dumpdir}/data/${train_set}")
+        elif [ "${set}" = "${eval_set}" ]; then
+            opts=(--min_seconds "${eval_min_seconds}" --other_speakers_than "${dumpdir}/data/${train_set}"
+                --other_utterances_than "${dumpdir}/data/${train_set}" "${dumpdir}/data/${valid_set}")
         fi
         ${python} -m hubert_iter.bin.filter_data --data "${datadir}/${set}" --out "${dumpdir}/data/${set}" \
             --max_seconds "${max_seconds}" --fix "${fix}" --nj "${nj}" "${opts[@]}"
@@ -259,7 +267,7 @@ if [ "${stage}" -le 9 ] && [ "${stop_stage}" -ge 9 ] && ! skip 9; then
         IFS=$'\t' read -r name model suffix <<<"${row}"
         job "${train_cmd}" "${logs}/cca_${name}${suffix}.log" ${python} -m hubert_iter.bin.score_cca --nj "${nj}" \
             --layers "${exp}/${name}/layers${suffix}" --samples "${exp}/samples" --out "${exp}/${name}/cca${suffix}" \
-            --name "${name}" --trials "${trials}" --seed "${seed}"
+            --name "${name}" --trials "${trials}" --seed "${seed}" --regularisers "${regularisers}"
         if "${abx}"; then
             job "${train_cmd}" "${logs}/abx_${name}${suffix}.log" ${python} -m hubert_iter.bin.score_abx --nj "${nj}" \
                 --model "${model}" --data "${dumpdir}/data/${eval_set}" --alignments "${dumpdir}/alignments/${eval_set}" \
