@@ -124,18 +124,21 @@ def measure_phones(joint: np.ndarray) -> dict[str, float]:
 
 
 def confusion(counts: Counts) -> np.ndarray:
-    """Share of each phone's frames that bear a cluster of each phone, [phones, phones]; a cluster is its majority's.
+    """Frames of each phone that bear a cluster of each phone, int64 [phones, phones]; a cluster is its majority's.
 
     A phone with nothing on the diagonal has no cluster of its own: it has merged into others.
     """
     owner = counts.joint.argmax(axis=1)
-    table = np.zeros((len(counts.phones),) * 2)
+    table = np.zeros((len(counts.phones),) * 2, np.int64)
     np.add.at(table, (slice(None), owner), counts.joint.T)
-    return table / counts.joint.sum(axis=0)[:, None]
+    return table
 
 
 def write(folder: Path, name: str, set_name: str, counts: Counts) -> dict[str, float]:
-    """Write scores.tsv (labels, set, metric, value) and confusion.tsv (labels, set, phone, read_as, share)."""
+    """Write scores.tsv (labels, set, metric, value) and confusion.tsv (labels, set, phone, read_as, share, frames).
+
+    `share` is of the phone's frames.
+    """
     scores = measure(counts)
     head = f"{name}\t{set_name}"
     _write_tsv(
@@ -143,10 +146,12 @@ def write(folder: Path, name: str, set_name: str, counts: Counts) -> dict[str, f
         (f"{head}\t{metric}\t{value:.6g}" for metric, value in scores.items()),
     )  # fmt: skip
     table = confusion(counts)
+    spoken = table.sum(axis=1)
     _write_tsv(
-        Path(folder) / "confusion.tsv", "labels\tset\tphone\tread_as\tshare",
+        Path(folder) / "confusion.tsv", "labels\tset\tphone\tread_as\tshare\tframes",
         (
-            f"{head}\t{counts.phones[row]}\t{counts.phones[column]}\t{table[row, column]:.6g}"
+            f"{head}\t{counts.phones[row]}\t{counts.phones[column]}\t{table[row, column] / spoken[row]:.6g}"
+            f"\t{table[row, column]}"
             for row, column in zip(*np.nonzero(table), strict=True)
         ),
     )  # fmt: skip

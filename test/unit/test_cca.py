@@ -8,8 +8,8 @@ import pytest
 
 from hubert_iter import provenance
 from hubert_iter.analysis import cca, folds, pool, sample, scoring
-from hubert_iter.analysis.intervals import interval
 from hubert_iter.analysis.sample import Span
+from hubert_iter.analysis.statistics import of_trials as interval
 from hubert_iter.bin import score_cca
 from hubert_iter.errors import UserError
 

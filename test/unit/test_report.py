@@ -10,9 +10,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from hubert_iter import provenance
+from hubert_iter.analysis.learning import GUESSES
 from hubert_iter.bin import report
 from hubert_iter.errors import UserError
-from hubert_iter.report import curves, figures, read, tables, training_figures, write
+from hubert_iter.report import content, curves, figures, read, sentences, tables, training_figures, write
 
 STUDY = """model: tiny
 train: mini
@@ -92,9 +93,12 @@ def add_training(folder: Path, number: int) -> None:
     for update in range(50, 2001, 50):
         common = {"update": update, "hours": update / 100, "seconds": 2.0 * update, "chance": 0.02}
         done = 1 - math.exp(-update / 800)
+        guesses = {name: 0.05 for name in GUESSES} | {"guess": 0.06, "guess_copy": 0.06, "guess_margin": 0.01}
         records.append(common | {"split": "train", "loss": 4.6 - done, "accuracy": 0.02 + 0.2 * done * number})
         if update % 250 == 0:
-            records.append(common | {"split": "valid", "loss": 4.7 - done, "accuracy": 0.02 + 0.18 * done * number})
+            accuracy = 0.02 + 0.18 * done * number
+            guesses["uses_context"] = float(accuracy > 0.07)
+            records.append(common | {"split": "valid", "loss": 4.7 - done, "accuracy": accuracy} | guesses)
     (folder / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     (folder / "config.yaml").write_text(
         f"model: {{num_layers: 3, width: 192}}\ntrain: {{learning_rate: 0.001}}\nrun: {{updates: {1000 * number}}}\n"
@@ -110,9 +114,11 @@ def add_labels(units: Path, pnmi: dict[str, float]) -> None:
         (folder / "scores.tsv").write_text(
             "labels\tset\tmetric\tvalue\n" + "".join(f"{labels}\teval\t{a}\t{b}\n" for a, b in scores.items())
         )
-        shares = (("aa", "aa", value), ("aa", "ah", 1 - value), ("zh", "sh", 1.0))
+        # A single token of zh, and many of aa: the merge of aa is the more frequent one.
+        shares = (("aa", "aa", value, 400), ("aa", "ah", 1 - value, 600), ("zh", "sh", 1.0, 2))
         (folder / "confusion.tsv").write_text(
-            "labels\tset\tphone\tread_as\tshare\n" + "".join(f"{labels}\teval\t{a}\t{b}\t{c}\n" for a, b, c in shares)
+            "labels\tset\tphone\tread_as\tshare\tframes\n"
+            + "".join(f"{labels}\teval\t{a}\t{b}\t{c}\t{d}\n" for a, b, c, d in shares)
         )
         provenance.write(folder, "score_labels", {"name": labels}, {})
 
@@ -184,7 +190,8 @@ def test_page_is_complete_and_self_contained(finished):
         "hubert_it1@2_k100",
         "mfcc, k=100",
         "0.50",
-        "zh → sh 1.00",
+        "zh → sh 2 (1.00)",
+        "masked accuracy (%)",
         "1 h 06 min",
     ):
         assert words in text, words
@@ -240,7 +247,8 @@ def test_summary_has_one_row_per_layer_and_the_sentences(finished):
     table = text[text.index("phone: PWCCA") :].split("\n\n")[1].splitlines()
     assert [line.split("|")[1].strip() for line in table[2:]] == [*LAYERS, "shuffled"]
     assert len({line.count("|") for line in table}) == 1
-    assert "beat the MFCC labels" in text and "Right at held-out masked frames: " in text
+    assert "The labels hubert\\_it1@2\\_k100 have a PNMI of 0.420" in text
+    assert text.index(sentences.LEARNING) < text.index("**Phones**")
     picture = re.search(r"\]\((figures/.*?)\)", text).group(1)
     assert (folder_of(finished) / picture).read_bytes().startswith(b"\x89PNG")
 
@@ -278,16 +286,18 @@ def test_models_without_updates_and_outside_the_study_are_shown_last(tmp_path):
     add_scores(tmp_path / "exp/toy/a_model/cca", "a_model", ["-"], 0.0)
     results = read.read(read.find(tmp_path / "study.yaml", tmp_path / "exp/toy", tmp_path / "dump/toy"))
     assert results.runs == (*RUNS, "a_model")
-    assert curves.from_scores(results.scores).updates("a_model") == [0]
+    assert curves.from_scores(results.scores, results.specs).updates("a_model") == [0]
 
 
 def test_points_have_the_mean_and_interval_of_nine_trials(tmp_path):
     make_study(tmp_path)
     results = read.read(read.find(tmp_path / "study.yaml", tmp_path / "exp/toy", tmp_path / "dump/toy"))
-    found = curves.from_scores(results.scores)
+    found = curves.from_scores(results.scores, results.specs)
     point = found.last("hubert_it2", "phone")["1"]
     level = 0.3 + 0.2 * math.sin(1.0) + 2000 / 50000  # at the last of two updates, second layer after conv
-    assert point.count == 9 and point.mean == pytest.approx(level, abs=1e-6) and 0.003 < point.half < 0.02
+    assert (
+        point.networks == (point.mean,) and point.mean == pytest.approx(level, abs=1e-6) and 0.003 < point.half < 0.02
+    )
     assert found.facts["word"]["num_classes"] == (500.0,)
     assert found.layers(results.runs, "phone") == list(LAYERS)
 
@@ -318,7 +328,7 @@ def test_abx_has_a_section_only_when_scored(finished, options, tmp_path):
 def test_abx_of_other_tokens_is_refused(options, tmp_path):
     add_abx(tmp_path / "exp/toy/hubert_it1/abx", "hubert_it1", 0.1)
     add_abx(tmp_path / "exp/toy/hubert_it2/abx", "hubert_it2", 0.1, context="within")
-    with pytest.raises(UserError, match=r"hubert_it2/abx/scores\.tsv: scored on other segments than .*hubert_it1"):
+    with pytest.raises(UserError, match=r"hubert_it2/abx/scores\.tsv: scored on other segments.* than .*hubert_it1"):
         report.main(options)
 
 
@@ -369,3 +379,57 @@ def test_a_ceiling_far_above_the_curves_does_not_flatten_them(highest, drawn):
     assert (len(axes.lines) == 2) == drawn
     assert (top == 0.97) if drawn else (highest < top < 0.4)
     assert "0.970" in " ".join(text.get_text() for text in axes.texts)
+
+
+def make_replicates(root: Path, learnt: bool = True) -> list[str]:
+    """A small study of three networks a condition, whose networks differ by 0.01 and iterations by 0.1."""
+    options = make_study(root)
+    study = root / "study.yaml"
+    study.write_text(study.read_text().replace("train: mini", "train: mini\nseeds: 3"))
+    for number in (2, 3):
+        for place, run in enumerate(RUNS[1:], 1):
+            folder = root / "exp/toy" / f"{run}.{number}"
+            add_scores(folder / "cca", folder.name, [2000], 0.1 * place + 0.01 * number)
+            add_training(folder, place if learnt else 0)
+        first = f"mfcc_k100.{number}", f"hubert_it1.{number}@2_k100"
+        add_labels(root / "dump/toy/units", {first[0]: 0.30 + 0.01 * number, first[1]: 0.41 + 0.01 * number})
+    return options
+
+
+def test_replicates_are_one_line_with_a_band_and_said_to_be_several(tmp_path):
+    options = make_replicates(tmp_path)
+    report.main(options)
+    page = Page((folder_of(options) / "index.html").read_text())
+    text = "".join(page.text)
+    assert "From hubert_it1 to its next iteration hubert_it2 (3 and 3 networks), final-layer phone CCA: rises" in text
+    assert "hubert_it2 (3 networks)" in text and "band its 95 % interval over networks" in text
+    assert "How much networks differ" in text and "networks for 0.02" in text
+    results = read.read(read.find(tmp_path / "study.yaml", tmp_path / "exp/toy", tmp_path / "dump/toy"))
+    found = curves.from_scores(results.scores, results.specs)
+    point = found.last("hubert_it2", "phone")["1"]
+    assert len(point.networks) == 3 and point.mean == pytest.approx(sum(point.networks) / 3)
+    table = tables.quality_table(results)
+    assert [row[:3] for row in table.rows] == [["mfcc_k100", "eval", "3"], ["hubert_it1@2_k100", "eval", "3"]]
+    assert "±" in table.rows[0][table.header.index("PNMI")]
+
+
+def test_what_has_not_learnt_is_said_first_and_drawn_pale(tmp_path):
+    make_replicates(tmp_path, learnt=False)
+    for run in ("hubert_it1", "hubert_it1.2", "hubert_it1.3"):
+        add_training(tmp_path / "exp/toy" / run, 0)
+    results = read.read(read.find(tmp_path / "study.yaml", tmp_path / "exp/toy", tmp_path / "dump/toy"))
+    made = content.build(results, tmp_path / "figures", "title", "")
+    heading, said = made.answers[0]
+    assert heading == sentences.LEARNING
+    assert said[0].startswith("hubert_it1: none of 3 networks. 2.0 % of held-out masked frames right, 6.0 % by")
+    assert "only 1 of 3" in said[1]
+    assert made.styles["hubert_it1"].alpha < 1 and made.styles["hubert_it2"].alpha == 1
+    others = [sentence for _heading, group in made.answers[1:] for sentence in group if "labels" not in sentence]
+    assert others and not any(re.search(r"\bhubert_it1\b", sentence) for sentence in others)
+    assert "NO" in [row[-1] for row in tables.training_table(results).rows]
+
+
+def test_merges_are_ranked_by_frames(options, tmp_path):
+    results = read.read(read.find(tmp_path / "study.yaml", tmp_path / "exp/toy", tmp_path / "dump/toy"))
+    table = tables.merges_table(results)
+    assert [row[1] for row in table.rows] == ["aa → ah 600 (0.69)", "zh → sh 2 (1.00)"]
