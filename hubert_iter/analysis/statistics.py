@@ -1,0 +1,308 @@
+"""What scores let one claim: of conditions (networks that differ in their seed alone), or of two single networks.
+
+Every finding is a mean, or a difference of means, of one number per network: a layer's score, the best layer's, or how
+far the final layer lies below the best. Its variance has two parts, added as if independent:
+
+- networks: s^2 (1 / n_A + 1 / n_B). With as many networks on each side s^2 is pooled over both (Student 1908); with
+  unequal numbers each side has its own (Welch 1947); a side of one network takes the other's. One network on each
+  side: this part is missing, and the interval is about *these two networks*.
+- evaluation: the larger of the variance over trials and the one over evaluation speakers, both of the difference of
+  the conditions' means, hence with all that networks share.
+  - trials (segments and splits) share train instances: s^2 (1 / n + 1 / 8), n - 1 degrees (Nadeau and Bengio 2003).
+  - speakers: (G - 1) / G sum_g (d_-g - mean)^2, the delete-one jackknife (Tukey 1958; Efron and Tibshirani 1993,
+    chapter 11), G - 1 degrees. Speakers bring their segments, so adding the trials' variance would count them twice.
+
+Intervals are Student's, of 95 %, with the degrees of freedom of the part that has fewer. (Satterthwaite's (1946) are
+more, but with two networks of each condition they call 7 % of equal conditions different, and some layer of 13 in 13 %:
+two networks may be alike by chance.) What is peculiar to a network *and* a segment is in both parts, which makes
+intervals a little wide (Owen 2007).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from hubert_iter.analysis.folds import NUM_PARTS
+from hubert_iter.errors import UserError
+
+TEST_OVER_TRAIN = 1 / (NUM_PARTS - 2)
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One network's scores of one property over the Transformer's layers.
+
+    `trials` [L layers, S sample sets, T trials]; `without` [L, G]: mean over sets and trials with the instances of
+    evaluation speaker (or group of speakers) g left out of the test parts; None where unknown.
+    """
+
+    trials: np.ndarray
+    without: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One number of one network: by trial [S, T], and with each evaluation speaker left out [G].
+
+    `curve` [any]: where a layer was picked, the same number for every layer that could have been.
+    """
+
+    trials: np.ndarray
+    without: np.ndarray | None = None
+    curve: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Component:
+    """A part of the variance of a mean or difference, and its degrees of freedom."""
+
+    variance: float
+    freedom: float
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Mean, half of its 95 % interval (nan: nothing can be said), p value of 0, networks on each side."""
+
+    mean: float
+    half: float
+    freedom: float
+    networks: tuple[int, ...]
+    p: float
+
+    @property
+    def clear(self) -> bool:
+        """True when 0 lies outside."""
+        return abs(self.mean) > self.half
+
+    @property
+    def conditions(self) -> bool:
+        """True when it is about conditions, False when about these single networks only."""
+        return max(self.networks) > 1
+
+
+Condition = Sequence[Scores]
+"""The networks of one condition: same training, other seeds."""
+
+
+def level(a: Condition, layer: int = -1) -> Interval:
+    """A layer's score."""
+    return _contrast(at(a, layer))
+
+
+def difference(a: Condition, b: Condition, layer: int = -1) -> Interval:
+    """First minus second condition in one layer; -1 is the final one."""
+    return _contrast(at(a, layer), at(b, layer))
+
+
+def fall(a: Condition) -> Interval:
+    """Best layer minus final layer."""
+    return _contrast(falls(a))
+
+
+def fall_difference(a: Condition, b: Condition) -> Interval:
+    """How much further the first condition falls from its best to its final layer."""
+    return _contrast(falls(a), falls(b))
+
+
+def best_difference(a: Condition, b: Condition) -> Interval:
+    """First minus second condition, each in its best layer."""
+    return _contrast(best(a), best(b))
+
+
+def layer_differences(a: Condition, b: Condition) -> tuple[list[Interval], list[bool]]:
+    """First minus second condition in every layer, and which layers differ.
+
+    In at most 5 % of cases does any layer differ by chance (Holm 1979); the intervals are each layer's own.
+    """
+    _check(*a, *b)
+    found = [difference(a, b, layer) for layer in range(len(a[0].trials))]
+    return found, holm([interval.p for interval in found])
+
+
+def at(a: Condition, layer: int = -1) -> list[Quantity]:
+    """Each network's score of one layer."""
+    _check(*a)
+    return [Quantity(scores.trials[layer], None if scores.without is None else scores.without[layer]) for scores in a]
+
+
+def best(a: Condition) -> list[Quantity]:
+    """Each network's score of the best layer, which `best_layers` picks on other scores."""
+    picked = []
+    for scores, layers in zip(a, best_layers(a), strict=True):
+        trials = scores.trials[layers, np.arange(len(layers))]
+        without = None if scores.without is None else scores.without[layers].mean(axis=0)
+        picked.append(Quantity(trials, without, scores.trials.mean(axis=(1, 2))))
+    return picked
+
+
+def falls(a: Condition) -> list[Quantity]:
+    """Each network's best layer, which `best_layers` picks on other scores, minus its final layer."""
+    return [
+        Quantity(
+            top.trials - final.trials,
+            None if top.without is None else top.without - final.without,
+            top.curve[:-1] - top.curve[-1],
+        )
+        for top, final in zip(best(a), at(a, -1), strict=True)
+    ]
+
+
+def best_layers(a: Condition) -> np.ndarray:
+    """int [networks, S]: the best layer for each network and sample set, picked on scores it is not tested on.
+
+    The layer with the highest mean over the other sample sets of the *next* network (the first one for the last; of the
+    same where it is alone; over all its sets where there is but one). Picked and tested on the same scores, a flat
+    curve of 13 layers is said to fall in a tenth of cases. All *other* networks together pick better, but then all
+    agree where chance raised a layer: conditions with flat curves have best layers that differ in 10 % (5 networks).
+    """
+    _check(*a)
+    means = np.stack([scores.trials.mean(axis=2) for scores in a], axis=1)  # [L, networks, S]
+    means = np.roll(means, -1, axis=1)
+    if means.shape[2] > 1:
+        means = means.sum(axis=2, keepdims=True) - means
+    return means.argmax(axis=0)
+
+
+def between_networks(*conditions: Condition, of: Callable[[Condition], list[Quantity]] = at) -> tuple[float, int]:
+    """Standard deviation between networks of one condition, pooled over conditions, and its degrees of freedom.
+
+    `of` says of which number: `at` (the final layer's score), `best`, `falls`. (nan, 0) where all stand alone.
+    """
+    groups = [[quantity.trials.mean() for quantity in of(condition)] for condition in conditions]
+    freedom = sum(len(group) - 1 for group in groups)
+    squares = sum(float(np.var(group)) * len(group) for group in groups)
+    return (math.sqrt(squares / freedom), freedom) if freedom else (math.nan, 0)
+
+
+def holm(p: Sequence[float], level: float = LEVEL) -> list[bool]:
+    """Which of several hypotheses are rejected with the family's error at most `level` (Holm 1979); nan: never."""
+    rejected = [False] * len(p)
+    for done, index in enumerate(np.argsort(p)):  # nan sorts last
+        if not p[index] <= level / (len(p) - done):
+            break
+        rejected[index] = True
+    return rejected
+
+
+def power(effect: float, deviation: float, replicates: int, level: float = LEVEL) -> float:
+    """Chance to find a difference of two conditions of `replicates` networks each, by the noncentral t distribution.
+
+    `deviation` is that of a single network; evaluation variance is left out (Cohen 1988, chapter 2).
+    """
+    if replicates < 2 or not deviation > 0:
+        raise UserError(
+            f"power: expected at least 2 networks and a deviation above 0, found {replicates} and {deviation}. "
+            "Train another seed of a condition first"
+        )
+    freedom = 2 * replicates - 2
+    critical = stats.t.isf(level / 2, freedom)
+    shift = abs(effect) / deviation * math.sqrt(replicates / 2)
+    return float(stats.nct.sf(critical, freedom, shift) + stats.nct.cdf(-critical, freedom, shift))
+
+
+def replicates_for(effect: float, deviation: float, wanted: float = 0.8, most: int = 1000) -> int | None:
+    """How many networks of each condition find `effect` with chance `wanted`; None where `most` are too few."""
+    low, high = 1, most
+    if power(effect, deviation, most) < wanted:
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power(effect, deviation, middle) >= wanted else (middle, high)
+    return high
+
+
+def over_networks(*groups: Sequence[float]) -> Component | None:
+    """Variance of a mean (one group) or difference of means (two) by its networks; None with one on each side."""
+    counts = [len(group) for group in groups]
+    several = [group for group in groups if len(group) > 1]
+    if not several:
+        return None
+    if len(several) < len(groups) or len(set(counts)) == 1:
+        freedom = sum(counts) - len(counts)
+        pooled = sum(float(np.var(group)) * len(group) for group in several) / freedom
+        return Component(pooled * sum(1 / count for count in counts), freedom)
+    parts = [Component(float(np.var(group, ddof=1)) / len(group), len(group) - 1) for group in groups]
+    total = sum(part.variance for part in parts)
+    if total == 0:
+        return Component(0.0, min(part.freedom for part in parts))
+    return Component(total, total**2 / sum(part.variance**2 / part.freedom for part in parts))
+
+
+def over_trials(trials: np.ndarray) -> Component | None:
+    """Variance of the mean of trials [S, T] by segments and splits; None for a single trial."""
+    if trials.size < 2:
+        return None
+    return Component(float(trials.var(ddof=1)) * (1 / trials.size + TEST_OVER_TRAIN), trials.size - 1)
+
+
+def over_speakers(without: np.ndarray | None) -> Component | None:
+    """Variance by evaluation speakers, from the values with each left out [G]."""
+    if without is None or len(without) < 2:
+        return None
+    return Component(float(without.var()) * (len(without) - 1), len(without) - 1)
+
+
+def _contrast(a: Sequence[Quantity], b: Sequence[Quantity] = ()) -> Interval:
+    """Mean of a, minus mean of b where there is one."""
+    sides = [side for side in (a, b) if side]
+    if len({quantity.trials.shape for side in sides for quantity in side}) > 1:
+        raise UserError(
+            "expected networks scored with the same sample sets and trials. Score all with the same options"
+        )
+    networks = tuple(len(side) for side in sides)
+    trials = _minus([np.mean([quantity.trials for quantity in side], axis=0) for side in sides])
+    mean = float(trials.mean())
+    candidates = [over_trials(trials), over_speakers(_without(sides))]
+    evaluation = max((part for part in candidates if part), key=lambda part: part.variance, default=None)
+    if evaluation is None:
+        return Interval(mean, math.nan, 0, networks, math.nan)
+    parts = [part for part in (_between(sides), evaluation) if part]
+    error = math.sqrt(sum(part.variance for part in parts))
+    freedom = min(part.freedom for part in parts)
+    half = float(stats.t.isf(LEVEL / 2, freedom)) * error
+    p = float(2 * stats.t.sf(abs(mean) / error, freedom)) if error > 0 else float(mean == 0)
+    return Interval(mean, half, freedom, networks, p)
+
+
+def _between(sides: Sequence[Sequence[Quantity]]) -> Component | None:
+    """Variance by networks. Where layers were picked, at least the mean of all layers': maxima of few vary too little."""
+    picked = over_networks(*([float(quantity.trials.mean()) for quantity in side] for side in sides))
+    if picked is None or any(quantity.curve is None for side in sides for quantity in side):
+        return picked
+    curves = [np.stack([quantity.curve for quantity in side], axis=1) for side in sides]
+    layers = [over_networks(*groups).variance for groups in zip(*curves, strict=True)]
+    return Component(max(picked.variance, float(np.mean(layers))), picked.freedom)
+
+
+def _without(sides: Sequence[Sequence[Quantity]]) -> np.ndarray | None:
+    """The contrast with each speaker left out [G]; None unless all networks have it."""
+    given = [quantity.without for side in sides for quantity in side]
+    if any(without is None for without in given):
+        return None
+    if len({without.shape for without in given}) > 1:
+        raise UserError(
+            "expected networks scored on the same evaluation speakers. Run score_cca (stage 9) for all runs"
+        )
+    return _minus([np.mean([quantity.without for quantity in side], axis=0) for side in sides])
+
+
+def _minus(sides: Sequence[np.ndarray]) -> np.ndarray:
+    return sides[0] - sides[1] if len(sides) > 1 else sides[0]
+
+
+def _check(*networks: Scores) -> None:
+    """Networks of one condition must have the same layers, sets and trials."""
+    if not networks:
+        raise UserError("expected at least one network of each condition, found none")
+    shapes = {scores.trials.shape for scores in networks}
+    if len(shapes) > 1 or len(networks[0].trials.shape) != 3:
+        found = ", ".join(map(str, sorted(shapes)))
+        raise UserError(
+            f"expected the same layers, sample sets and trials of all networks, found {found}. "
+            "Score all runs of a study with the same options"
+        )
