@@ -127,15 +127,13 @@ def layer_differences(a: Condition, b: Condition) -> tuple[list[Interval], list[
 def of_networks(a: Sequence[float], b: Sequence[float] = ()) -> Interval:
     """Mean over networks of any number that each has, less that of others; nothing is known of the evaluation."""
     sides = [side for side in (a, b) if len(side)]
-    part = over_networks(*sides)
     mean = float(_minus([np.mean(side) for side in sides]))
-    return _interval(mean, [part] if part else [], tuple(len(side) for side in sides))
+    return _interval(mean, [over_networks(*sides)], tuple(len(side) for side in sides))
 
 
 def of_trials(trials: np.ndarray) -> Interval:
     """Mean over the trials of one network."""
-    part = over_trials(np.asarray(trials))
-    return _interval(float(np.mean(trials)), [part] if part else [], (1,))
+    return _interval(float(np.mean(trials)), [over_trials(np.asarray(trials))], (1,))
 
 
 def at(a: Condition, layer: int = -1) -> list[Quantity]:
@@ -275,19 +273,29 @@ def _contrast(a: Sequence[Quantity], b: Sequence[Quantity] = ()) -> Interval:
     evaluation = max((part for part in candidates if part), key=lambda part: part.variance, default=None)
     if evaluation is None:
         return _interval(mean, [], networks)
-    between = over_networks(*([float(quantity.trials.mean()) for quantity in side] for side in sides))
-    return _interval(mean, [between, evaluation] if between else [evaluation], networks)
+    return _interval(mean, [_between(sides), evaluation], networks)
 
 
-def _interval(mean: float, parts: Sequence[Component], networks: tuple[int, ...]) -> Interval:
-    """From the parts of the mean's variance; without any, nothing can be said."""
-    if not parts:
+def _interval(mean: float, parts: Sequence[Component | None], networks: tuple[int, ...]) -> Interval:
+    """From the parts of the mean's variance that are known; without any, nothing can be said."""
+    known = [part for part in parts if part]
+    if not known:
         return Interval(mean, math.nan, 0, networks, math.nan)
-    total = _sum(parts)
-    error = math.sqrt(total.variance)
-    half = float(stats.t.isf(LEVEL / 2, total.freedom)) * error
-    p = float(2 * stats.t.sf(abs(mean) / error, total.freedom)) if error > 0 else float(mean == 0)
-    return Interval(mean, half, total.freedom, networks, p)
+    error = math.sqrt(sum(part.variance for part in known))
+    freedom = min(part.freedom for part in known)
+    half = float(stats.t.isf(LEVEL / 2, freedom)) * error
+    p = float(2 * stats.t.sf(abs(mean) / error, freedom)) if error > 0 else float(mean == 0)
+    return Interval(mean, half, freedom, networks, p)
+
+
+def _between(sides: Sequence[Sequence[Quantity]]) -> Component | None:
+    """Variance by networks; where layers were picked, at least the mean of all layers': maxima of few vary too little."""
+    picked = over_networks(*([float(quantity.trials.mean()) for quantity in side] for side in sides))
+    if picked is None or any(quantity.curve is None for side in sides for quantity in side):
+        return picked
+    curves = [np.stack([quantity.curve for quantity in side], axis=1) for side in sides]
+    layers = [over_networks(*groups).variance for groups in zip(*curves, strict=True)]
+    return Component(max(picked.variance, float(np.mean(layers))), picked.freedom)
 
 
 def _without(sides: Sequence[Sequence[Quantity]]) -> np.ndarray | None:
