@@ -289,7 +289,7 @@ def _interval(mean: float, parts: Sequence[Component | None], networks: tuple[in
 
 
 def _between(sides: Sequence[Sequence[Quantity]]) -> Component | None:
-    """Variance by networks; where layers were picked, at least the mean of all layers': maxima of few vary too little."""
+    """Variance by networks; where layers were picked, at least all layers' mean one: maxima of few vary too little."""
     picked = over_networks(*([float(quantity.trials.mean()) for quantity in side] for side in sides))
     if picked is None or any(quantity.curve is None for side in sides for quantity in side):
         return picked

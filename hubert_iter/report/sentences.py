@@ -153,8 +153,6 @@ def _networks(counts: Sequence[int]) -> str:
     """How many networks it rests on: " (3 and 3 networks)"; of two single ones, that it is about these."""
     if max(counts) == 1:
         return " (these two networks)" if len(counts) == 2 else " (this network)"
-    if len(counts) == 2 and 1 in counts:
-        return f" ({counts[0]} and {counts[1]} networks: about the one, not its condition)"
     return f" ({' and '.join(str(count) for count in counts)} networks)"
 
 
