@@ -26,10 +26,12 @@ CLASSES = 7
 TOLERANCE = {"rtol": 0, "atol": 1e-4}
 
 
-def write_model(folder, objective="hubert", **changes):
+def write_model(folder, objective="hubert", run=None, options=None, updates=12, **changes):
     """A trained-looking model: every parameter random, so that no two weights can be exchanged unnoticed."""
     classes = None if objective == "wav2vec2" else CLASSES
-    description = {"model": TINY | changes, "objective": {"name": objective}, "classes": classes, "updates": 12}
+    objective = {"name": objective, **(options or {})}
+    description = {"model": TINY | changes, "objective": objective, "classes": classes, "updates": updates}
+    description |= {"run": run} if run else {}
     torch.manual_seed(0)
     model = build(description["model"], description["objective"], classes, "test")
     with torch.no_grad():
@@ -78,6 +80,50 @@ def test_transformers_gives_our_layers(model_dir, samples):
         np.testing.assert_allclose(theirs[0].numpy(), mine, **TOLERANCE)
     mask_vector = store.read(model_dir).encoder.mask_vector
     assert torch.equal(model.masked_spec_embed, mask_vector)
+
+
+def test_padding_changes_layers_and_an_attention_mask_does_not_make_up_for_it(model_dir, samples):
+    """What the card warns of."""
+    transformers = pytest.importorskip("transformers")
+    folder = exported(model_dir, "huggingface")
+    model = transformers.HubertModel.from_pretrained(folder).eval()
+    wave = torch.from_numpy(samples)[None]
+    padded = torch.nn.functional.pad(wave, (0, wave.shape[1]))
+    mask = (torch.arange(padded.shape[1]) < wave.shape[1]).long()[None]
+    with torch.no_grad():
+        alone = model(wave).last_hidden_state
+        for more in ({}, {"attention_mask": mask}):
+            found = model(padded, **more).last_hidden_state[:, : alone.shape[1]]
+            assert (found - alone).abs().max() > 0.1
+        both = model(torch.cat([wave, wave.flip(1)])).last_hidden_state
+    np.testing.assert_allclose(both[0].numpy(), alone[0].numpy(), **TOLERANCE)  # of one length: no padding
+    card = (folder / "README.md").read_text()
+    assert "one by one, or batches of utterances of one length" in card and "feat_extract_norm" in card
+    assert json.loads((folder / "config.json").read_text())["feat_extract_norm"] == "group"
+
+
+def facts_of(folder):
+    lines = [line for line in (folder / "README.md").read_text().splitlines() if line.startswith("- ")]
+    return dict(line[2:].split(": ", 1) for line in lines)
+
+
+@pytest.mark.parametrize("name", ["huggingface", "torchaudio", "fairseq"])
+def test_the_card_names_the_configuration_and_its_weights(tmp_path, name):
+    run = {"name": "it1", "objective": "hubert_unmasked", "targets": "mfcc", "k": CLASSES}
+    options = {"masked_weight": 1.0, "unmasked_weight": 0.5}
+    facts = facts_of(exported(write_model(tmp_path / "a" / "model", run=run, options=options), name))
+    expected = {"model": "it1", "objective": "hubert", "configuration": "hubert_unmasked", "targets": "mfcc"}
+    expected |= {"weight of masked frames": "1.0", "weight of unmasked frames": "0.5"}
+    assert facts.items() >= expected.items()
+    # Weights left to their defaults are named as well; an objective that has none lists none.
+    facts = facts_of(exported(write_model(tmp_path / "b" / "model", run=run | {"objective": "hubert"}), name))
+    assert (facts["configuration"], facts["weight of unmasked frames"]) == ("hubert", "0.0")
+    facts = facts_of(
+        exported(write_model(tmp_path / "c" / "model", "chubert", run=run | {"objective": "chubert"}), name)
+    )
+    assert facts["configuration"] == "chubert" and "weight of masked frames" not in facts
+    facts = facts_of(exported(write_model(tmp_path / "d" / "model", run=run, updates=0), name))
+    assert facts["objective"] == "none: random weights" and "configuration" not in facts
 
 
 def test_transformers_pretrains_our_wav2vec2_further(tmp_path, samples):

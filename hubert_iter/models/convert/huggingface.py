@@ -25,7 +25,21 @@ inputs = extractor(samples, sampling_rate=16000, return_tensors="pt")    # sampl
 layers = model(**inputs, output_hidden_states=True).hidden_states    # 0: Transformer input; 1 to {layers}: its blocks
 ```
 
-ESPnet reads it with `frontend: huggingface`, `frontend_conf: {{model: PATH OF THIS FOLDER}}`.
+Run utterances one by one, or batches of utterances of one length. The model was trained without padding and attention
+masks, and its first convolution is normalised over all of its input (`feat_extract_norm: group`), so that padding
+changes every layer of the shorter utterances. Utterances of 2 to 3 s, padded with zeros, through a model of the mini
+recipe, largest difference in the last layer (whose values have a standard deviation of 1):
+
+| padded to | without `attention_mask` | with `attention_mask` |
+| --- | --- | --- |
+| 1.05 times the length | 4.0 | 0.6 |
+| 1.25 times | 4.9 | 3.4 |
+| 2 times | 7.1 | 8.5 |
+
+So an `attention_mask` does not make up for padding.
+
+ESPnet reads it with `frontend: huggingface`, `frontend_conf: {{model: PATH OF THIS FOLDER}}`; it pads
+batches, so there too give it batches of one length.
 
 {facts}
 """
