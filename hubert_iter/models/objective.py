@@ -34,11 +34,23 @@ class Frames:
 
 
 @dataclass(frozen=True)
+class Contest:
+    """What was to be named, among what: so that guesses which need no network can be scored by the same rules."""
+
+    targets: Tensor
+    """[B, T] int64: the target of every frame, masked or not, as a number that is the same in all utterances."""
+    rivals: Tensor | None = None
+    """[B, M, N] numbers below M: the masked frames whose targets compete with a masked frame's own. None: all do."""
+
+
+@dataclass(frozen=True)
 class Outcome:
     """Loss terms (each a mean over frames, already weighted; their sum is minimised) and statistics to log."""
 
     terms: dict[str, Tensor]
     statistics: dict[str, Tensor] = field(default_factory=dict)
+    contest: Contest | None = None
+    """In evaluation only, of objectives that have discrete targets; goes with a statistic called `accuracy`."""
 
     @property
     def loss(self) -> Tensor:

@@ -56,7 +56,7 @@ class Pretrainer(nn.Module):
         with torch.no_grad():
             # Near zero when all frames come out alike: the sign of collapse.
             spread = encoded.flatten(0, 1).float().std(dim=0).mean()
-        return Outcome(terms, {**outcome.statistics, "feature_std": spread})
+        return Outcome(terms, {**outcome.statistics, "feature_std": spread}, outcome.contest)
 
 
 def build(model: dict, objective: dict, classes: int | None, where: str) -> Pretrainer:

@@ -18,7 +18,7 @@ from hubert_iter.data.dataset import BatchStream, CropReader
 from hubert_iter.data.sampler import Sampler
 from hubert_iter.errors import UserError
 from hubert_iter.models.pretrainer import Batch, Pretrainer
-from hubert_iter.train import checks
+from hubert_iter.train import checks, guesses
 from hubert_iter.train.checkpoint import Checkpoints
 from hubert_iter.train.config import RunConfig
 from hubert_iter.train.distributed import World
@@ -141,6 +141,9 @@ class Trainer:
             if (update % train.valid_every == 0 or last) and metrics:
                 values = validate(self.model, self.valid_reader, self.valid_plans, self.world.device)
                 metrics.write(update, "valid", {**chance, **values})
+                without_context = guesses.warning(values, last)
+                if without_context and 2 * update >= self.updates:
+                    log.warning("update %d: %s", update, without_context)
                 self.state["train_seconds"] = before + time.monotonic() - began
             stop = self._told_to_stop(update)
             if update % train.checkpoint_every == 0 or update in train.milestones or last or stop:

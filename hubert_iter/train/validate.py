@@ -6,6 +6,7 @@ import torch
 from hubert_iter.data.dataset import CropReader
 from hubert_iter.data.sampler import BatchPlan, Crop
 from hubert_iter.models.pretrainer import Pretrainer
+from hubert_iter.train.guesses import Guesses
 
 SEED = 20_000
 """Of the masks: fixed for all runs, so that they are scored on the same frames."""
@@ -18,8 +19,9 @@ def plans(lengths: np.ndarray) -> list[BatchPlan]:
 
 @torch.no_grad()
 def validate(model: Pretrainer, reader: CropReader, batches: list[BatchPlan], device: torch.device) -> dict[str, float]:
-    """Loss terms and statistics, each averaged over masked frames of all held-out utterances."""
+    """Terms and statistics, averaged over masked frames of all held-out utterances, and what guesses reach there."""
     model.eval()
+    guesses = Guesses(label_counts(reader, batches))
     totals: dict[str, float] = {}
     frames = 0
     # Masks are fixed, and what an objective draws (negatives, say) is made repeatable too.
@@ -33,13 +35,20 @@ def validate(model: Pretrainer, reader: CropReader, batches: list[BatchPlan], de
             for key, value in values.items():
                 totals[key] = totals.get(key, 0.0) + float(value) * count
             frames += count
+            if outcome.contest is not None:
+                guesses.add(outcome.contest, batch.masked, values["accuracy"])
     model.train()
-    return {key: value / frames for key, value in totals.items()}
+    return {**{key: value / frames for key, value in totals.items()}, **guesses.values()}
+
+
+def label_counts(reader: CropReader, batches: list[BatchPlan]) -> np.ndarray | None:
+    """How many held-out frames bear each label, where there are labels."""
+    if reader.labels is None:
+        return None
+    return np.bincount(np.concatenate([reader.crop_labels(plan.crops[0]) for plan in batches]))
 
 
 def chance_accuracy(reader: CropReader, batches: list[BatchPlan]) -> dict[str, float]:
     """Accuracy of always guessing the most frequent label of the held-out utterances, where they have labels."""
-    if reader.labels is None:
-        return {}
-    counts = np.bincount(np.concatenate([reader.crop_labels(plan.crops[0]) for plan in batches]))
-    return {"chance": float(counts.max() / counts.sum())}
+    counts = label_counts(reader, batches)
+    return {} if counts is None else {"chance": float(counts.max() / counts.sum())}

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hubert_iter.models.negatives import contrast, draw_negatives
-from hubert_iter.models.objective import Frames, Objective, Outcome, cosine_logits
+from hubert_iter.models.objective import Contest, Frames, Objective, Outcome, cosine_logits
 from hubert_iter.models.objectives.hubert import LabelHead
 
 DEGENERATE = 0.5
@@ -42,7 +42,8 @@ class Chubert(Objective):
             # Among all classes: comparable with HuBERT's accuracy.
             class_accuracy = (logits.argmax(-1) == labels).float().mean()
         statistics = {"accuracy": result.accuracy, "chance": result.chance, "class_accuracy": class_accuracy}
-        return Outcome({"contrastive": result.loss}, statistics)
+        contest = None if self.training else Contest(frames.labels, drawn)
+        return Outcome({"contrastive": result.loss}, statistics, contest)
 
     def warning(self, values: dict[str, float]) -> str | None:
         """A sentence where the statistics of the last updates show that nothing is being learnt."""

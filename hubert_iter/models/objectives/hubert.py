@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hubert_iter.errors import UserError
-from hubert_iter.models.objective import Frames, Objective, Outcome, cosine_logits, pick
+from hubert_iter.models.objective import Contest, Frames, Objective, Outcome, cosine_logits, pick
 
 
 class LabelHead(nn.Module):
@@ -57,7 +57,7 @@ class Hubert(Objective):
             unmasked_loss, statistics["unmasked_accuracy"] = self._score(frames, others)
             weight, unmasked_weight = self.masked_weight * frames.masked.numel(), self.unmasked_weight * others.numel()
             loss = (weight * loss + unmasked_weight * unmasked_loss) / (weight + unmasked_weight or 1.0)
-        return Outcome({"prediction": loss}, statistics)
+        return Outcome({"prediction": loss}, statistics, None if self.training else Contest(frames.labels))
 
     def _score(self, frames: Frames, index: Tensor) -> tuple[Tensor, Tensor]:
         """Mean cross-entropy and accuracy of the frames that `index` [B, N] names; both 0 where it names none."""
