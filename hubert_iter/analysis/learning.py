@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 GUESSES = {
-    "guess_mode": "the most frequent label",
-    "guess_utterance_mode": "the utterance's most frequent label",
-    "guess_copy": "the nearest unmasked label",
-    "guess_near_copy": "the nearest unmasked label up to 3 frames away, else the utterance's most frequent one",
+    "mode": "the most frequent target of the held-out set",
+    "utterance_mode": "the most frequent unmasked target of the utterance",
+    "copy": "a copy of the nearest unmasked target",
+    "near_copy": "a copy of an unmasked target up to 3 frames away, else the utterance's most frequent one",
 }
-"""What each predictor without a network names, by its key in metrics.jsonl."""
+"""What needs no network: its name in metrics.jsonl (after `guess_`) and in words. train/guesses.py computes them."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def learning(run: str, records: Sequence[Mapping]) -> Learning | None:
     if not told:
         return None
     last = told[-1]
-    known = {name: last[name] for name in GUESSES if name in last}
+    known = {name: last[f"guess_{name}"] for name in GUESSES if f"guess_{name}" in last}
     return Learning(
         run, int(last["update"]), last["accuracy"], last["guess"], max(known, key=known.get, default=""),
         last["guess_margin"], bool(last["uses_context"]),

@@ -35,12 +35,12 @@ class Frames:
 
 @dataclass(frozen=True)
 class Contest:
-    """What a masked frame's target is told from, so that guesses can be scored on the same terms as the model."""
+    """What was to be named, among what: so that guesses which need no network can be scored by the same rules."""
 
     targets: Tensor
-    """[B, T] the number of each frame's target, of the unmasked ones too."""
-    candidates: Tensor | None = None
-    """[B, M, N] numbers of the targets that stand beside a masked frame's own; None: all classes do."""
+    """[B, T] int64: the target of every frame, masked or not, as a number that is the same in all utterances."""
+    rivals: Tensor | None = None
+    """[B, M, N] numbers below M: the masked frames whose targets compete with a masked frame's own. None: all do."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Outcome:
     terms: dict[str, Tensor]
     statistics: dict[str, Tensor] = field(default_factory=dict)
     contest: Contest | None = None
-    """In evaluation only; an objective without discrete targets has none."""
+    """In evaluation only, of objectives that have discrete targets; goes with a statistic called `accuracy`."""
 
     @property
     def loss(self) -> Tensor:

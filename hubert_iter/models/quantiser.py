@@ -45,6 +45,10 @@ class Quantiser(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             return self._choose(scores.float().unflatten(-1, (self.groups, self.entries)), temperature)
 
+    def codes(self, x: Tensor) -> Tensor:
+        """[B, M, C] -> [B, M] the codes that evaluation gives, alone."""
+        return self._combined(self.scores(x).float().unflatten(-1, (self.groups, self.entries)).argmax(-1))
+
     def noise(self, scores: Tensor) -> Tensor:
         """Gumbel noise in the shape of the scores."""
         return -torch.empty_like(scores).exponential_().log()
@@ -64,10 +68,14 @@ class Quantiser(nn.Module):
         soft_perplexity = perplexity(scores.softmax(-1).mean((0, 1)))
         with torch.no_grad():
             code_perplexity = perplexity(_one_hot(likeliest, scores).mean((0, 1)))
+        return Quantised(vectors, self._combined(chosen), soft_perplexity, code_perplexity)
+
+    def _combined(self, chosen: Tensor) -> Tensor:
+        """[..., G] entries -> [...] one number per combination."""
         codes = chosen[..., 0]
         for group in range(1, self.groups):
             codes = codes * self.entries + chosen[..., group]
-        return Quantised(vectors, codes, soft_perplexity, code_perplexity)
+        return codes
 
 
 def perplexity(shares: Tensor) -> Tensor:

@@ -178,7 +178,8 @@ def training_table(results: Results) -> Table:
 
 
 GUESS_COLUMNS = {"chance": "chance (%)"} | {
-    key: f"{name} (%)" for key, name in zip(GUESSES, ("mode", "utterance's mode", "copy", "near copy"), strict=True)
+    f"guess_{key}": f"{name} (%)"
+    for key, name in zip(GUESSES, ("mode", "utterance's mode", "copy", "near copy"), strict=True)
 }
 
 

@@ -1,8 +1,7 @@
-"""What needs no network: how many held-out masked frames guesses from the unmasked labels name rightly.
+"""What needs no network: how often a masked frame's target is guessed from the unmasked ones of its utterance.
 
-PROTOCOL section 6. A guess ranks labels; it names the highest-ranked one among the candidates that the model has too,
-all classes for HuBERT, the drawn negatives' targets and the frame's own for contrastive objectives. A model that is not
-above the best guess by a margin has not learnt to use context. M masked frames of T, K labels that occur.
+An accuracy that is no higher says nothing about context: neighbouring frames mostly bear the same label. Each guess
+ranks the targets and takes the first that the model had to choose among. M masked frames of T, N rivals of each.
 """
 
 import math
@@ -10,99 +9,126 @@ from collections import Counter
 
 import numpy as np
 from scipy.special import stdtrit
+from torch import Tensor
 
+from hubert_iter.analysis.learning import GUESSES
 from hubert_iter.models.objective import Contest
 
-NAMES = ("mode", "utterance_mode", "copy", "near_copy")
-"""The most frequent label of all; the utterance's most frequent unmasked one; the nearest unmasked one; that one where
-it is up to NEAR frames away, else the utterance's most frequent one."""
 NEAR = 3
-LEAST_SHARE = 1 / 20
-"""The margin is at least this share of the best guess."""
-_FAR = 1e9
+"""Frames up to which `near_copy` copies."""
+LEAST_GAIN = 0.05
+"""Share of the best guess by which accuracy must exceed it at least."""
+OUT_OF_REACH = np.iinfo(np.int32).max
 
 
 class Guesses:
-    """Adds up over utterances."""
+    """Hits of the guesses and of the model over held-out utterances; sums alone are kept."""
 
-    def __init__(self, frequencies: np.ndarray | None):
-        """`frequencies` int [classes] of the held-out labels; None where targets change: then those seen so far."""
-        self._frequencies = Counter()
-        self._growing = frequencies is None
-        if frequencies is not None:
-            self._frequencies.update(dict(enumerate(frequencies.tolist())))
-        self._rows: list[tuple[float, ...]] = []
+    def __init__(self, counts: np.ndarray | None = None):
+        """`counts` [K]: frames per target in the held-out set. None: counted over the utterances as they come."""
+        self.counted_before = counts is not None
+        self.counts = Counter({} if counts is None else dict(enumerate(counts.tolist())))
+        self.utterances = self.frames = self.frames_squared = self.hits = 0
+        self.guessed = dict.fromkeys(GUESSES, 0.0)
+        self.squares = dict.fromkeys(GUESSES, 0.0)
+        self.products = dict.fromkeys(GUESSES, 0.0)
 
-    def add(self, contest: Contest, masked: np.ndarray, accuracy: float) -> None:
-        """One utterance: its targets and candidates, the numbers [M] of its masked frames, the model's accuracy."""
-        targets = contest.targets[0].cpu().numpy()
-        if self._growing:
-            self._frequencies.update(targets.tolist())
-        candidates = None if contest.candidates is None else contest.candidates[0].cpu().numpy()
-        right = score(targets, masked, candidates, self._frequencies)
-        self._rows.append((len(masked), accuracy * len(masked), *(right[name] for name in NAMES)))
+    def add(self, contest: Contest, masked: Tensor, accuracy: Tensor) -> None:
+        """Score one utterance (or a batch, counted as one), given its masked frames [B, M] and the model's accuracy."""
+        targets, masked = contest.targets.cpu().numpy(), masked.cpu().numpy()
+        rivals = [None] * len(masked) if contest.rivals is None else contest.rivals.cpu().numpy()
+        if not self.counted_before:
+            self.counts.update(targets.ravel().tolist())
+        guessed = Counter()
+        for number, frames in enumerate(masked):
+            chosen = choose(targets[number], frames, rivals[number], self.counts)
+            guessed.update({name: int((choice == targets[number][frames]).sum()) for name, choice in chosen.items()})
+        hits, size = float(accuracy) * masked.size, masked.size
+        self.utterances += 1
+        self.frames += size
+        self.frames_squared += size**2
+        self.hits += hits
+        for name in GUESSES:
+            self.guessed[name] += guessed[name]
+            self.squares[name] += (hits - guessed[name]) ** 2
+            self.products[name] += (hits - guessed[name]) * size
 
-    def summary(self) -> dict[str, float]:
-        """Accuracy of each guess, the best, the margin, and whether the model exceeds both together (1 or 0)."""
-        frames, model, *guesses = np.array(self._rows).T
-        total = frames.sum()
-        values = {f"guess_{name}": float(row.sum() / total) for name, row in zip(NAMES, guesses, strict=True)}
-        best = max(guesses, key=np.sum)
-        guess, gain = float(best.sum() / total), float((model - best).sum() / total)
-        margin = max(half_width(model - best, frames), LEAST_SHARE * guess)
-        return values | {"guess": guess, "guess_margin": margin, "uses_context": float(gain > margin)}
+    def values(self) -> dict[str, float]:
+        """Accuracies of the guesses, the best, the margin over it, and whether the model is above; {} where unknown."""
+        if not self.utterances:
+            return {}
+        shares = {name: hits / self.frames for name, hits in self.guessed.items()}
+        best = max(shares, key=shares.get)
+        margin = max(self._half_width(best), LEAST_GAIN * shares[best])
+        above = self.hits / self.frames > shares[best] + margin
+        named = {f"guess_{name}": share for name, share in shares.items()}
+        return {**named, "guess": shares[best], "guess_margin": margin, "uses_context": float(above)}
+
+    def _half_width(self, name: str) -> float:
+        """Half of the 95 % interval of accuracy less guess: a ratio of sums over utterances (Cochran 1977, ch. 6)."""
+        if self.utterances < 2:
+            return 1.0  # one utterance has no interval: nothing is above
+        ratio = (self.hits - self.guessed[name]) / self.frames
+        residual = self.squares[name] - 2 * ratio * self.products[name] + ratio**2 * self.frames_squared
+        error = math.sqrt(max(residual, 0.0) * self.utterances / (self.utterances - 1)) / self.frames
+        return float(stdtrit(self.utterances - 1, 0.975)) * error
 
 
-def score(
-    targets: np.ndarray, masked: np.ndarray, candidates: np.ndarray | None, frequencies: Counter
-) -> dict[str, int]:
-    """How many masked frames each of NAMES names rightly.
+def choose(
+    targets: np.ndarray, masked: np.ndarray, rivals: np.ndarray | None, counts: Counter
+) -> dict[str, np.ndarray]:
+    """The guesses [M] of one utterance's `masked` frames [M], from `targets` [T] of which only unmasked ones are used.
 
-    `targets` int [T]; `masked` [M] frame numbers; `candidates` [M, N] targets among which to choose besides the frame's
-    own, None for all classes; `frequencies` of all targets.
+    Candidates: a frame's own target and those of its rivals, masked frames by number, [M, N]; all targets if None.
+    `counts` says how frequent each target is. Equally frequent ones: the smaller number first. Equally near ones: the
+    earlier first.
     """
-    labels, ids = np.unique(np.append(targets, frequencies.most_common(1)[0][0]), return_inverse=True)
-    ids, own = ids[:-1], ids[masked]
-    total = frequencies.total()
-    overall = np.array([frequencies[label] for label in labels.tolist()]) / (total + 1)  # below 1: breaks ties
-    unmasked = np.setdiff1d(np.arange(len(targets)), masked)
-    in_utterance = np.bincount(ids[unmasked], minlength=len(labels)) + overall
-    distances = _distances(ids, masked, unmasked, len(labels))
-    copied = np.where(distances < _FAR, -distances, -_FAR + overall)
-    near = distances.min(axis=1, keepdims=True) <= 2 * NEAR + 1
-    shape = (len(masked), len(labels))
-    ranks = {
-        "mode": np.broadcast_to(overall, shape),
-        "utterance_mode": np.broadcast_to(in_utterance, shape),
-        "copy": copied,
-        "near_copy": np.where(near, copied, in_utterance),
+    hidden = np.zeros(len(targets), bool)
+    hidden[masked] = True
+    visible = np.flatnonzero(~hidden)
+    present, numbers = np.unique(targets, return_inverse=True)
+    seen = np.bincount(numbers[visible], minlength=len(present))
+    overall = np.array([counts[target] for target in present.tolist()])
+    by_count, by_seen = np.lexsort((present, -overall)), np.lexsort((present, -overall, -seen))
+    keys = 2 * np.abs(masked[:, None] - visible).astype(np.int32) + (visible > masked[:, None])
+    if rivals is None:
+        most = max(counts.values())
+        mode = np.full(len(masked), min(target for target, count in counts.items() if count == most))
+        utterance_mode = np.full(len(masked), present[by_seen[0]]) if len(visible) else mode
+    else:
+        own = numbers[masked]
+        candidates = np.concatenate([own[:, None], own[rivals]], axis=1)
+        mode, utterance_mode = (present[_first(candidates, order)] for order in (by_count, by_seen))
+        among = np.zeros((len(masked), len(present)), bool)
+        np.put_along_axis(among, candidates, True, axis=1)
+        keys = np.where(among[:, numbers[visible]], keys, OUT_OF_REACH)
+    if not len(visible):
+        return {"mode": mode, "utterance_mode": utterance_mode, "copy": mode, "near_copy": utterance_mode}
+    nearest = keys.argmin(axis=1)
+    key, copied = keys[np.arange(len(masked)), nearest], targets[visible[nearest]]
+    return {
+        "mode": mode,
+        "utterance_mode": utterance_mode,
+        "copy": np.where(key < OUT_OF_REACH, copied, mode),
+        "near_copy": np.where(key <= 2 * NEAR + 1, copied, utterance_mode),
     }
-    allowed = np.ones(shape, bool)
-    if candidates is not None:
-        allowed[:] = False
-        np.put_along_axis(allowed, np.searchsorted(labels, candidates), True, axis=1)
-        np.put_along_axis(allowed, own[:, None], True, axis=1)
-    return {name: int((np.where(allowed, rank, -np.inf).argmax(1) == own).sum()) for name, rank in ranks.items()}
 
 
-def _distances(ids: np.ndarray, masked: np.ndarray, unmasked: np.ndarray, count: int) -> np.ndarray:
-    """[M, K] twice the frames to the nearest unmasked frame of each label, one more if it is a later one; else far."""
-    distances = np.full((len(masked), count), _FAR)
-    if len(unmasked):
-        order = unmasked[np.argsort(ids[unmasked], kind="stable")]
-        found, starts = np.unique(ids[order], return_index=True)
-        apart = order - masked[:, None]
-        distances[:, found] = np.minimum.reduceat(2 * np.abs(apart) + (apart > 0), starts, axis=1)
-    return distances
+def _first(candidates: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """[M, N] numbers -> [M] of each row the number that comes first in `order`."""
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return order[rank[candidates].min(axis=1)]
 
 
-def half_width(differences: np.ndarray, frames: np.ndarray) -> float:
-    """Half of the 95 % interval of sum(differences) / sum(frames), utterances being drawn: 1 where there is one alone.
-
-    The ratio estimator's variance (Cochran 1977, section 6.3), with t of as many degrees as utterances less one.
-    """
-    count = len(frames)
-    if count < 2:
-        return 1.0
-    rest = differences - differences.sum() / frames.sum() * frames
-    return float(stdtrit(count - 1, 0.975)) * math.sqrt(count / (count - 1) * float(rest @ rest)) / float(frames.sum())
+def warning(values: dict[str, float], last: bool) -> str | None:
+    """A sentence where the model has not been shown to use context; `last`: training has ended."""
+    if values.get("uses_context", 1.0):
+        return None
+    best = max(GUESSES, key=lambda name: values[f"guess_{name}"])
+    end = " No finding will rest on this run" if last else ""
+    return (
+        f"held-out masked accuracy {values['accuracy']:.3f} is not above what needs no network by the margin of "
+        f"{values['guess_margin']:.3f}: {GUESSES[best]} ({best}) reaches {values['guess']:.3f}. "
+        f"Train for more updates, or on other labels.{end}"
+    )

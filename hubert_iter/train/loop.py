@@ -18,11 +18,10 @@ from hubert_iter.data.dataset import BatchStream, CropReader
 from hubert_iter.data.sampler import Sampler
 from hubert_iter.errors import UserError
 from hubert_iter.models.pretrainer import Batch, Pretrainer
-from hubert_iter.train import checks
+from hubert_iter.train import checks, guesses
 from hubert_iter.train.checkpoint import Checkpoints
 from hubert_iter.train.config import RunConfig
 from hubert_iter.train.distributed import World, precision_on
-from hubert_iter.train.guesses import NAMES
 from hubert_iter.train.metrics import Metrics
 from hubert_iter.train.schedule import learning_rate
 from hubert_iter.train.stopping import StopOrders, Stopped, leave_to_trainer
@@ -144,7 +143,9 @@ class Trainer:
             if (update % train.valid_every == 0 or last) and metrics:
                 values = validate(self.model, self.valid_reader, self.valid_plans, self.world.device)
                 metrics.write(update, "valid", {**values, "hours": self.state["audio_seconds"] / 3600})
-                self._compare_with_guesses(values, update)
+                without_context = guesses.warning(values, last)
+                if without_context and 2 * update >= self.updates:
+                    log.warning("update %d: %s", update, without_context)
                 self.state["train_seconds"] = before + time.monotonic() - began
             stop = self._told_to_stop(update)
             if update % train.checkpoint_every == 0 or update in train.milestones or last or stop:
@@ -222,18 +223,6 @@ class Trainer:
         warning = self.model.objective.warning(values)
         if warning:
             log.warning("update %d: %s", update, warning)
-
-    def _compare_with_guesses(self, values: dict[str, float], update: int) -> None:
-        """Warn from half of the updates on, while the model names no more than guesses that need no network."""
-        if values.get("uses_context", 1.0) or update < self.updates / 2:
-            return
-        what = "so no finding will rest on this run" if update == self.updates else "so far"
-        log.warning(
-            "update %d: %.1f %% of held-out masked frames are named rightly, %.1f %% by a guess without a network "
-            "(%s): the model has not learnt to use context, %s. Try more updates, or labels that say more",
-            update, 100 * values["accuracy"], 100 * values["guess"],
-            max(NAMES, key=lambda name: values[f"guess_{name}"]), what,
-        )  # fmt: skip
 
     def _try_largest_batch(self) -> None:
         """Run the largest batch once, without an update, so that too little memory shows now."""

@@ -19,34 +19,32 @@ def plans(lengths: np.ndarray) -> list[BatchPlan]:
 
 @torch.no_grad()
 def validate(model: Pretrainer, reader: CropReader, batches: list[BatchPlan], device: torch.device) -> dict[str, float]:
-    """Loss terms and statistics, each averaged over masked frames of all held-out utterances; beside them `chance`,
-    where the objective has none of its own the share of the most frequent label, and what guesses reach.
+    """Loss terms and statistics, each averaged over masked frames of all held-out utterances, and what guesses reach.
+
+    `chance` is the share of the most frequent label, where the objective has no chance level of its own.
     """
     model.eval()
+    counts = None if reader.labels is None else label_counts(reader, batches)
+    guesses = Guesses(counts)
     totals: dict[str, float] = {}
     frames = 0
-    frequencies = None if reader.labels is None else _frequencies(reader, batches)
-    guesses, told = Guesses(frequencies), False
-    # The same for all runs and moments: what an objective draws (negatives, say) is repeated too.
+    # The same for all runs and moments: masks are fixed, and what an objective draws (negatives, say) is repeated.
     torch.manual_seed(SEED)
     for plan in batches:
-        batch = reader.read(plan)
-        outcome = model(batch.to(device))
+        batch = reader.read(plan).to(device)
+        outcome = model(batch)
         values = {"loss": outcome.loss, **outcome.terms, **outcome.statistics}
         count = batch.masked.numel()
         for key, value in values.items():
             totals[key] = totals.get(key, 0.0) + float(value) * count
         frames += count
-        if outcome.contest:
-            told = True
-            guesses.add(outcome.contest, batch.masked[0].numpy(), float(outcome.statistics["accuracy"]))
+        if outcome.contest is not None:
+            guesses.add(outcome.contest, batch.masked, values["accuracy"])
     model.train()
-    values = {key: value / frames for key, value in totals.items()}
-    if frequencies is not None:
-        values = {"chance": float(frequencies.max() / frequencies.sum()), **values}
-    return values | guesses.summary() if told else values
+    chance = {} if counts is None else {"chance": float(counts.max() / counts.sum())}
+    return {**chance, **{key: value / frames for key, value in totals.items()}, **guesses.values()}
 
 
-def _frequencies(reader: CropReader, batches: list[BatchPlan]) -> np.ndarray:
+def label_counts(reader: CropReader, batches: list[BatchPlan]) -> np.ndarray:
     """How many held-out frames bear each label, int [classes]."""
     return np.bincount(np.concatenate([reader.crop_labels(plan.crops[0]) for plan in batches]))

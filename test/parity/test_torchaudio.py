@@ -115,12 +115,15 @@ def test_loss_and_gradients_are_equal(models, batch):
     ours, theirs = models
     logits, logits_unmasked, penalty = theirs(batch.wave, batch.labels)
     masked, unmasked = (F.cross_entropy(x, torch.zeros(len(x), dtype=torch.long)) for x in (logits, logits_unmasked))
-    expected = masked + 0.4 * unmasked + 10.0 * penalty
+    # Theirs sums over frames; divided by the summed weights, as fairseq divides its sum by the frames.
+    weights = len(logits) + 0.4 * len(logits_unmasked)
+    prediction = (len(logits) * masked + 0.4 * len(logits_unmasked) * unmasked) / weights
+    expected = prediction + 10.0 * penalty
     expected.backward()
     outcome = ours(batch)
     outcome.loss.backward()
-    torch.testing.assert_close(outcome.terms["masked"], masked, **CLOSE)
-    torch.testing.assert_close(outcome.terms["unmasked"], 0.4 * unmasked, **CLOSE)
+    torch.testing.assert_close(outcome.terms["prediction"], prediction, **CLOSE)
+    torch.testing.assert_close(outcome.statistics["masked_loss"], masked.detach(), **CLOSE)
     torch.testing.assert_close(outcome.terms["feature_penalty"], 10.0 * penalty, **CLOSE)
     for name, (mine, other) in gradients(ours, theirs, NAMES).items():
         scale = other.abs().max()

@@ -111,7 +111,7 @@ def test_an_interval_over_networks_is_wider_than_one_over_trials(runs):
 
 
 def idle(*names):
-    return {name: Learning(name, 100, 0.19, 0.2, "guess_copy", 0.01, False) for name in names}
+    return {name: Learning(name, 100, 0.19, 0.2, "copy", 0.01, False) for name in names}
 
 
 def test_no_finding_rests_on_networks_that_have_not_learnt(runs):
@@ -121,7 +121,11 @@ def test_no_finding_rests_on_networks_that_have_not_learnt(runs):
     assert not any("hubert_it1" in (f.first, f.second) for f in found[1:])
     assert one(found, Kind.FALL, "hubert_it2").estimate.networks == (3,)
     text = said(found[0])
-    assert "none of 3 networks" in text and "the nearest unmasked label" in text and "No finding rests on" in text
+    assert (
+        "none of 3 networks" in text
+        and "a copy of the nearest unmasked target" in text
+        and "No finding rests on" in text
+    )
     assert next(iter(dict(sentences.answers(found)))) == sentences.LEARNING
 
     some = findings.find(runs(3), rows_of(runs(3)), learning=idle("hubert_it1.2"))

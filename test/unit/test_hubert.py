@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from hubert_iter.errors import UserError
 from hubert_iter.models.objective import Frames, cosine_logits, mask_of, pick
@@ -37,22 +38,41 @@ def test_loss_equals_the_protocol():
     outcome = objective(frames)
     assert outcome.loss.item() == pytest.approx(reference(objective, frames, True), rel=1e-5)
     assert set(outcome.terms) == {"prediction"}
+    assert set(outcome.statistics) == {"accuracy", "masked_loss"}
+    assert outcome.statistics["masked_loss"] == outcome.loss
 
 
-def test_unmasked_frames_weigh_as_configured():
+@pytest.mark.parametrize("weights", [(0.7, 0.3), (1.0, 1.0), (0.5, 0.0), (0.0, 2.0)])
+def test_frames_are_pooled_by_their_weights(weights):
     torch.manual_seed(1)
-    objective, frames = Hubert(24, 11, masked_weight=0.7, unmasked_weight=0.3), some_frames()
-    # 3 utterances with 18 of 40 frames masked: frames are pooled, it is not the sum of two means.
-    masked, others = 0.7 * 3 * 18, 0.3 * 3 * 22
-    expected = masked * reference(objective, frames, True) + others * reference(objective, frames, False)
+    masked, unmasked = weights
+    objective, frames = Hubert(24, 11, masked_weight=masked, unmasked_weight=unmasked), some_frames(masked=28)
+    # 28 of 40 frames are masked in each of 3 utterances.
+    sums = masked * 84 * reference(objective, frames, True) + unmasked * 36 * reference(objective, frames, False)
     outcome = objective(frames)
-    assert outcome.loss.item() == pytest.approx(expected / (masked + others), rel=1e-5)
+    assert set(outcome.terms) == {"prediction"}
+    assert outcome.loss.item() == pytest.approx(sums / (masked * 84 + unmasked * 36), rel=1e-5)
     assert outcome.statistics["masked_loss"].item() == pytest.approx(reference(objective, frames, True), rel=1e-5)
+    assert ("unmasked_accuracy" in outcome.statistics) == bool(unmasked)
 
 
-@pytest.mark.parametrize("weights", [(-1.0, 0.5), (0.0, 0.0)])
-def test_weights_that_mean_nothing_are_refused(weights):
-    with pytest.raises(UserError, match="masked_weight and unmasked_weight"):
+def test_without_weight_for_unmasked_frames_the_loss_is_the_mean_of_the_masked_to_the_last_bit():
+    torch.manual_seed(1)
+    objective, frames = Hubert(24, 11), some_frames()
+    logits, labels = objective.logits(frames.at_masked(frames.encoded)), frames.at_masked(frames.labels)
+    assert torch.equal(objective(frames).loss, F.cross_entropy(logits.flatten(0, 1), labels.flatten()))
+
+
+def test_an_utterance_that_is_masked_all_over_has_a_finite_loss():
+    objective, frames = Hubert(24, 11, unmasked_weight=1.0), some_frames(masked=40)
+    outcome = objective(frames)
+    assert outcome.loss.item() == pytest.approx(reference(objective, frames, True), rel=1e-5)
+    assert all(value.isfinite() for value in outcome.statistics.values())
+
+
+@pytest.mark.parametrize("weights", [(-1.0, 1.0), (1.0, -0.1), (0.0, 0.0), (float("nan"), 1.0)])
+def test_weights_that_make_no_mean_are_refused(weights):
+    with pytest.raises(UserError, match="masked_weight"):
         Hubert(24, 11, masked_weight=weights[0], unmasked_weight=weights[1])
 
 

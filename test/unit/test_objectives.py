@@ -92,6 +92,7 @@ def test_a_fourth_objective_is_one_module_and_one_configuration(modules, tmp_pat
     train.main([word for key, value in options.items() for word in (f"--{key}", str(value))])
     last = json.loads((tmp_path / "exp/metrics.jsonl").read_text().splitlines()[-1])
     assert last["split"] == "valid" and last["update"] == 12 and 0 <= last["accuracy"] <= 1
+    assert not any(key.startswith("guess") for key in last)  # it returns no contest
     assert len(store.read(tmp_path / "exp/model").objective.codebook) == 40
 
     # Its encoder goes anywhere, the whole only where the objective is known.

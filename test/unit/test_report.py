@@ -93,7 +93,11 @@ def add_training(folder: Path, number: int) -> None:
     for update in range(50, 2001, 50):
         common = {"update": update, "hours": update / 100, "seconds": 2.0 * update, "chance": 0.02}
         done = 1 - math.exp(-update / 800)
-        guesses = {name: 0.05 for name in GUESSES} | {"guess": 0.06, "guess_copy": 0.06, "guess_margin": 0.01}
+        guesses = {f"guess_{name}": 0.05 for name in GUESSES} | {
+            "guess": 0.06,
+            "guess_copy": 0.06,
+            "guess_margin": 0.01,
+        }
         records.append(common | {"split": "train", "loss": 4.6 - done, "accuracy": 0.02 + 0.2 * done * number})
         if update % 250 == 0:
             accuracy = 0.02 + 0.18 * done * number

@@ -42,7 +42,7 @@ class Chubert(Objective):
             # Among all classes: comparable with HuBERT's accuracy.
             class_accuracy = (logits.argmax(-1) == labels).float().mean()
         statistics = {"accuracy": result.accuracy, "chance": result.chance, "class_accuracy": class_accuracy}
-        contest = None if self.training else Contest(frames.labels, negatives)
+        contest = None if self.training else Contest(frames.labels, drawn)
         return Outcome({"contrastive": result.loss}, statistics, contest)
 
     def warning(self, values: dict[str, float]) -> str | None:

@@ -33,9 +33,9 @@ class Hubert(Objective):
         unmasked_weight: float = 0.0,
     ):
         super().__init__()
-        if min(masked_weight, unmasked_weight) < 0 or masked_weight + unmasked_weight == 0:
+        if not (masked_weight >= 0 and unmasked_weight >= 0 and masked_weight + unmasked_weight > 0):
             raise UserError(
-                "objective hubert: masked_weight and unmasked_weight: expected numbers of at least 0, not both 0, "
+                "objective hubert: expected masked_weight and unmasked_weight of 0 or more, not both 0, "
                 f"found {masked_weight} and {unmasked_weight}"
             )
         self.head = LabelHead(width, classes, embedding)
@@ -48,24 +48,21 @@ class Hubert(Objective):
         return cosine_logits(self.head.query(encoded), self.head.embeddings, self.temperature)
 
     def forward(self, frames: Frames) -> Outcome:
-        """Name masked frames and, if weighted, the others.
-
-        Frames are pooled: the sum of weighted cross-entropies over the sum of weights (fairseq's pred_nomask_weight).
-        """
-        masked, accuracy = self._score(frames, frames.masked)
-        loss = masked
-        statistics = {"accuracy": accuracy, "masked_loss": masked.detach()}
+        """Predict masked frames and, if weighted, the others: summed weighted cross-entropies over summed weights."""
+        loss, accuracy = self._score(frames, frames.masked)
+        statistics = {"accuracy": accuracy, "masked_loss": loss.detach()}
         # Unmasked frames cost as much again; they are skipped when they weigh nothing.
         if self.unmasked_weight:
             others = frames.unmasked()
-            unmasked, statistics["unmasked_accuracy"] = self._score(frames, others)
-            weight = self.masked_weight * frames.masked.numel()
-            other_weight = self.unmasked_weight * others.numel()
-            loss = (weight * masked + other_weight * unmasked) / (weight + other_weight)
+            unmasked_loss, statistics["unmasked_accuracy"] = self._score(frames, others)
+            weight, unmasked_weight = self.masked_weight * frames.masked.numel(), self.unmasked_weight * others.numel()
+            loss = (weight * loss + unmasked_weight * unmasked_loss) / (weight + unmasked_weight or 1.0)
         return Outcome({"prediction": loss}, statistics, None if self.training else Contest(frames.labels))
 
     def _score(self, frames: Frames, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean cross-entropy and accuracy of the frames that `index` [B, N] names; both 0 where it names none."""
         logits = self.logits(pick(frames.encoded, index))
         labels = pick(frames.labels, index)
-        loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten())
-        return loss, (logits.argmax(-1) == labels).float().mean()
+        count = max(labels.numel(), 1)
+        loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum") / count
+        return loss, (logits.argmax(-1) == labels).float().sum() / count

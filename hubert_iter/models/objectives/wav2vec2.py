@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from hubert_iter.models.dropout import Dropout
 from hubert_iter.models.negatives import contrast, draw_negatives
-from hubert_iter.models.objective import Contest, Frames, Objective, Outcome, cosine_logits
+from hubert_iter.models.objective import Contest, Frames, Objective, Outcome, cosine_logits, pick
 from hubert_iter.models.quantiser import Quantiser
 
 COLLAPSED_SHARE = 0.01
@@ -74,13 +74,15 @@ class Wav2Vec2(Objective):
         if self.training:
             # In evaluation nothing is drawn, so the temperature has no say. Filling does not wait for a GPU.
             statistics["gumbel_temperature"] = torch.full((), temperature, device=codes.device)
-        return Outcome(terms, statistics, None if self.training else self._contest(frames, codes, negatives))
+        contest = None if self.training else Contest(self._all_codes(frames, codes), negatives)
+        return Outcome(terms, statistics, contest)
 
-    def _contest(self, frames: Frames, codes: Tensor, negatives: Tensor) -> Contest:
-        """Codes of all frames, masked or not, and those of each masked frame's negatives."""
-        with torch.no_grad():
-            targets = self.quantiser(frames.features, self.gumbel_temperature(frames.update)).codes
-        return Contest(targets, codes.gather(1, negatives.flatten(1)).view_as(negatives))
+    @torch.no_grad()
+    def _all_codes(self, frames: Frames, codes: Tensor) -> Tensor:
+        """[B, T] the codes of all frames in evaluation, given those of the masked ones, [B, M]."""
+        others = frames.unmasked()
+        everywhere = codes.new_empty(frames.features.shape[:2]).scatter_(1, frames.masked, codes)
+        return everywhere.scatter_(1, others, self.quantiser.codes(pick(frames.features, others)))
 
     def _unused(self, soft_perplexity: Tensor) -> Tensor:
         """Share of all entries that are not in use, between 0 and 1."""
