@@ -15,9 +15,11 @@ def check(study: Study, folders: list[Path]) -> None:
 
     `folders` have model/ objective/ train/, the first match wins.
     """
-    configs = {run.name: load(run, folders) for run in study.runs.values()}
+    # Replicates differ in what is drawn at random alone: the first stands for all.
+    firsts = [run for run in study.runs.values() if run.replicate == 1]
+    configs = {run.name: load(run, folders) for run in firsts}
     models = {name: _shape(config) for name, config in configs.items()}
-    for run in study.runs.values():
+    for run in firsts:
         where = f"{study.path}: run {run.name}"
         if run.teacher:
             taps = models[run.teacher].encoder.config.taps
