@@ -270,9 +270,9 @@ def _contrast(a: Sequence[Quantity], b: Sequence[Quantity] = ()) -> Interval:
 
 
 def _between(sides: Sequence[Sequence[Quantity]]) -> Component | None:
-    """Variance by networks. Where layers were picked, at least the mean of all layers': maxima of few vary too little."""
+    """Variance by networks. Where two picked layers, at least the mean of all layers': two maxima vary too little."""
     picked = over_networks(*([float(quantity.trials.mean()) for quantity in side] for side in sides))
-    if picked is None or any(quantity.curve is None for side in sides for quantity in side):
+    if min((len(side) for side in sides if len(side) > 1), default=0) != 2 or sides[0][0].curve is None:
         return picked
     curves = [np.stack([quantity.curve for quantity in side], axis=1) for side in sides]
     layers = [over_networks(*groups).variance for groups in zip(*curves, strict=True)]

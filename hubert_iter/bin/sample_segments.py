@@ -9,7 +9,7 @@ from hubert_iter.provenance import Stage
 
 
 def main(argv=None) -> None:
-    """Write samples.tsv."""
+    """Write samples.tsv and speakers.tsv."""
     limits = sample.Limits()
     parser = cli.ArgumentParser(__doc__)
     parser.add_argument("--data", required=True, help="data dir of the evaluation set")
@@ -33,11 +33,13 @@ def main(argv=None) -> None:
         Path(args.out), "sample_segments", vars(limits) | {"seed": args.seed},
         {"data": args.data, "alignments": args.alignments, "train_text": args.train_text},
     )  # fmt: skip
-    if stage.done():
+    made = (Path(args.out) / sample.SPEAKERS_FILE).is_file()  # earlier versions did not write it
+    if made and stage.done():
         return
     with stage.writing() as work:
+        utterances = datadir.read(args.data).utterances
         samples = sample.sample(
-            datadir.read(args.data).utterances,
+            utterances,
             alignment.read_ctm(Path(args.alignments) / "phones.ctm"),
             alignment.read_ctm(Path(args.alignments) / "words.ctm"),
             sample.frequent_words(args.train_text, limits.num_words),
@@ -45,6 +47,7 @@ def main(argv=None) -> None:
             args.seed,
         )
         sample.write(work, samples)
+        sample.write_speakers(work, utterances)
 
 
 if __name__ == "__main__":
