@@ -200,7 +200,8 @@ def power(effect: float, deviation: float, replicates: int, level: float = LEVEL
     freedom = 2 * replicates - 2
     critical = stdtrit(freedom, 1 - level / 2)
     shift = abs(effect) / deviation * math.sqrt(replicates / 2)
-    return float(nct.sf(critical, freedom, shift) + nct.cdf(-critical, freedom, shift))
+    wrong_way = float(nct.cdf(-critical, freedom, shift))  # nan where it is far below rounding
+    return float(nct.sf(critical, freedom, shift)) + (0.0 if math.isnan(wrong_way) else wrong_way)
 
 
 def replicates_for(effect: float, deviation: float, wanted: float = 0.8, most: int = 1000) -> int | None:
