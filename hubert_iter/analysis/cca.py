@@ -41,11 +41,23 @@ class Score:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """The test part's score, the regulariser that the dev part chose, and the same fit to shuffled labels."""
+    """The test part's score, the regulariser that the dev part chose, and the same fit to shuffled labels.
+
+    `without`: PWCCA of the test part with each group of its instances (an evaluation speaker's, say) left out.
+    """
 
     score: Score
     regulariser: float
     null: Score | None
+    without: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Group of each instance, int [n] in 0..count-1, per part."""
+
+    parts: Sequence[np.ndarray]
+    count: int
 
 
 @dataclass(frozen=True)
@@ -209,7 +221,29 @@ def _leading(gram: np.ndarray, count: int) -> np.ndarray:
 
 def evaluate(weights: Weights, features: np.ndarray, labels: np.ndarray) -> Score:
     """Project held-out features [n, D] and labels int [n] with trained weights, correlate, weight."""
-    correlations = _correlations(weights, features, labels)
+    return _score(weights, labels, _correlations(*_variates(weights, features, labels)))
+
+
+def evaluate_without(
+    weights: Weights, features: np.ndarray, labels: np.ndarray, groups: np.ndarray, count: int
+) -> tuple[Score, np.ndarray]:
+    """As `evaluate`, and PWCCA with each group's instances left out [count], for groups int [n] in 0..count-1.
+
+    The weights alpha stay those of all instances. New ones cost 500 x 500 factorisations for each group of words, and
+    move PWCCA little: alpha is a weighted mean's weight, and leaving a speaker out changes class counts alone.
+    """
+    left, right = _variates(weights, features, labels)
+    score = _score(weights, labels, _correlations(left, right))
+    importance = projection_weights(weights.labels, np.bincount(labels, minlength=len(weights.labels)))
+    total = importance.sum()
+    if total <= 0:
+        return score, np.zeros(count)
+    correlations = _correlations_without(left, right, groups, count)
+    return score, correlations @ importance / total * (len(importance) / len(weights.labels))
+
+
+def _score(weights: Weights, labels: np.ndarray, correlations: np.ndarray) -> Score:
+    """PWCCA and mean CCA from the correlations [M] of a part with labels int [n]."""
     num_classes = len(weights.labels)
     if len(correlations) == 0:
         return Score(0.0, 0.0, 0)
@@ -219,15 +253,41 @@ def evaluate(weights: Weights, features: np.ndarray, labels: np.ndarray) -> Scor
     return Score(share * weighted, share * float(correlations.mean()), len(correlations))
 
 
-def _correlations(weights: Weights, features: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Pearson correlation of each pair of variates [M]; 0 where one of them is constant."""
+def _variates(weights: Weights, features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both views' variates [n, M], centred."""
     left = features @ weights.features
     right = weights.labels[labels]
     left -= left.mean(axis=0)
     right -= right.mean(axis=0)
+    return left, right
+
+
+def _correlations(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Pearson correlation of each pair of variates [M]; 0 where one of them is constant."""
     product = np.einsum("nm,nm->m", left, right)
     energy = np.einsum("nm,nm->m", left, left) * np.einsum("nm,nm->m", right, right)
     return np.divide(product, np.sqrt(energy), out=np.zeros_like(product), where=energy > 0)
+
+
+def _correlations_without(left: np.ndarray, right: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:
+    """Pearson correlations [count, M] with each group's rows left out, from the groups' sums of moments."""
+    rows = np.arange(len(groups))
+    members = sparse.csr_array((np.ones(len(groups)), (groups, rows)), shape=(count, len(groups)))
+    rest = np.maximum(len(groups) - np.bincount(groups, minlength=count), 1)[:, None]
+
+    def moment(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        products = one * other
+        total = products.sum(axis=0)
+        return total, total - members @ products - sums[id(one)] * sums[id(other)] / rest
+
+    sums = {id(view): members @ view for view in (left, right)}  # a group's sum: all rows' is 0
+    (_, product), (left_total, left_energy), (right_total, right_energy) = (
+        moment(left, right), moment(left, left), moment(right, right),
+    )  # fmt: skip
+    # What is left of a constant variate is rounding.
+    varies = (left_energy > 1e-12 * left_total) & (right_energy > 1e-12 * right_total)
+    energy = np.where(varies, left_energy * right_energy, 1.0)
+    return np.where(varies, product / np.sqrt(energy), 0.0)
 
 
 def projection_weights(weights: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -273,9 +333,17 @@ def _gram_schmidt(columns: np.ndarray) -> np.ndarray:
 
 
 def score_trial(
-    layer: Layer, dev: int, test: int, regularisers: Sequence[float], null: Labels | None = None
+    layer: Layer,
+    dev: int,
+    test: int,
+    regularisers: Sequence[float],
+    null: Labels | None = None,
+    groups: Groups | None = None,
 ) -> TrialResult:
-    """Fit each regulariser, choose by the dev part's PWCCA, score the test part; the null has the same regulariser."""
+    """Fit each regulariser, choose by the dev part's PWCCA, score the test part; the null has the same regulariser.
+
+    With `groups` also score the test part without each group.
+    """
     train = layer.train(dev, test)
     best = None
     for regulariser in regularisers:
@@ -286,9 +354,15 @@ def score_trial(
         if best is None or on_dev > best[0]:
             best = (on_dev, regulariser, weights, whitener, label_whitener)
     _, regulariser, weights, whitener, label_whitener = best
-    score = evaluate(weights, layer.features[test], layer.labels.parts[test])
+    held_out = layer.features[test], layer.labels.parts[test]
+    without = None
+    if groups is None:
+        score = evaluate(weights, *held_out)
+    else:
+        score, values = evaluate_without(weights, *held_out, groups.parts[test], groups.count)
+        without = tuple(values.tolist())
     null_score = None
     if null is not None:
         weights = solve(whitener, label_whitener, null.cross(dev, test, train.frequencies))
         null_score = evaluate(weights, layer.features[test], null.parts[test])
-    return TrialResult(score, regulariser, null_score)
+    return TrialResult(score, regulariser, null_score, without)

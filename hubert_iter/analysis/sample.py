@@ -23,6 +23,8 @@ from hubert_iter.errors import UserError
 FILE_NAME = "samples.tsv"
 FACTS_NAME = "facts.json"
 FACTS = ("wanted", "found", "kept", "lost", "minimum")
+SPEAKERS_FILE = "speakers.tsv"
+SPEAKER_COLUMNS = ("utterance", "speaker")
 COLUMNS = ("property", "sample_set", "instance", "utterance", "start_frame", "end_frame", "label")
 PROPERTIES = ("phone", "word", "speaker")
 FRAME_RATE = SAMPLE_RATE / FRAME_SHIFT
@@ -272,3 +274,30 @@ def read(folder: str | Path) -> Samples:
                 )
             spans.append(span)
     return samples
+
+
+def write_speakers(folder: Path, utterances: Iterable[Utterance]) -> None:
+    """Write speakers.tsv: who speaks each utterance of the evaluation set."""
+    with open(Path(folder) / SPEAKERS_FILE, "w", encoding="utf-8") as file:
+        file.write("\t".join(SPEAKER_COLUMNS) + "\n")
+        for utterance in utterances:
+            file.write(f"{utterance.id}\t{utterance.speaker}\n")
+
+
+def read_speakers(folder: str | Path) -> dict[str, str]:
+    """Read speakers.tsv: utterance -> speaker."""
+    path = Path(folder) / SPEAKERS_FILE
+    if not path.is_file():
+        raise UserError(
+            f"{path}: expected who speaks each utterance, found no file. Run sample_segments (stage 8) again"
+        )
+    speakers = {}
+    with open(path, encoding="utf-8") as file:
+        if tuple(file.readline().rstrip("\n").split("\t")) != SPEAKER_COLUMNS:
+            raise UserError(f"{path}:1: expected the columns {' '.join(SPEAKER_COLUMNS)}. Run sample_segments again")
+        for number, line in enumerate(file, 2):
+            utterance, _, speaker = line.rstrip("\n").partition("\t")
+            if not speaker or "\t" in speaker:
+                raise UserError(f"{path}:{number}: expected an utterance and its speaker, found '{line.strip()}'")
+            speakers[utterance] = speaker
+    return speakers

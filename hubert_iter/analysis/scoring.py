@@ -5,18 +5,22 @@ Each layer is scored by a process with one linear-algebra thread, so numbers do 
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from hubert_iter.analysis import cca, folds, parallel, pool
-from hubert_iter.analysis.sample import Samples
+from hubert_iter.analysis.sample import Samples, Span
 from hubert_iter.errors import UserError
 
 FILE_NAME = "scores.tsv"
 COLUMNS = ("run", "update", "layer", "property", "metric", "sample_set", "trial", "value")
+SPEAKERS_FILE = "speakers.tsv"
+SPEAKER_COLUMNS = ("run", "update", "layer", "property", "metric", "speaker", "value")
+MOST_GROUPS = 50
 log = logging.getLogger(__name__)
 
 
@@ -41,37 +45,64 @@ class Task:
     tap: str
     labels: np.ndarray
     settings: Settings
+    groups: np.ndarray | None = None
+    """Evaluation speaker (or group of speakers) of each instance, int [N]."""
+    num_groups: int = 0
 
 
 def score(layers: pool.Layers, samples: Samples, settings: Settings, nj: int) -> list[tuple]:
     """All rows of scores.tsv, in a fixed order. Warns where instances are too few for the dimension."""
+    return score_run(layers, samples, settings, nj, {})[0]
+
+
+def score_run(
+    layers: pool.Layers, samples: Samples, settings: Settings, nj: int, speakers: Mapping[str, str]
+) -> tuple[list[tuple], list[tuple]]:
+    """All rows of scores.tsv and of speakers.tsv (none without `speakers`: utterance -> evaluation speaker)."""
     folds.trials(settings.trials)
     tasks = []
     rows = []
+    group_of = speaker_groups(speakers.values(), settings.seed)
+    names = sorted(set(group_of.values()))
+    numbers = {speaker: names.index(group) for speaker, group in group_of.items()}
     for (prop, sample_set), spans in samples.items():
         labels = class_indices([span.label for span in spans])
+        groups = np.array([numbers[_speaker(span, speakers)] for span in spans]) if len(names) > 1 else None
         for tap in layers.taps:
-            tasks.append(Task(layers, prop, sample_set, tap, labels, settings))
+            tasks.append(Task(layers, prop, sample_set, tap, labels, settings, groups, len(names)))
         rows.extend(_facts(layers, prop, sample_set, labels))
     started = time.monotonic()
-    for task, results in zip(tasks, parallel.run(score_layer, tasks, nj, _cost), strict=True):
+    left_out: dict[tuple[str, str], list[np.ndarray]] = {}
+    for task, (results, without) in zip(tasks, parallel.run(score_layer, tasks, nj, _cost), strict=True):
         rows.extend((layers.name, layers.updates, task.tap, task.prop, *result) for result in results)
+        left_out.setdefault((task.tap, task.prop), []).extend(without)
     log.info(
         "%s: %d layers x %d properties and sample sets scored in %.1f s",
         layers.name, len(layers.taps), len(samples), time.monotonic() - started,
     )  # fmt: skip
-    return rows
+    speaker_rows = [
+        (layers.name, layers.updates, tap, prop, "pwcca", name, float(value))
+        for (tap, prop), without in left_out.items()
+        if without
+        for name, value in zip(names, np.mean(without, axis=0), strict=True)
+    ]
+    return rows, speaker_rows
 
 
-def score_layer(task: Task) -> list[tuple]:
-    """(metric, sample set, trial, value) of one layer: pwcca, mean_cca, null_pwcca and the regulariser chosen."""
+def score_layer(task: Task) -> tuple[list[tuple], list[tuple[float, ...]]]:
+    """(metric, sample set, trial, value) of one layer, and per trial PWCCA without each group of speakers.
+
+    Metrics: pwcca, mean_cca, null_pwcca and the regulariser chosen.
+    """
     features = task.layers.load(task.prop, task.sample_set, task.tap)
     if len(features) != len(task.labels):
         raise UserError(
             f"{task.layers.folder}: {task.prop}, sample set {task.sample_set}: expected {len(task.labels)} instances, "
             f"found {len(features)}. They were pooled for other samples: run pool_layers again"
         )
-    results = score_features(features, task.labels, task.prop, task.sample_set, task.settings)
+    results = score_features(
+        features, task.labels, task.prop, task.sample_set, task.settings, task.groups, task.num_groups
+    )
     rows = []
     for trial, result in enumerate(results):
         values = {"pwcca": result.score.pwcca, "mean_cca": result.score.mean_cca}
@@ -79,23 +110,51 @@ def score_layer(task: Task) -> list[tuple]:
             values["null_pwcca"] = result.null.pwcca
         values["regulariser"] = result.regulariser
         rows.extend((metric, task.sample_set, trial, value) for metric, value in values.items())
-    return rows
+    return rows, [result.without for result in results if result.without is not None]
 
 
 def score_features(
-    features: np.ndarray, labels: np.ndarray, prop: str, sample_set: int, settings: Settings
+    features: np.ndarray,
+    labels: np.ndarray,
+    prop: str,
+    sample_set: int,
+    settings: Settings,
+    groups: np.ndarray | None = None,
+    num_groups: int = 0,
 ) -> list[cca.TrialResult]:
-    """All trials of features [N, D] against labels int [N]."""
+    """All trials of features [N, D] against labels int [N]; with `groups` int [N] also without each of them."""
     num_classes = int(labels.max()) + 1
     parts = folds.deal(labels, prop, sample_set, settings.seed)
     layer = cca.Layer(features, labels, parts, num_classes)
-    null = None
+    null = by_part = None
     if settings.null:
         shuffled = folds.shuffle_within_parts(labels, parts, prop, sample_set, settings.seed)
         null = cca.Labels([shuffled[parts == part] for part in range(folds.NUM_PARTS)], layer.features, num_classes)
+    if groups is not None:
+        by_part = cca.Groups([groups[parts == part] for part in range(folds.NUM_PARTS)], num_groups)
     return [
-        cca.score_trial(layer, dev, test, settings.regularisers, null) for dev, test in folds.trials(settings.trials)
+        cca.score_trial(layer, dev, test, settings.regularisers, null, by_part)
+        for dev, test in folds.trials(settings.trials)
     ]
+
+
+def speaker_groups(speakers: Iterable[str], seed: int, most: int = MOST_GROUPS) -> dict[str, str]:
+    """Speaker -> what is left out at once: the speaker, or of more than `most` one of so many groups, dealt by seed."""
+    speakers = sorted(set(speakers))
+    if len(speakers) <= most:
+        return {speaker: speaker for speaker in speakers}
+    order = np.random.default_rng([seed, zlib.crc32(b"speakers")]).permutation(len(speakers))
+    return {speakers[index]: f"group{place % most:02d}" for place, index in enumerate(order)}
+
+
+def _speaker(span: Span, speakers: Mapping[str, str]) -> str:
+    try:
+        return speakers[span.utterance]
+    except KeyError:
+        raise UserError(
+            f"utterance {span.utterance}: expected its speaker beside the samples, found none. "
+            "Run sample_segments (stage 8) again"
+        ) from None
 
 
 def class_indices(labels: Sequence[str]) -> np.ndarray:
@@ -103,10 +162,10 @@ def class_indices(labels: Sequence[str]) -> np.ndarray:
     return np.unique(np.asarray(labels, dtype=np.str_), return_inverse=True)[1]
 
 
-def write(path: Path, rows: Iterable[tuple]) -> None:
-    """Write scores.tsv; '-' stands for None, numbers keep ten digits."""
+def write(path: Path, rows: Iterable[tuple], columns: Sequence[str] = COLUMNS) -> None:
+    """Write scores.tsv (or speakers.tsv, with its columns); '-' stands for None, numbers keep ten digits."""
     with open(path, "w", encoding="utf-8") as file:
-        file.write("\t".join(COLUMNS) + "\n")
+        file.write("\t".join(columns) + "\n")
         for row in rows:
             file.write("\t".join(_text(value) for value in row) + "\n")
 

@@ -9,7 +9,7 @@ from hubert_iter.provenance import Stage
 
 
 def main(argv=None) -> None:
-    """Write samples.tsv, and facts.json with the classes that were left out."""
+    """Write samples.tsv, speakers.tsv, and facts.json with the classes that were left out."""
     limits = sample.Limits()
     parser = cli.ArgumentParser(__doc__)
     parser.add_argument("--data", required=True, help="data dir of the evaluation set")
@@ -37,14 +37,16 @@ def main(argv=None) -> None:
     if stage.done():
         return
     with stage.writing() as work:
+        utterances = datadir.read(args.data).utterances
         found = sample.candidates(
-            datadir.read(args.data).utterances,
+            utterances,
             alignment.read_ctm(Path(args.alignments) / "phones.ctm"),
             alignment.read_ctm(Path(args.alignments) / "words.ctm"),
             sample.frequent_words(args.train_text, limits.num_words),
             limits,
         )
         sample.write(work, sample.sample(found, limits.sample_sets, args.seed))
+        sample.write_speakers(work, utterances)
         sample.write_facts(work, found)
 
 

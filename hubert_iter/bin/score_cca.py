@@ -12,7 +12,7 @@ from hubert_iter.errors import UserError
 
 
 def main(argv=None) -> None:
-    """Write scores.tsv."""
+    """Write scores.tsv and speakers.tsv."""
     parser = cli.ArgumentParser(__doc__)
     parser.add_argument("--layers", required=True, help="folder made by pool_layers")
     parser.add_argument("--samples", required=True, help="folder made by sample_segments")
@@ -32,7 +32,8 @@ def main(argv=None) -> None:
         Path(args.out), "score_cca", vars(settings) | {"name": args.name},
         {"layers": args.layers, "samples": args.samples},
     )  # fmt: skip
-    if stage.done():
+    made = (Path(args.out) / scoring.SPEAKERS_FILE).is_file()  # earlier versions did not write it
+    if made and stage.done():
         return
     pooled_for = provenance.read(args.layers)["inputs"].get("samples", {}).get("id")
     if pooled_for != provenance.identity(args.samples):
@@ -46,8 +47,10 @@ def main(argv=None) -> None:
             raise UserError(
                 f"{args.layers}: expected run {args.name}, found {layers.name}. Each run has its own --layers"
             )
-        rows = scoring.score(layers, sample.read(args.samples), settings, args.nj)
+        speakers = sample.read_speakers(args.samples)
+        rows, left_out = scoring.score_run(layers, sample.read(args.samples), settings, args.nj, speakers)
         scoring.write(work / scoring.FILE_NAME, rows)
+        scoring.write(work / scoring.SPEAKERS_FILE, left_out, scoring.SPEAKER_COLUMNS)
 
 
 def _numbers(text: str) -> tuple[float, ...]:
