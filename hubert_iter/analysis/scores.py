@@ -14,7 +14,7 @@ from hubert_iter.analysis.statistics import Scores
 from hubert_iter.errors import UserError
 
 FILE_NAME = "scores.tsv"
-SPEAKER_FILE = "speakers.tsv"
+SPEAKERS_FILE = "speakers.tsv"
 SCORE = "pwcca"
 NULL = "null_pwcca"
 LINGUISTIC = ("phone", "word")
@@ -51,7 +51,7 @@ def load(
 
 def load_speakers(paths: Iterable[str | Path], command: str = "score_cca") -> list[dict[str, str]]:
     """Read the scores without each speaker, where they lie beside the scores.tsv given."""
-    files = [Path(path).with_name(SPEAKER_FILE) for path in paths]
+    files = [Path(path).with_name(SPEAKERS_FILE) for path in paths]
     return [row for file in files if file.is_file() for row in _read(file, SPEAKER_COLUMNS, command)]
 
 
@@ -64,6 +64,20 @@ def _read(path: Path, columns: Sequence[str], command: str) -> list[dict[str, st
             return list(reader)
     except FileNotFoundError:
         raise UserError(f"{path}: missing. Run {command} (stage 9)") from None
+
+
+def write(path: Path, rows: Iterable[tuple], columns: Sequence[str] = COLUMNS) -> None:
+    """Write scores.tsv, or speakers.tsv with its columns; '-' stands for None, numbers keep ten digits."""
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\t".join(columns) + "\n")
+        for row in rows:
+            file.write("\t".join(_text(value) for value in row) + "\n")
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _hashable(value: object) -> object:

@@ -8,7 +8,6 @@ import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -16,10 +15,6 @@ from hubert_iter.analysis import cca, folds, parallel, pool
 from hubert_iter.analysis.sample import Samples, Span
 from hubert_iter.errors import UserError
 
-FILE_NAME = "scores.tsv"
-COLUMNS = ("run", "update", "layer", "property", "metric", "sample_set", "trial", "value")
-SPEAKERS_FILE = "speakers.tsv"
-SPEAKER_COLUMNS = ("run", "update", "layer", "property", "metric", "speaker", "value")
 MOST_GROUPS = 50
 log = logging.getLogger(__name__)
 
@@ -160,20 +155,6 @@ def _speaker(span: Span, speakers: Mapping[str, str]) -> str:
 def class_indices(labels: Sequence[str]) -> np.ndarray:
     """Labels as numbers 0..K-1, in alphabetical order."""
     return np.unique(np.asarray(labels, dtype=np.str_), return_inverse=True)[1]
-
-
-def write(path: Path, rows: Iterable[tuple], columns: Sequence[str] = COLUMNS) -> None:
-    """Write scores.tsv (or speakers.tsv, with its columns); '-' stands for None, numbers keep ten digits."""
-    with open(path, "w", encoding="utf-8") as file:
-        file.write("\t".join(columns) + "\n")
-        for row in rows:
-            file.write("\t".join(_text(value) for value in row) + "\n")
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _facts(layers: pool.Layers, prop: str, sample_set: int, labels: np.ndarray) -> list[tuple]:

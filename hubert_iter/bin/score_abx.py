@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from hubert_iter import provenance
-from hubert_iter.analysis import abx, scoring, tokens
+from hubert_iter.analysis import abx, scores, tokens
 from hubert_iter.bin import cli
 from hubert_iter.data import alignment, datadir
 from hubert_iter.errors import UserError
@@ -64,8 +64,8 @@ def main(argv=None) -> None:
         rows = abx.score(frames, taps, drawn, settings, args.nj)
         shutil.rmtree(frames)
         updates = model.description.get("updates", 0)
-        scoring.write(
-            work / scoring.FILE_NAME,
+        scores.write(
+            work / scores.FILE_NAME,
             (
                 (args.name, updates, tap, "phone", metric, 0, None if tap == "-" else 0, value)
                 for tap, metric, value in rows

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from hubert_iter import provenance
-from hubert_iter.analysis import cca, pool, sample, scoring
+from hubert_iter.analysis import cca, pool, sample, scores, scoring
 from hubert_iter.bin import cli
 from hubert_iter.errors import UserError
 
@@ -32,8 +32,7 @@ def main(argv=None) -> None:
         Path(args.out), "score_cca", vars(settings) | {"name": args.name},
         {"layers": args.layers, "samples": args.samples},
     )  # fmt: skip
-    made = (Path(args.out) / scoring.SPEAKERS_FILE).is_file()  # earlier versions did not write it
-    if made and stage.done():
+    if stage.done():
         return
     pooled_for = provenance.read(args.layers)["inputs"].get("samples", {}).get("id")
     if pooled_for != provenance.identity(args.samples):
@@ -49,8 +48,8 @@ def main(argv=None) -> None:
             )
         speakers = sample.read_speakers(args.samples)
         rows, left_out = scoring.score_run(layers, sample.read(args.samples), settings, args.nj, speakers)
-        scoring.write(work / scoring.FILE_NAME, rows)
-        scoring.write(work / scoring.SPEAKERS_FILE, left_out, scoring.SPEAKER_COLUMNS)
+        scores.write(work / scores.FILE_NAME, rows)
+        scores.write(work / scores.SPEAKERS_FILE, left_out, scores.SPEAKER_COLUMNS)
 
 
 def _numbers(text: str) -> tuple[float, ...]:

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from hubert_iter import provenance
-from hubert_iter.analysis import cca, folds, pool, sample, scoring
+from hubert_iter.analysis import cca, folds, pool, sample, scores, scoring
 from hubert_iter.analysis.sample import Span
 from hubert_iter.analysis.statistics import of_trials as interval
 from hubert_iter.bin import score_cca
+from hubert_iter.data.datadir import Utterance
 from hubert_iter.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -220,14 +221,14 @@ def test_scores_do_not_depend_on_the_number_of_processes(tmp_path):
     one = scoring.score(layers, samples, settings, nj=1)
     assert one == scoring.score(layers, samples, settings, nj=2)
     assert os.environ.get("OMP_NUM_THREADS") == before
-    scoring.write(tmp_path / "scores.tsv", one)
+    scores.write(tmp_path / "scores.tsv", one)
     lines = (tmp_path / "scores.tsv").read_text().splitlines()
-    assert lines[0].split("\t") == list(scoring.COLUMNS)
+    assert lines[0].split("\t") == list(scores.COLUMNS)
     facts = dict(line.split("\t")[4:8:3] for line in lines[1:] if line.split("\t")[2] == "-")
     assert facts == {"num_instances": "320", "num_classes": "8", "ceiling": "0.875", "too_few_instances": "0"}
-    scores = [row for row in one if row[4] == "pwcca"]
-    assert len(scores) == 3 * 2 * 3
-    assert min(row[-1] for row in scores if row[2] == "1") > max(row[-1] for row in scores if row[2] == "0")
+    found = [row for row in one if row[4] == "pwcca"]
+    assert len(found) == 3 * 2 * 3
+    assert min(row[-1] for row in found if row[2] == "1") > max(row[-1] for row in found if row[2] == "0")
 
 
 def test_too_few_instances_are_warned_of(tmp_path, caplog):
@@ -249,12 +250,14 @@ def test_entry_point_records_the_regularisers_it_chose_from(tmp_path):
     samples = {key: spans for key, spans in folder_of_layers(tmp_path / "layers").items() if key[1] == 0}
     (tmp_path / "samples").mkdir()
     sample.write(tmp_path / "samples", samples)
+    spoken = sorted({span.utterance for spans in samples.values() for span in spans})
+    sample.write_speakers(tmp_path / "samples", [Utterance(utt, utt[-1], 16000, "-") for utt in spoken])
     provenance.write(tmp_path / "samples", "sample_segments", {}, {})
     provenance.write(tmp_path / "layers", "pool_layers", {}, {"samples": tmp_path / "samples"})
     options = ["--layers", str(tmp_path / "layers"), "--samples", str(tmp_path / "samples"), "--name", "run"]
     score_cca.main([*options, "--out", str(tmp_path / "out"), "--regularisers", "1e-6,1e-5", "--nj", "1"])
     assert provenance.read(tmp_path / "out")["settings"]["regularisers"] == [1e-6, 1e-5]
-    rows = [line.split("\t") for line in (tmp_path / "out" / scoring.FILE_NAME).read_text().splitlines()]
+    rows = [line.split("\t") for line in (tmp_path / "out" / scores.FILE_NAME).read_text().splitlines()]
     assert {float(row[-1]) for row in rows if row[4] == "regulariser"} <= {1e-6, 1e-5}
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hubert_iter.analysis import cca, folds, pool, sample, scoring
+from hubert_iter.analysis import cca, folds, pool, sample, scores, scoring
 from hubert_iter.analysis.sample import Span
 from hubert_iter.data.datadir import Utterance
 from hubert_iter.errors import UserError
@@ -92,9 +92,9 @@ def test_speakers_table_holds_the_mean_over_sets_and_trials(tmp_path):
     results = [scoring.score_features(features, labels, "phone", number, SETTINGS, who, 6) for number in range(2)]
     expected = np.mean([result.without for results_of_set in results for result in results_of_set], axis=0)
     np.testing.assert_allclose([row[-1] for row in left_out if row[2] == "0"], expected, atol=1e-12)
-    scoring.write(tmp_path / scoring.SPEAKERS_FILE, left_out, scoring.SPEAKER_COLUMNS)
-    lines = (tmp_path / scoring.SPEAKERS_FILE).read_text().splitlines()
-    assert lines[0].split("\t") == list(scoring.SPEAKER_COLUMNS) and len(lines) == 13
+    scores.write(tmp_path / scores.SPEAKERS_FILE, left_out, scores.SPEAKER_COLUMNS)
+    lines = (tmp_path / scores.SPEAKERS_FILE).read_text().splitlines()
+    assert lines[0].split("\t") == list(scores.SPEAKER_COLUMNS) and len(lines) == 13
 
 
 def test_an_utterance_of_nobody_is_refused(tmp_path):
