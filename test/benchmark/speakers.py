@@ -2,10 +2,11 @@
 
 Phones of real speech (28 + 10 speakers) as the middles of their MFCC (39, or the first 13) and 80 log-mel energies
 stand for layers of networks. Ten speakers are drawn many times; their interval of the difference in PWCCA should hold
-the difference found on the other 28 speakers, with as many phones to train on. Prints how often it does, by the rule
-of `statistics` and by each of its parts alone. The other 28 are a sample too: an interval of exactly 95 % for all
-speakers there are holds their difference in about 91 % (the variance is 1 / 10 + 1 / 28 instead of 1 / 10). With
---check it exits 1 below 90 %.
+the difference found on ten others, averaged over six draws from the 28 that are left, with as many phones of each kind.
+(As many speakers too: the more speakers, the harder, and not alike for all features.) Prints how often it does, by the
+rule of `statistics` and by each of its parts alone. The 28 are a sample too: an exact interval of 95 % holds in about
+91 % (the variance is 1 / 10 + 1 / 28 instead of 1 / 10). With --check it exits 1 below 90 %, or where trials alone hold
+as often.
 """
 
 import argparse
@@ -111,13 +112,16 @@ def main() -> None:
     ratios = []
     for number in range(args.draws):
         generator = np.random.default_rng(number)
-        chosen = generator.permutation(names)[:DRAWN]
-        inside = np.isin(speakers, chosen)
-        sizes = [np.bincount(labels[part], minlength=labels.max() + 1) for part in (inside, ~inside)]
-        counts = np.minimum(np.minimum(*sizes), args.per_phone)
+        chosen, rest = np.split(generator.permutation(names), [DRAWN])
+        # Each of the rest at least once, for less chance in what is to be held.
+        rows = [rest[:DRAWN], rest[DRAWN : 2 * DRAWN], rest[-DRAWN:]]
+        rows += [generator.permutation(rest)[:DRAWN] for _ in range(3)]
+        allowed = [np.isin(speakers, row) for row in (chosen, *rows)]
+        sizes = [np.bincount(labels[inside], minlength=labels.max() + 1) for inside in allowed]
+        counts = np.minimum(np.min(sizes, axis=0), args.per_phone)
         groups = np.searchsorted(np.sort(chosen), speakers) % DRAWN
-        picked = [draw(labels, inside, counts, generator) for _ in range(SETS)]
-        others = [draw(labels, ~inside, counts, generator) for _ in range(2 * SETS)]
+        picked = [draw(labels, allowed[0], counts, generator) for _ in range(SETS)]
+        others = [draw(labels, inside, counts, generator) for inside in allowed[1:]]
         here = {name: score(values, labels, groups, picked) for name, values in features.items()}
         there = {name: score(values, labels, groups, others).trials.mean() for name, values in features.items()}
         for one, other in pairs:
@@ -140,8 +144,8 @@ def main() -> None:
         f"error (root mean square) {np.sqrt((errors[:, 0] ** 2).mean()):.4f}, half intervals "
         + ", ".join(f"{mean:.4f} ({name})" for name, mean in zip(halves, errors[:, 1:].mean(axis=0), strict=True))
     )
-    if args.check == "true" and together["rule"] < 90:
-        print("FAILED: expected the rule's interval to hold at least 90 %", file=sys.stderr)
+    if args.check == "true" and not together["trials"] < together["rule"] >= 90:
+        print("FAILED: expected the rule's interval to hold at least 90 %, and trials alone less", file=sys.stderr)
         sys.exit(1)
 
 

@@ -28,3 +28,10 @@ def test_a_training_step_is_compared_with_a_peer_s(more):
 def test_the_loader_s_share_of_a_step_is_printed():
     printed = run("loader.py", "--batches", "1", "--threads", "1")
     assert float(re.search(r"share ([\d.]+)%", printed)[1]) > 0
+
+
+def test_intervals_hold_for_new_speakers(real_data):
+    """A small version: 6 utterances of a speaker, 30 draws; the benchmark's own numbers are in its README."""
+    printed = run("speakers.py", "--data", str(real_data), "--draws", "30", "--utterances", "6", "--per_phone", "40")
+    held = {name: float(share) for share, name in re.findall(r"([\d.]+) % \((\w+)\)", printed.partition("all: ")[2])}
+    assert held["rule"] >= 85 and held["rule"] > held["trials"]
