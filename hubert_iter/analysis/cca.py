@@ -271,21 +271,19 @@ def _correlations(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 def _correlations_without(left: np.ndarray, right: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:
     """Pearson correlations [count, M] with each group's rows left out, from the groups' sums of moments."""
-    rows = np.arange(len(groups))
-    members = sparse.csr_array((np.ones(len(groups)), (groups, rows)), shape=(count, len(groups)))
+    members = sparse.csr_array((np.ones(len(groups)), (groups, np.arange(len(groups)))), shape=(count, len(groups)))
     rest = np.maximum(len(groups) - np.bincount(groups, minlength=count), 1)[:, None]
+    # Variates are centred: the sum of the rows that are left is that of a group's, negative.
+    left_sums, right_sums = members @ left, members @ right
 
-    def moment(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        products = one * other
-        total = products.sum(axis=0)
-        return total, total - members @ products - sums[id(one)] * sums[id(other)] / rest
+    def left_over(products: np.ndarray, sums: np.ndarray, other_sums: np.ndarray) -> np.ndarray:
+        return products.sum(axis=0) - members @ products - sums * other_sums / rest
 
-    sums = {id(view): members @ view for view in (left, right)}  # a group's sum: all rows' is 0
-    (_, product), (left_total, left_energy), (right_total, right_energy) = (
-        moment(left, right), moment(left, left), moment(right, right),
-    )  # fmt: skip
+    product = left_over(left * right, left_sums, right_sums)
+    left_energy = left_over(left**2, left_sums, left_sums)
+    right_energy = left_over(right**2, right_sums, right_sums)
     # What is left of a constant variate is rounding.
-    varies = (left_energy > 1e-12 * left_total) & (right_energy > 1e-12 * right_total)
+    varies = (left_energy > 1e-12 * (left**2).sum(axis=0)) & (right_energy > 1e-12 * (right**2).sum(axis=0))
     energy = np.where(varies, left_energy * right_energy, 1.0)
     return np.where(varies, product / np.sqrt(energy), 0.0)
 
