@@ -6,7 +6,6 @@ another label) changes no one else's segments. PROTOCOL section 4, points 2 to 4
 
 import json
 import logging
-import math
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from hubert_iter.data.alignment import Segment, normalise_word
-from hubert_iter.data.audio import FRAME_SHIFT, SAMPLE_RATE, num_frames
 from hubert_iter.data.datadir import Utterance
 from hubert_iter.errors import UserError
+from hubert_iter.frames import FRAME_RATE, num_frames, touching
 
 FILE_NAME = "samples.tsv"
 FACTS_NAME = "facts.json"
@@ -27,7 +26,6 @@ SPEAKERS_FILE = "speakers.tsv"
 SPEAKER_COLUMNS = ("utterance", "speaker")
 COLUMNS = ("property", "sample_set", "instance", "utterance", "start_frame", "end_frame", "label")
 PROPERTIES = ("phone", "word", "speaker")
-FRAME_RATE = SAMPLE_RATE / FRAME_SHIFT
 # Of three instances, which lie in three different parts (folds.deal), one at least is in the train part of any trial,
 # whose dev and test parts are two. Of fewer, a class may be tested that was never trained.
 LEAST = 3
@@ -58,16 +56,6 @@ class Span:
 
 
 Samples = dict[tuple[str, int], list[Span]]
-
-
-def frames_of(start: float, end: float, total: int) -> tuple[int, int]:
-    """Frames of a segment [start, end) in seconds: floor to ceil, end exclusive, clamped to `total` frames.
-
-    Times come as decimals, so 0.14 s must be frame 7 although 0.14 / 0.02 is 7.000000000000001.
-    """
-    first = math.floor(start * FRAME_RATE + 1e-6)
-    last = math.ceil(end * FRAME_RATE - 1e-6)
-    return max(first, 0), min(last, total)
 
 
 def phone_core(start: int, end: int) -> tuple[int, int]:
@@ -107,7 +95,7 @@ def _spans(utterances: Iterable[Utterance], alignments: Mapping[str, Sequence[Se
     for utterance in utterances:
         total = num_frames(utterance.num_samples)
         for segment in alignments.get(utterance.id, ()):
-            start, end = frames_of(segment.start, segment.end, total)
+            start, end = touching(segment.start, segment.end, total)
             if start < end:
                 spans.append(Span(utterance.id, start, end, segment.label))
     return spans

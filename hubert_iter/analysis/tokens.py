@@ -5,7 +5,6 @@ scored on the same tokens of the evaluation set.
 """
 
 import logging
-import math
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,14 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from hubert_iter.analysis.pool import Model, check_finite, check_length
-from hubert_iter.analysis.sample import FRAME_RATE
 from hubert_iter.data.alignment import Segment
-from hubert_iter.data.audio import FRAME_LENGTH, SAMPLE_RATE, num_frames, read_audio
+from hubert_iter.data.audio import read_audio
 from hubert_iter.data.datadir import DataDir, Utterance
+from hubert_iter.frames import centred, num_frames
 
 SILENCE = "sil"
 """What stands before or after a phone where no phone does."""
-CENTRE = FRAME_LENGTH / 2 / SAMPLE_RATE
 _TOUCHING = 1e-3  # seconds between neighbours: alignments round their times
 log = logging.getLogger(__name__)
 
@@ -46,25 +44,14 @@ class Token:
         return self.before, self.after
 
 
-def frames_within(start: float, end: float, total: int) -> tuple[int, int]:
-    """Frames whose centre, sample 320 t + 200, lies in [start, end) seconds, of an utterance of `total` frames.
-
-    Unlike `sample.frames_of` this takes no frame that belongs more to a neighbour: ABX compares whole tokens, whereas
-    CCA trims them to their middles.
-    """
-    first = math.ceil((start - CENTRE) * FRAME_RATE - 1e-6)
-    last = math.ceil((end - CENTRE) * FRAME_RATE - 1e-6)
-    return max(first, 0), min(last, total)
-
-
 def find(utterances: Iterable[Utterance], alignments: Mapping[str, Sequence[Segment]]) -> list[Token]:
-    """All phones that cover the centre of a frame, sorted by utterance and time."""
+    """All phones that cover the centre of a frame, sorted by utterance and time: whole, whereas CCA trims them."""
     tokens, skipped = [], 0
     for utterance in utterances:
         total = num_frames(utterance.num_samples)
         segments = sorted(alignments.get(utterance.id, ()), key=lambda segment: segment.start)
         for place, segment in enumerate(segments):
-            start, end = frames_within(segment.start, segment.end, total)
+            start, end = centred(segment.start, segment.end, total)
             if start >= end:
                 skipped += 1
                 continue

@@ -6,6 +6,7 @@ from hubert_iter import provenance
 from hubert_iter.bin import cli
 from hubert_iter.data import datadir
 from hubert_iter.feats import source
+from hubert_iter.frames import FRAME_RATE
 from hubert_iter.provenance import Stage
 
 
@@ -23,7 +24,7 @@ def main(argv=None) -> None:
     features = source.open_source(args.data, args.mfcc, args.model, args.tap)
     labels.check_features(features, args.kmeans)
     centroids = kmeans.load(args.kmeans)
-    settings = {"rate": source.UNIT_RATE, "k": len(centroids), "features": features.describe()}
+    settings = {"rate": FRAME_RATE, "k": len(centroids), "features": features.describe()}
     fitted = provenance.read(args.kmeans)["settings"]
     if "replicate" in fitted:
         settings["replicate"] = fitted["replicate"]

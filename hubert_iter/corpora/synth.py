@@ -21,8 +21,8 @@ from hubert_iter.corpora.ipa import arpabet
 from hubert_iter.corpora.voices import Speaker, draw_speakers
 from hubert_iter.data import datadir
 from hubert_iter.data.alignment import Segment, write_ctm
-from hubert_iter.data.audio import SAMPLE_RATE
 from hubert_iter.errors import UserError
+from hubert_iter.frames import SAMPLE_RATE, hours
 
 SETS = ("train", "valid", "eval")
 MIN_SECONDS, MAX_SECONDS = 2.0, 10.0
@@ -99,7 +99,7 @@ def make(plan: Plan, name: str, work: Path, final: Path) -> None:
     datadir.write(work, utterances, text, genders)
     write_ctm(work / "phones.ctm", phones)
     write_ctm(work / "words.ctm", words)
-    minutes = sum(utterance.num_samples for utterance in utterances) / SAMPLE_RATE / 60
+    minutes = 60 * hours(sum(utterance.num_samples for utterance in utterances))
     log.info("%s: %d utterances, %.1f minutes, %d speakers", name, len(utterances), minutes, len(genders))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hubert_iter.data.audio import FRAME_LENGTH, FRAME_SHIFT, SAMPLE_RATE
+from hubert_iter import frames
 from hubert_iter.data.tables import read_lines
 from hubert_iter.errors import UserError
 
@@ -201,11 +201,10 @@ def frame_labels(segments: Iterable[Segment], num_frames: int, phone_index: Mapp
     """
     segments = sorted(segments, key=lambda segment: segment.start)
     labels = np.full(num_frames, -1, dtype=np.int32)
-    centres = (np.arange(num_frames) * FRAME_SHIFT + FRAME_LENGTH // 2) / SAMPLE_RATE
     for segment in segments:
         if segment.label not in phone_index:
             place = f"phone '{segment.label}' at {segment.start} s"
             raise UserError(f"utterance {segment.utt}: {place} is not in the phone set")
-        first, end = np.searchsorted(centres, (segment.start, segment.end), side="left")
+        first, end = frames.centred(segment.start, segment.end, num_frames)
         labels[first:end] = phone_index[segment.label]
     return labels

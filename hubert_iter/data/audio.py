@@ -16,14 +16,12 @@ import numpy as np
 import soundfile
 
 from hubert_iter.errors import UserError
+from hubert_iter.frames import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from hubert_iter.data.datadir import Utterance
 
-SAMPLE_RATE = 16000
 OVERSHOOT = 0.05  # seconds by which `segments` may end after its recording: times there are often rounded
-FRAME_SHIFT = 320
-FRAME_LENGTH = 400
 HASH = "blake2b, 128 bits, of the samples as float32"
 # libsndfile shortens a truncated WAV without an error, and says so only in its log.
 _SHORTENED = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
@@ -41,11 +39,6 @@ class AudioError(UserError):
         )
         self.fault = fault
         self.kind = kind
-
-
-def num_frames(num_samples: int) -> int:
-    """Encoder frames of so many samples: frame i covers samples [320 i, 320 i + 400)."""
-    return max(0, (num_samples - FRAME_LENGTH) // FRAME_SHIFT + 1)
 
 
 def read_audio(utterance: "Utterance", start: int = 0, num_samples: int | None = None) -> np.ndarray:

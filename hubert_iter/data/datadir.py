@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from hubert_iter.data.audio import SAMPLE_RATE
+from hubert_iter import frames
 from hubert_iter.data.tables import COLUMNS, Row, read_table
 from hubert_iter.errors import UserError, summarise
 
@@ -34,7 +34,7 @@ class Utterance:
     @property
     def seconds(self) -> float:
         """Duration in seconds."""
-        return self.num_samples / SAMPLE_RATE
+        return frames.seconds(self.num_samples)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class DataDir:
     @property
     def total_seconds(self) -> float:
         """Seconds of audio."""
-        return sum(utterance.num_samples for utterance in self.utterances) / SAMPLE_RATE
+        return frames.seconds(sum(utterance.num_samples for utterance in self.utterances))
 
     @property
     def speakers(self) -> list[str]:

@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
-from hubert_iter.data.audio import FRAME_SHIFT, num_frames, read_audio
+from hubert_iter.data.audio import read_audio
 from hubert_iter.data.datadir import DataDir
 from hubert_iter.data.sampler import BatchPlan, Crop, Sampler
+from hubert_iter.frames import FRAME_SHIFT, most_samples, num_frames
 from hubert_iter.models.masking import draw_mask
 from hubert_iter.models.pretrainer import Batch
 
@@ -34,7 +35,7 @@ class CropReader:
             frames = min(frames, *(len(part) for part in labels))
             labels = torch.from_numpy(np.stack([part[:frames] for part in labels]).astype(np.int64))
         # Where labels end a frame early the last samples are left out, so that frames and labels stay as many.
-        samples = min(plan.crops[0].num_samples, FRAME_SHIFT * frames + FRAME_SHIFT + 79)
+        samples = min(plan.crops[0].num_samples, most_samples(frames))
         wave = torch.from_numpy(np.stack([part[:samples] for part in waves]))
         mask = draw_mask(np.random.default_rng(plan.seed), len(waves), frames, self.mask_probability, self.mask_length)
         masked = torch.from_numpy(np.nonzero(mask)[1].reshape(len(waves), -1))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hubert_iter.data.audio import FRAME_SHIFT, SAMPLE_RATE
 from hubert_iter.errors import UserError
+from hubert_iter.frames import FRAME_SHIFT, SAMPLE_RATE
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from hubert_iter.data import aligning
 from hubert_iter.data.alignment import TIERS
-from hubert_iter.data.audio import AudioError, decode, num_frames, split_offset
+from hubert_iter.data.audio import AudioError, decode, split_offset
 from hubert_iter.data.datadir import DataDir, Utterance, files, parse_length, parse_segment
 from hubert_iter.data.tables import Fault, Row, scan
 from hubert_iter.errors import UserError, summarise
+from hubert_iter.frames import num_frames
 
 SPEAKER_TABLES = ("spk2utt", "spk2gender")
 COUNTED = ("utt2num_samples", "utt2hash")  # tables made from the audio

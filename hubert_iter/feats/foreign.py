@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from hubert_iter import provenance
-from hubert_iter.data.audio import FRAME_LENGTH, FRAME_SHIFT, SAMPLE_RATE
 from hubert_iter.errors import UserError, nearest, summarise
 from hubert_iter.feats.taps import TappedModel
+from hubert_iter.frames import FRAME_LENGTH, FRAME_RATE, FRAME_SHIFT, SAMPLE_RATE
 
 log = logging.getLogger(__name__)
 # transformers' families with the encoder's usual parts (feature_projection, encoder.layers) and 50 frames a second.
@@ -31,7 +31,7 @@ class _Enough(Exception):  # noqa: N818 - not an error
 class ForeignModel(TappedModel):
     """Another library's model with the interface of feats.layers.LayerModel."""
 
-    rate = SAMPLE_RATE // FRAME_SHIFT
+    rate = FRAME_RATE
 
     def __init__(self, model, projection, blocks, prepare: Callable, description: dict, device: str):
         """`projection` and `blocks` are modules of `model`; `prepare` makes samples [S] into its input [1, S]."""

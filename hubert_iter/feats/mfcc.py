@@ -16,27 +16,21 @@ import numpy as np
 from hubert_iter.data import audio, datadir
 from hubert_iter.errors import UserError
 from hubert_iter.feats import archive
+from hubert_iter.frames import FRAME_LENGTH, MFCC_RATE, SAMPLE_RATE
 from hubert_iter.provenance import Stage
 
-RATE = 100  # frames per second
-FRAME_SHIFT = 160  # samples
 DIM = 39
 NAME = "feats"
 SETTINGS = {
-    "kind": "mfcc", "rate": RATE, "dim": DIM, "coefficients": 13, "mel_bins": 23, "use_energy": False, "dither": 0.0,
-    "cmvn": False, "delta_window": 2,
+    "kind": "mfcc", "rate": MFCC_RATE, "dim": DIM, "coefficients": 13, "mel_bins": 23, "use_energy": False,
+    "dither": 0.0, "cmvn": False, "delta_window": 2,
 }  # fmt: skip
 log = logging.getLogger(__name__)
 
 
-def num_frames(num_samples: int) -> int:
-    """Number of 25 ms frames every 10 ms that lie fully within `num_samples` at 16 kHz."""
-    return max(0, (num_samples - audio.FRAME_LENGTH) // FRAME_SHIFT + 1)
-
-
 def mfcc(samples: np.ndarray) -> np.ndarray:
     """Turn float samples within +-1 at 16 kHz into float32 [T, 39]; frame t sees samples [160 t, 160 t + 400)."""
-    if len(samples) < audio.FRAME_LENGTH:
+    if len(samples) < FRAME_LENGTH:
         return np.zeros((0, DIM), np.float32)
     import torch  # these two take seconds to import, which a stage that finds its work done does not spend
     from torchaudio.compliance import kaldi
@@ -44,7 +38,7 @@ def mfcc(samples: np.ndarray) -> np.ndarray:
 
     # Kaldi reads audio as 16-bit integers; the scale shifts only the zeroth coefficient.
     wave = torch.from_numpy(np.asarray(samples, np.float32)).unsqueeze(0) * 32768
-    static = kaldi.mfcc(wave, sample_frequency=audio.SAMPLE_RATE, dither=0.0, use_energy=False)
+    static = kaldi.mfcc(wave, sample_frequency=SAMPLE_RATE, dither=0.0, use_energy=False)
     static = static.T.contiguous()  # [13, T]
     delta = compute_deltas(static)
     return torch.cat([static, delta, compute_deltas(delta)]).T.contiguous().numpy()
@@ -77,7 +71,7 @@ def write_part(data: Path, folder: Path, part: int, parts: int) -> None:
     frames = archive.write_matrices(folder, NAME, _stream(utterances))
     log.info(
         "MFCC part %d of %d: %d utterances, %.2f h in %.1f s",
-        part, parts, len(utterances), frames / RATE / 3600, time.monotonic() - began,
+        part, parts, len(utterances), frames / MFCC_RATE / 3600, time.monotonic() - began,
     )  # fmt: skip
 
 
@@ -103,7 +97,7 @@ def merge(data: Path, out: Path, folder: Path, parts: int) -> None:
     found, expected = len(archive.read_lengths(Path(folder) / "utt2num_frames")), len(datadir.read(data))
     if found != expected:
         raise UserError(f"{out}: expected features of {expected} utterances, found {found}. Make the parts again")
-    log.info("MFCC of %s: %d utterances, %d frames, %.2f h", data, found, frames, frames / RATE / 3600)
+    log.info("MFCC of %s: %d utterances, %d frames, %.2f h", data, found, frames, frames / MFCC_RATE / 3600)
 
 
 def remove_parts(out: Path) -> None:

@@ -13,8 +13,7 @@ from hubert_iter import provenance
 from hubert_iter.data import audio, datadir
 from hubert_iter.errors import UserError, summarise
 from hubert_iter.feats import archive
-
-UNIT_RATE = 50  # labels and encoder frames per second
+from hubert_iter.frames import FRAME_RATE, num_frames
 
 
 class FeatureSource(Protocol):
@@ -81,7 +80,7 @@ class LayerSource:
     """A tap (a layer's full output) of a trained model, computed from the audio without masking or dropout."""
 
     def __init__(self, model_dir: Path, tap: str, data: Path):
-        self.path, self.tap, self.rate = Path(model_dir), str(tap), UNIT_RATE
+        self.path, self.tap, self.rate = Path(model_dir), str(tap), FRAME_RATE
         self._data = datadir.read(data)
         self._model = None
 
@@ -95,7 +94,7 @@ class LayerSource:
 
     def num_frames(self, utt: str) -> int:
         """Encoder frames of an utterance."""
-        return audio.num_frames(self._data[utt].num_samples)
+        return num_frames(self._data[utt].num_samples)
 
     def stream(self, utts: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
         """Yield (utterance, float32 [T, D]); the model is loaded at the first utterance.
@@ -145,7 +144,7 @@ def add_options(parser) -> None:
 
 def describe_layer(model_dir: Path, tap: str) -> dict:
     """Describe a layer's features without opening the model: what provenance checks compare."""
-    return {"kind": "layer", "rate": UNIT_RATE, "model": provenance.identity(model_dir), "tap": str(tap)}
+    return {"kind": "layer", "rate": FRAME_RATE, "model": provenance.identity(model_dir), "tap": str(tap)}
 
 
 def sentence(features: dict, path: str | Path | None = None) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from hubert_iter import frames
 from hubert_iter.errors import refuse_unknown_keys
 from hubert_iter.models import objectives
 from hubert_iter.models.encoder import Encoder, EncoderConfig
@@ -25,7 +26,7 @@ class Batch:
     @property
     def seconds(self) -> float:
         """Seconds of audio in the batch."""
-        return self.wave.numel() / 16000
+        return frames.seconds(self.wave.numel())
 
     def to(self, device: torch.device) -> "Batch":
         """Copy to a device, without waiting where memory is pinned."""

@@ -6,18 +6,16 @@ is listed, with the stage that makes it, so that the page can say so.
 
 import csv
 import json
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hubert_iter import provenance, study
+from hubert_iter import frames, provenance, study
 from hubert_iter.analysis import learning, sample
 from hubert_iter.analysis import scores as tables
 from hubert_iter.config import read_yaml
 from hubert_iter.errors import UserError
 
-SAMPLE_RATE = 16000
 SCORE_COLUMNS = tables.COLUMNS
 QUALITY_COLUMNS = ("labels", "set", "metric", "value")
 # What must be the same for the CCA scores of two runs to be compared.
@@ -228,7 +226,7 @@ def _data_set(name: str, folder: Path, alignments: Path | None) -> DataSet:
     hours = None
     lengths = folder / "utt2num_samples"
     if lengths.is_file():
-        hours = math.fsum(int(line.split()[1]) for line in lengths.read_text().splitlines()) / SAMPLE_RATE / 3600
+        hours = frames.hours(sum(int(line.split()[1]) for line in lengths.read_text().splitlines()))
     unaligned = None
     if alignments is not None:
         unaligned = len((alignments / "missing.txt").read_text().split("\n")) - 1

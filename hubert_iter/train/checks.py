@@ -7,6 +7,7 @@ import numpy as np
 from hubert_iter.data.datadir import DataDir
 from hubert_iter.data.sampler import Sampler
 from hubert_iter.errors import UserError
+from hubert_iter.frames import seconds as seconds_of
 from hubert_iter.train.config import TrainConfig
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ def announce(config: TrainConfig, data: DataDir, sampler: Sampler, updates: int,
     log.info(
         "%d updates of up to %.1f s of audio (%d process(es) x %d batch(es)); %d utterances, %.2f h; about %.1f passes",
         updates, seconds, world_size, count, len(data), data.total_seconds / 3600,
-        updates * seconds / (sampler.lengths.sum() / 16000),
+        updates * seconds / seconds_of(sampler.lengths.sum()),
     )  # fmt: skip
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from hubert_iter import provenance
-from hubert_iter.data import audio
 from hubert_iter.data.datadir import DataDir
 from hubert_iter.errors import UserError, summarise
 from hubert_iter.feats import archive
-from hubert_iter.feats.source import UNIT_RATE, FeatureSource, describe_layer, sentence
+from hubert_iter.feats.source import FeatureSource, describe_layer, sentence
+from hubert_iter.frames import FRAME_RATE, num_frames
 
 NAME = "labels"
 SLACK = 2  # frames by which labels and encoder frames may differ at an utterance's end
@@ -95,9 +95,9 @@ def stream(source: FeatureSource, utts: Sequence[str], centroids: np.ndarray) ->
 
 def step_of(rate: int) -> int:
     """How many feature frames pass per label."""
-    if rate % UNIT_RATE:
-        raise UserError(f"expected features at a multiple of {UNIT_RATE} frames/s, found {rate}")
-    return rate // UNIT_RATE
+    if rate % FRAME_RATE:
+        raise UserError(f"expected features at a multiple of {FRAME_RATE} frames/s, found {rate}")
+    return rate // FRAME_RATE
 
 
 def make(source: FeatureSource, data: DataDir, centroids: np.ndarray, folder: Path, final: Path) -> None:
@@ -108,14 +108,14 @@ def make(source: FeatureSource, data: DataDir, centroids: np.ndarray, folder: Pa
 
     def checked() -> Iterator[tuple[str, np.ndarray]]:
         for utt, labels in stream(source, utts, centroids):
-            check_length(utt, len(labels), audio.num_frames(data[utt].num_samples), final)
+            check_length(utt, len(labels), num_frames(data[utt].num_samples), final)
             counts[:] += np.bincount(labels, minlength=len(counts))
             yield utt, labels
 
     frames = archive.write_vectors(folder, NAME, checked(), final)
     log.info(
         "labels: %d utterances, %.2f h, %d of %d clusters used, the largest for %.1f %% of the frames, in %.1f s",
-        len(utts), frames / UNIT_RATE / 3600, (counts > 0).sum(), len(counts), 100 * counts.max() / max(1, frames),
+        len(utts), frames / FRAME_RATE / 3600, (counts > 0).sum(), len(counts), 100 * counts.max() / max(1, frames),
         time.monotonic() - began,
     )  # fmt: skip
 
@@ -157,8 +157,8 @@ def verify(
             f"{labels.folder}: these labels were made for {made_from['path']} as it was then, but the data directory "
             f"given is {data.path} as it is now. Give the labels of that data set, or make them again (stage 6)"
         )
-    if labels.rate != UNIT_RATE:
-        raise UserError(f"{labels.folder}: expected labels at {UNIT_RATE} Hz, found {labels.rate} Hz")
+    if labels.rate != FRAME_RATE:
+        raise UserError(f"{labels.folder}: expected labels at {FRAME_RATE} Hz, found {labels.rate} Hz")
     if k is not None and labels.k != k:
         raise UserError(f"{labels.folder}: expected labels of {k} clusters as the run says, found {labels.k}")
     found = labels.provenance["settings"]["features"]
@@ -178,7 +178,7 @@ def verify(
     if without:
         raise UserError(f"{labels.folder}: utterances without labels: {summarise(without)}. Make them again (stage 6)")
     for utt in data.utterances:
-        check_length(utt.id, len(labels[utt.id]), audio.num_frames(utt.num_samples), labels.folder)
+        check_length(utt.id, len(labels[utt.id]), num_frames(utt.num_samples), labels.folder)
     labels.histogram()
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from hubert_iter.data import alignment, audio
+from hubert_iter.data import alignment
 from hubert_iter.data.datadir import DataDir
 from hubert_iter.errors import UserError
+from hubert_iter.frames import num_frames
 from hubert_iter.units.labels import Labels
 
 PHONE_METRICS = ("cluster_purity", "phone_purity", "pnmi")
@@ -54,7 +55,7 @@ def count(labels: Labels, data: DataDir, segments: Mapping[str, Sequence[alignme
         sizes += np.bincount(units, minlength=labels.k)
         runs += count_runs(units)
         if segments.get(utt.id):
-            spoken = alignment.frame_labels(segments[utt.id], audio.num_frames(utt.num_samples), index)
+            spoken = alignment.frame_labels(segments[utt.id], num_frames(utt.num_samples), index)
             joint += contingency(units, spoken, labels.k, len(phones))
             quiet = units[: len(spoken)][spoken[: len(units)] < 0]
             silence += np.bincount(quiet, minlength=labels.k)

@@ -19,9 +19,9 @@ from steps import CLASSES, CONF, ours, step_of
 
 from hubert_iter.config import read_yaml
 from hubert_iter.data import datadir
-from hubert_iter.data.audio import num_frames
 from hubert_iter.data.dataset import CropReader
 from hubert_iter.data.sampler import Sampler
+from hubert_iter.frames import num_frames
 from hubert_iter.train import memory
 from hubert_iter.train.config import TrainConfig
 

@@ -13,10 +13,10 @@ import torch
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from hubert_iter.data.audio import num_frames
 from hubert_iter.errors import UserError
 from hubert_iter.feats import foreign
 from hubert_iter.feats.layers import open_model
+from hubert_iter.frames import num_frames
 from hubert_iter.models.convert import fairseq, names
 
 LAYERS, WIDTH = 3, 128

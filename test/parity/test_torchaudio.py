@@ -8,7 +8,7 @@ from theirs import copy_to_theirs, gradients, named_parts, shake
 from torch import nn
 from torchaudio.models import hubert_pretrain_model
 
-from hubert_iter.data.audio import num_frames
+from hubert_iter.frames import num_frames
 from hubert_iter.models.convolutions import KERNELS, STRIDES
 from hubert_iter.models.masking import draw_mask
 from hubert_iter.models.objective import mask_of

@@ -12,7 +12,7 @@ from theirs import copy_to_theirs, gradients, named_parts, shake
 from transformers import Wav2Vec2Config, Wav2Vec2ForPreTraining
 from transformers.models.wav2vec2 import modeling_wav2vec2
 
-from hubert_iter.data.audio import num_frames
+from hubert_iter.frames import num_frames
 from hubert_iter.models.convolutions import KERNELS, STRIDES
 from hubert_iter.models.masking import draw_mask
 from hubert_iter.models.negatives import draw_negatives

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from tiny import write_noise
 
+from hubert_iter import frames
 from hubert_iter.analysis import abx, tokens
 from hubert_iter.bin import score_abx
 from hubert_iter.data import alignment, datadir
@@ -110,11 +111,11 @@ class TestErrors:
 
 def test_frames_are_those_with_their_centre_inside():
     # Centres lie at 12.5 ms, 32.5 ms, 52.5 ms ...
-    assert tokens.frames_within(0.0, 0.02, 99) == (0, 1)
-    assert tokens.frames_within(0.0125, 0.0325, 99) == (0, 1)
-    assert tokens.frames_within(0.013, 0.033, 99) == (1, 2)
-    assert tokens.frames_within(0.013, 0.032, 99) == (1, 1)
-    assert tokens.frames_within(1.9, 2.3, 99) == (95, 99)
+    assert frames.centred(0.0, 0.02, 99) == (0, 1)
+    assert frames.centred(0.0125, 0.0325, 99) == (0, 1)
+    assert frames.centred(0.013, 0.033, 99) == (1, 2)
+    assert frames.centred(0.013, 0.032, 99) == (1, 1)
+    assert frames.centred(1.9, 2.3, 99) == (95, 99)
 
 
 def test_tokens_know_their_neighbours_and_have_frames():

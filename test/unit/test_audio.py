@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from hubert_iter.data.audio import AudioError, decode, num_frames, read_audio, split_offset
+from hubert_iter.data.audio import AudioError, decode, read_audio, split_offset
 from hubert_iter.data.datadir import Utterance
 from hubert_iter.errors import UserError
+from hubert_iter.frames import num_frames
 
 RNG = np.random.default_rng(0)
 SAMPLES = (RNG.standard_normal(48000) * 3000).astype(np.int16)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from hubert_iter.data.audio import num_frames
+from hubert_iter.frames import num_frames
 from hubert_iter.models.convolutions import ConvFeatures
 
 

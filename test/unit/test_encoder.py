@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from hubert_iter.data.audio import num_frames
 from hubert_iter.errors import UserError
+from hubert_iter.frames import num_frames
 from hubert_iter.models.encoder import Encoder, EncoderConfig, _ScaleGradient
 
 SMALL = {

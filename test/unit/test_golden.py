@@ -43,7 +43,7 @@ def corpus(folder: Path, name: str):
     from hubert_iter.corpora.ipa import PHONES
     from hubert_iter.data import datadir
     from hubert_iter.data.alignment import frame_labels, read_ctm
-    from hubert_iter.data.audio import num_frames
+    from hubert_iter.frames import num_frames
 
     (folder / name).mkdir()
     synth.make(synth.Plan(**PLAN), name, folder / name, folder / name)

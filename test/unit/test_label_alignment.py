@@ -6,10 +6,10 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubert_iter.data.audio import FRAME_SHIFT, num_frames
 from hubert_iter.data.datadir import DataDir, Utterance
 from hubert_iter.data.dataset import BatchStream, CropReader
 from hubert_iter.data.sampler import Sampler
+from hubert_iter.frames import FRAME_SHIFT, num_frames
 from hubert_iter.train.validate import plans
 
 

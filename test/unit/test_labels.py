@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from tiny import write_noise
 
-from hubert_iter import provenance
+from hubert_iter import frames, provenance
 from hubert_iter.bin import fit_kmeans, make_labels, make_mfcc, merge_mfcc
 from hubert_iter.data import audio, datadir
 from hubert_iter.errors import UserError
@@ -63,7 +63,7 @@ def test_mfcc_labels_are_the_nearest_centroids_of_every_second_frame(corpus):
     for utt in data.utterances:
         expected = [((centroids - frame) ** 2).sum(axis=1).argmin() for frame in feats[utt.id][::2]]
         np.testing.assert_array_equal(units[utt.id], expected)
-        assert len(units[utt.id]) == audio.num_frames(utt.num_samples) == units.lengths[utt.id]
+        assert len(units[utt.id]) == frames.num_frames(utt.num_samples) == units.lengths[utt.id]
 
 
 def test_layer_labels_stream_from_the_model(corpus, model, tmp_path):

@@ -4,22 +4,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import write_noise
 
-from hubert_iter import provenance
+from hubert_iter import frames, provenance
 from hubert_iter.bin import make_mfcc, merge_mfcc
-from hubert_iter.data import audio
 from hubert_iter.errors import UserError
 from hubert_iter.feats import archive, mfcc, source
 
 
 @given(st.integers(0, 100_000))
 def test_every_second_mfcc_frame_is_one_encoder_frame(num_samples):
-    assert len(range(0, mfcc.num_frames(num_samples), 2)) == audio.num_frames(num_samples)
+    assert len(range(0, frames.num_frames(num_samples, frames.MFCC_SHIFT), 2)) == frames.num_frames(num_samples)
 
 
 @pytest.mark.parametrize("num_samples", [0, 399, 400, 559, 560, 719, 720, 16001])
 def test_frame_count(num_samples):
     feats = mfcc.mfcc(np.random.default_rng(0).uniform(-0.5, 0.5, num_samples))
-    assert feats.shape == (mfcc.num_frames(num_samples), mfcc.DIM) and feats.dtype == np.float32
+    assert feats.shape == (frames.num_frames(num_samples, frames.MFCC_SHIFT), mfcc.DIM) and feats.dtype == np.float32
 
 
 def test_frame_2t_sees_the_samples_of_encoder_frame_t():

@@ -5,9 +5,9 @@ import pytest
 
 from hubert_iter.analysis import pool
 from hubert_iter.analysis.sample import Span
-from hubert_iter.data.audio import num_frames
 from hubert_iter.data.datadir import DataDir, Utterance
 from hubert_iter.errors import UserError
+from hubert_iter.frames import num_frames
 
 SECONDS = {"a": 2.0, "b": 1.0, "c": 1.5}
 

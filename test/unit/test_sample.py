@@ -4,14 +4,14 @@ import json
 import numpy as np
 import pytest
 
-from hubert_iter import provenance
+from hubert_iter import frames, provenance
 from hubert_iter.analysis import folds, sample
 from hubert_iter.bin import sample_segments
 from hubert_iter.data import datadir
 from hubert_iter.data.alignment import Segment, write_ctm
-from hubert_iter.data.audio import num_frames
 from hubert_iter.data.datadir import Utterance
 from hubert_iter.errors import UserError
+from hubert_iter.frames import num_frames
 
 
 def corpus(num_utterances=40, speakers=4, seconds=4.0):
@@ -45,7 +45,7 @@ def draw_all(utterances, phones, words, vocabulary, limits, seed):
     ],
 )
 def test_frames_are_floor_to_ceil_clamped_and_deaf_to_rounding(start, end, expected):
-    assert sample.frames_of(start, end, total=99) == expected
+    assert frames.touching(start, end, total=99) == expected
 
 
 @pytest.mark.parametrize("length", range(1, 40))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from hubert_iter.errors import UserError, summarise
+from hubert_iter.frames import FRAME_RATE, SAMPLE_RATE
 from hubert_iter.models.convert import names, tensors
 from hubert_iter.models.convolutions import KERNELS, STRIDES
 from hubert_iter.models.encoder import EncoderConfig
@@ -70,8 +71,8 @@ def write(folder: Path, model: Pretrainer, objective: str, facts: dict[str, str]
 
 
 _OVERRIDES = ', arg_overrides={"data": "PATH OF THIS FOLDER", "label_dir": "PATH OF THIS FOLDER"}'
-_TASK = {"data": ".", "sample_rate": 16000, "normalize": False}
-_LABELS = {"label_dir": None, "labels": ["km"], "label_rate": 50, "fine_tuning": False}
+_TASK = {"data": ".", "sample_rate": SAMPLE_RATE, "normalize": False}
+_LABELS = {"label_dir": None, "labels": ["km"], "label_rate": FRAME_RATE, "fine_tuning": False}
 
 
 def _label_head(head: LabelHead) -> dict[str, Tensor]:
@@ -91,7 +92,7 @@ def _hubert_head(objective: Hubert | Chubert) -> dict:
     """The fields of fairseq's HubertConfig that describe the head."""
     return {
         "_name": "hubert",
-        "label_rate": 50,
+        "label_rate": FRAME_RATE,
         "final_dim": objective.head.query.out_features,
         "untie_final_proj": True,
         "logit_temp": objective.temperature,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from safetensors.torch import save
 
+from hubert_iter.frames import SAMPLE_RATE
 from hubert_iter.models.convert import names
 from hubert_iter.models.convolutions import KERNELS, STRIDES
 from hubert_iter.models.encoder import EncoderConfig
@@ -86,7 +87,7 @@ def head(objective: Wav2Vec2) -> dict:
 PREPROCESSOR = {
     "feature_extractor_type": "Wav2Vec2FeatureExtractor",
     "feature_size": 1,
-    "sampling_rate": 16000,
+    "sampling_rate": SAMPLE_RATE,
     "do_normalize": False,
     "padding_value": 0.0,
     "padding_side": "right",
