@@ -23,7 +23,7 @@ import torch  # noqa: E402
 from scipy import stats  # noqa: E402
 from torchaudio.compliance import kaldi  # noqa: E402
 
-from hubert_iter.analysis import sample, scoring, statistics  # noqa: E402
+from hubert_iter.analysis import sample, scoring, statistics, variance  # noqa: E402
 from hubert_iter.corpora import librispeech  # noqa: E402
 from hubert_iter.data import alignment  # noqa: E402
 from hubert_iter.feats.mfcc import mfcc  # noqa: E402
@@ -88,7 +88,7 @@ def score(features: np.ndarray, labels: np.ndarray, groups: np.ndarray, picked: 
     return statistics.Scores(trials[None], without[None])
 
 
-def half(part: statistics.Component) -> float:
+def half(part: variance.Component) -> float:
     """Half of the interval by one part of the variance alone."""
     return float(stats.t.isf(0.025, part.freedom)) * math.sqrt(part.variance)
 
@@ -126,9 +126,9 @@ def main() -> None:
         there = {name: score(values, labels, groups, others).trials.mean() for name, values in features.items()}
         for one, other in pairs:
             found = statistics.difference([here[one]], [here[other]])
-            trials = statistics.over_trials(here[one].trials[0] - here[other].trials[0])
-            by_speaker = statistics.over_speakers(here[one].without[0] - here[other].without[0])
-            both = statistics.Component(trials.variance + by_speaker.variance, min(trials.freedom, by_speaker.freedom))
+            trials = variance.over_trials(here[one].trials[0] - here[other].trials[0])
+            by_speaker = variance.over_speakers(here[one].without[0] - here[other].without[0])
+            both = variance.Component(trials.variance + by_speaker.variance, min(trials.freedom, by_speaker.freedom))
             error = abs(found.mean - (there[one] - there[other]))
             halves = {"rule": found.half, "trials": half(trials), "speakers": half(by_speaker), "sum": half(both)}
             held[one, other].append({name: error <= width for name, width in halves.items()})

@@ -2,9 +2,14 @@
 
 import numpy as np
 import pytest
+from tiny import write_noise
 
+from hubert_iter import provenance
 from hubert_iter.analysis import cca, folds, pool, sample, scores, scoring
 from hubert_iter.analysis.sample import Span
+from hubert_iter.bin import sample_segments, score_cca
+from hubert_iter.data import alignment, datadir
+from hubert_iter.data.alignment import Segment
 from hubert_iter.data.datadir import Utterance
 from hubert_iter.errors import UserError
 
@@ -116,3 +121,36 @@ def test_speakers_are_written_beside_the_samples(tmp_path):
     path.write_text("utterance\n")
     with pytest.raises(UserError, match=r"speakers.tsv:1: expected the columns utterance speaker"):
         sample.read_speakers(tmp_path)
+
+
+def test_commands_pass_speakers_on_and_make_what_earlier_versions_did_not(tmp_path):
+    write_noise(tmp_path / "data", 6, 2.0, 0)
+    utterances = datadir.read(tmp_path / "data").utterances
+    phones = [
+        Segment(utterance.id, time, time + 0.1, "ab"[round(10 * time) % 2])
+        for utterance in utterances
+        for time in np.arange(0, 1.2, 0.1)
+    ]
+    (tmp_path / "ctm").mkdir()
+    for name in ("phones", "words"):
+        alignment.write_ctm(tmp_path / "ctm" / f"{name}.ctm", phones)
+    (tmp_path / "text").write_text("x a b\n")
+    options = ["--data", str(tmp_path / "data"), "--alignments", str(tmp_path / "ctm")]
+    options += ["--train_text", str(tmp_path / "text"), "--out", str(tmp_path / "samples"), "--sample_sets", "1"]
+    sample_segments.main(options)
+    assert sample.read_speakers(tmp_path / "samples") == {utterance.id: utterance.speaker for utterance in utterances}
+    (tmp_path / "layers").mkdir()
+    for (prop, number), spans in sample.read(tmp_path / "samples").items():
+        features = np.random.default_rng(0).standard_normal((1, len(spans), 4)).astype(np.float32)
+        np.save(tmp_path / "layers" / f"{prop}.{number}.npy", features)
+    (tmp_path / "layers" / pool.FILE_NAME).write_text('{"taps": ["0"], "updates": 9, "name": "run", "model": {}}')
+    provenance.write(tmp_path / "layers", "pool_layers", {}, {"samples": tmp_path / "samples"})
+    command = ["--name", "run", "--layers", str(tmp_path / "layers"), "--samples", str(tmp_path / "samples")]
+    command += ["--out", str(tmp_path / "cca"), "--nj", "1"]
+    table = tmp_path / "cca" / scores.SPEAKERS_FILE
+    score_cca.main(command)
+    first = table.read_text()
+    assert len(first.splitlines()) > 3
+    table.unlink()
+    score_cca.main(command)
+    assert table.read_text() == first
