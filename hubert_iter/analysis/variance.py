@@ -10,7 +10,9 @@
 - Speakers: (G - 1) / G sum_g (d_-g - mean)^2, the delete-one jackknife (Tukey 1958; Efron and Tibshirani 1993, chapter
   11), G - 1 degrees. Speakers bring their segments, so the larger of this and the trials' part counts, not the sum.
 
-Measured on real speech (test/benchmark/speakers.py): NUMBERS
+Measured on real speech (test/benchmark/speakers.py, 100 draws of ten speakers, three pairs of features): intervals of
+95 % by the larger of trials and speakers hold the difference on ten other speakers in 92.3 %, by trials alone in 71.7,
+by speakers alone in 89.3, by their sum in 96.0 %; 91 % is what exact ones would. So the larger it is.
 """
 
 from collections.abc import Sequence
