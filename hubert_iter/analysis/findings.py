@@ -137,7 +137,7 @@ def find(
     study = Study(runs, scored, learning or {})
     found = [*_learning(study)]
     for prop in PROPERTIES:
-        found += _about(study, prop)
+        found += about(study, prop)
     return [*found, *_labels(study, quality), *_control(networks(known, metric=NULL))]
 
 
@@ -158,7 +158,7 @@ def _learning(study: Study) -> Iterable[Finding]:
         )  # fmt: skip
 
 
-def _about(study: Study, prop: str) -> Iterable[Finding]:
+def about(study: Study, prop: str) -> Iterable[Finding]:
     """All findings of one property."""
     able = {name: scores for name in study.conditions if (scores := study.networks(name, prop))}
     trained = [name for name in able if study.first(name).trained]

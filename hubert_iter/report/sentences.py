@@ -118,8 +118,8 @@ def _labels(finding: Finding) -> str:
 def _control(finding: Finding) -> str:
     outside, total = finding.count
     text = (
-        f"Shuffled labels score 0 within the interval at {total - outside} of {total} points; by chance about "
-        f"{total / 20:.0f} lie outside"
+        f"Shuffled labels score 0 within the interval at {total - outside} of {total} points; by chance at most about "
+        f"{total / 20:.0f} would lie outside"
     )
     if not outside:
         return text + "."
