@@ -160,19 +160,15 @@ def _training(results: Results) -> Section:
 
 def _networks(results: Results) -> Section | None:
     """How much networks that differ in the seed alone differ, where the study has such."""
-    study = findings.Study(
-        results.specs,
-        findings.networks([row for row in results.scores if row["run"] in results.specs]),
-        results.learning,
-    )
-    table = tables.deviation_table(study)
+    known = [row for row in results.scores if row["run"] in results.specs]
+    table = tables.deviation_table(findings.Study(results.specs, findings.networks(known)))
     if not table.rows:
         return None
     text = (
-        "Networks of one condition differ in the seed alone. Their deviation, pooled over the conditions whose "
-        "networks have learnt, says how many networks of each of two conditions are wanted to find a difference of "
-        "a given size in four of five studies, at 5 % false findings (two-sided t, the evaluation's own error left "
-        "aside).",
+        "Networks of one condition differ in the seed alone. Their deviation, pooled over the trained conditions, says "
+        "how many networks of each of two conditions are wanted to find a difference of a given size in four of five "
+        "studies, at 5 % false findings (two-sided t, the evaluation's own error left aside). Networks that have not "
+        "learnt to use context count here: they may differ otherwise than trained longer.",
     )
     return Section("networks", "How much networks differ", text, (table,))
 

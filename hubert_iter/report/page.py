@@ -120,7 +120,8 @@ def _section(section: Section, content: Content) -> str:
 
 def _legend(content: Content) -> str:
     items = "".join(
-        f'<li><span style="color: var(--{look.colour})">{look.glyph}</span> {html.escape(run)}</li>'
+        f'<li><span style="color: var(--{look.colour}); opacity: {look.alpha:g}">{look.glyph}</span> '
+        f"{html.escape(run)}</li>"
         for run, look in content.styles.items()
     )
     return f'<ul class="legend">{items}</ul>'

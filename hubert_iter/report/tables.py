@@ -108,7 +108,8 @@ def deviation_table(study: findings.Study) -> Table:
     """How much networks of one condition differ at the final layer, and how many a difference of some size wants."""
     rows = []
     for prop in PROPERTIES:
-        sides = [found for name in study.conditions if len(found := study.networks(name, prop)) > 1]
+        trained = [name for name in study.conditions if study.first(name).trained]
+        sides = [found for name in trained if len(found := study.networks(name, prop)) > 1]
         if not sides:
             continue
         deviation, freedom = statistics.between_networks(*sides)
