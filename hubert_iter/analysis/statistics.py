@@ -12,9 +12,10 @@ Measured (test_statistics.py; 600 simulated studies with the deviations of PROTO
 neighbouring layers; nominal 5 %): of equal conditions of 2, 3 and 5 networks and 7 or 13 layers at most 5 % differ in
 the final layer, 4 % are said to fall, 6 % differ in the fall, 6 % in the best layers, 5 % in any layer (standard error
 0.9 %). Satterthwaite's (1946) degrees of freedom are more, but with two networks of each condition 7 % differ in the
-final layer and some layer of 13 does in 13 %: two networks may be alike by chance. The price: where evaluation varies
-about half as much as networks do, fewer differ than might (0.3, 1.5 and 3.5 % for 2, 3 and 5 networks). Single networks
-with flat curves are said to fall in 5 % by `fall`, in 12 % where the layer is picked and tested on the same scores.
+final layer and some layer of 13 does in 13 %: two networks may be alike by chance. The price: where each network's own
+evaluation variance is a sixth to a half of that between networks, fewer differ than might (0.3, 1.5 and 3.5 % for 2, 3
+and 5 networks). Single networks with flat curves of 13 layers are said to fall in 5 % by `fall`, in 12 % where the
+layer is picked and tested on the same scores.
 """
 
 import math

@@ -136,7 +136,7 @@ def test_power_is_what_is_found(networks):
     print(f"{networks} networks of each condition: power {expected:.3f}, found {exact:.3f}, noisy scores {noisy:.3f}")
     error = 3 * math.sqrt(expected * (1 - expected) / RUNS)
     assert expected - error - 0.03 <= exact <= expected + error
-    # Evaluation variance is about half of the networks' here.
+    # Each network's own evaluation variance is a sixth of that between networks here, and counts in both parts.
     assert expected - error - 0.25 <= noisy <= expected + error
 
 
