@@ -61,3 +61,14 @@ def test_half_precision_stays_half():
     x = torch.ones(40, 40, dtype=torch.bfloat16)
     assert dropout(x, 0.5, training=True).dtype == torch.bfloat16
     assert attend(x[None, None], x[None, None], x[None, None], 0.5, training=True).dtype == torch.bfloat16
+
+
+def test_attention_in_half_precision_is_as_near_to_the_exact_one_as_the_library_s():
+    torch.manual_seed(0)
+    exact = torch.randn(3, 2, 3, 50, 64, dtype=torch.float64)
+    expected = F.scaled_dot_product_attention(*exact.unbind())
+    halves = exact.bfloat16().unbind()
+    ours, theirs = attend(*halves, 0.0, training=True), F.scaled_dot_product_attention(*halves)
+    errors = [(found.double() - expected).square().mean().sqrt() for found in (ours, theirs)]
+    assert ours.dtype == torch.bfloat16
+    assert errors[0] < 1.5 * errors[1] < 0.005
