@@ -55,6 +55,26 @@ class TestEveryRecipe:
         title = next(line for line in (recipe / "run.sh").read_text().splitlines() if "--title" in line).split('"')[1]
         assert f"(now: {title})" in run(recipe / "run.sh", "--help").stdout
 
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (("--stage", "7", "--stop_stage", "5"), "expected the first stage not to come after the last one"),
+            (("--nj", "0"), "--nj: expected a whole number of at least 1, got '0'"),
+            (("--num_nodes", "0"), "--num_nodes: expected a whole number of at least 1"),
+            (("--trials", "0"), "--trials: expected a whole number of at least 1"),
+        ],
+    )
+    def test_values_that_cannot_be_are_refused_before_any_work(self, recipe, options, message, tmp_path):
+        result = run(recipe / "run.sh", *options, "--expdir", str(tmp_path / "exp"))
+        assert result.returncode == 1 and message in result.stderr
+        assert not (tmp_path / "exp").exists()
+
+    def test_a_gpu_that_is_not_there_is_refused_before_any_work(self, recipe, tmp_path):
+        if shutil.which("nvidia-smi"):
+            pytest.skip("this machine has a GPU")
+        result = run(recipe / "run.sh", "--ngpu", "1", "--expdir", str(tmp_path / "exp"))
+        assert result.returncode == 1 and "--ngpu 1: this machine has no GPU" in result.stderr
+
     def test_unknown_option(self, recipe):
         result = run(recipe / "run.sh", "--stop_stages", "3")
         assert result.returncode == 2

@@ -92,6 +92,18 @@ tell() { cat "$@" | tr '\r' '\n' | grep -E 'INFO .*(up to date|already|: making)
 for number in "${stage}" "${stop_stage}" ${skip_stages}; do
     case ${number} in [1-9] | 1[012]) ;; *) die "--stage, --stop_stage and --skip_stages: expected 1 to 12, got '${number}'" ;; esac
 done
+if [ "${stage}" -gt "${stop_stage}" ]; then
+    die "--stage ${stage} --stop_stage ${stop_stage}: expected the first stage not to come after the last one"
+fi
+whole() { [[ $2 =~ ^[0-9]+$ ]] && [ "$2" -ge "$3" ] || die "--$1: expected a whole number of at least $3, got '$2'"; }
+whole nj "${nj}" 1
+whole ngpu "${ngpu}" 0
+whole num_nodes "${num_nodes}" 1
+whole sample_sets "${sample_sets}" 1
+whole trials "${trials}" 1
+if [ "${ngpu}" -gt 0 ] && [ "${cuda_cmd%% *}" = utils/local.py ] && ! command -v nvidia-smi >/dev/null; then
+    die "--ngpu ${ngpu}: this machine has no GPU (no nvidia-smi). Use --ngpu 0, or a cluster by cmd_backend in cmd.sh"
+fi
 if [ "$(printf '%s\n' "${train_set}" "${valid_set}" "${eval_set}" | sort -u | wc -l)" -ne 3 ]; then
     die "--train_set, --valid_set and --eval_set: expected three different sets, got '${train_set}', '${valid_set}'" \
         "and '${eval_set}'"
