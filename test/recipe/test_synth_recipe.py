@@ -82,7 +82,7 @@ def test_stages_and_runs_do_what_they_say(finished):
     folders, _ = finished
     printed = folders.run("--stage", "3", "--stop_stage", "6", "--skip_stages", "4").stdout
     stages = [line.split("Stage ")[1].split(":")[0].split(",")[0] for line in printed.splitlines() if "Stage " in line]
-    assert stages == ["3", *("5", "6") * 3]  # for each run with labels
+    assert stages == ["3", *("5", "6") * 5]  # for each network with labels
     printed = folders.run("--stage", "7", "--stop_stage", "7", "--runs", "hubert_it2").stdout
     assert "hubert_it2" in printed
     assert "Stage 7, hubert_it1" not in printed
