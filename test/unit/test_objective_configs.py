@@ -41,13 +41,13 @@ def test_controlled_runs_differ_in_the_objective_alone(name, recipe):
         assert run.model == first.model
         assert run.train == first.train
         differing = {key for key in run.run.keys() | first.run.keys() if run.run.get(key) != first.run.get(key)}
-        assert differing <= {"name", "objective", "targets", "k", "updates"}
+        assert differing <= {"name", "condition", "replicate", "iteration", "objective", "targets", "k", "updates"}
         # What two objectives both have, they share.
         for other in runs.values():
             shared = (run.objective.keys() & other.objective.keys()) - {"name"}
             assert {key: run.objective[key] for key in shared} == {key: other.objective[key] for key in shared}
     # As long as each other, but for the control of the duration.
-    lengths = {run: settings.run["updates"] for run, settings in runs.items() if run != "wav2vec2_long"}
+    lengths = {run: settings.run["updates"] for run, settings in runs.items() if settings.run["condition"] != "wav2vec2_long"}
     assert len(set(lengths.values())) == 1, lengths
 
 
