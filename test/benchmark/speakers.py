@@ -27,7 +27,7 @@ from hubert_iter.analysis import sample, scoring, statistics, variance  # noqa: 
 from hubert_iter.corpora import librispeech  # noqa: E402
 from hubert_iter.data import alignment  # noqa: E402
 from hubert_iter.feats.mfcc import mfcc  # noqa: E402
-from hubert_iter.frames import num_frames  # noqa: E402
+from hubert_iter.frames import num_frames, touching  # noqa: E402
 
 DATA = Path(os.environ.get("HUBERT_ITER_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 PARTS = ("train-clean-5", "test-other")
@@ -56,7 +56,7 @@ def pooled(data: Path, most: int) -> tuple[dict[str, np.ndarray], np.ndarray, np
         }
         for segment in alignment.read_textgrid(grids[utterance.id])["phones"]:
             label = alignment.normalise_phone(segment.label)
-            start, end = frames.touching(segment.start, segment.end, num_frames(len(audio)))
+            start, end = touching(segment.start, segment.end, num_frames(len(audio)))
             if label is None or start >= end:
                 continue
             start, end = sample.phone_core(start, end)

@@ -47,7 +47,9 @@ def test_controlled_runs_differ_in_the_objective_alone(name, recipe):
             shared = (run.objective.keys() & other.objective.keys()) - {"name"}
             assert {key: run.objective[key] for key in shared} == {key: other.objective[key] for key in shared}
     # As long as each other, but for the control of the duration.
-    lengths = {run: settings.run["updates"] for run, settings in runs.items() if settings.run["condition"] != "wav2vec2_long"}
+    lengths = {
+        run: settings.run["updates"] for run, settings in runs.items() if settings.run["condition"] != "wav2vec2_long"
+    }
     assert len(set(lengths.values())) == 1, lengths
 
 
