@@ -74,7 +74,7 @@ class Finding:
     wanted: int | None = None
     """Networks of each condition that a difference of this size would want, where the interval leaves it open."""
     count: tuple[int, int] | None = None
-    """How many of how many: layers that differ, or points outside."""
+    """How many of how many: layers that differ, or points outside. LABELS: the clusters of both label sets."""
     best_guess: str = ""
     """LEARNING: the best predictor without a network."""
 
@@ -108,16 +108,17 @@ class Study:
 
     def networks(self, condition: str, prop: str) -> list[Scores]:
         """Scores of the condition's networks that findings may rest on."""
-        names = [run.name for run in self.conditions[condition] if not self._idle(run.name)]
+        names = [run.name for run in self.conditions[condition] if not self.idle(run.name)]
         return [self.scores[name, prop] for name in names if (name, prop) in self.scores]
 
     def left_out(self, *conditions: str) -> tuple[str, ...]:
         """The scored networks of these conditions that findings do not rest on."""
         scored = {run for run, _ in self.scores}
         names = [run.name for condition in conditions for run in self.conditions[condition]]
-        return tuple(name for name in names if name in scored and self._idle(name))
+        return tuple(name for name in names if name in scored and self.idle(name))
 
-    def _idle(self, run: str) -> bool:
+    def idle(self, run: str) -> bool:
+        """True for a run that is known not to use context."""
         return run in self.learning and not self.learning[run].uses_context
 
 
@@ -277,7 +278,7 @@ def _labels(study: Study, quality: Sequence[Row]) -> Iterable[Finding]:
     sets: dict[tuple[str, str, int], list[float]] = {}
     for replicates in study.conditions.values():
         first = replicates[0]
-        values = [pnmi[run.labels] for run in replicates if run.labels in pnmi]
+        values = [pnmi[run.labels] for run in replicates if run.labels in pnmi and not study.idle(run.teacher)]
         if values:
             sets[first.labels, first.targets, first.k] = values
     base = {key: values for key, values in sets.items() if key[1] == MFCC}
@@ -287,7 +288,7 @@ def _labels(study: Study, quality: Sequence[Row]) -> Iterable[Finding]:
         rival = max(base, key=lambda key: (key[2] == k, np.mean(base[key])))
         estimate = statistics.of_networks(values, base[rival])
         levels = (float(np.mean(values)), float(np.mean(base[rival])))
-        yield Finding(Kind.LABELS, labels, estimate, rival[0], levels=levels)
+        yield Finding(Kind.LABELS, labels, estimate, rival[0], levels=levels, count=(k, rival[2]))
 
 
 def _control(null: Mapping[tuple[str, str], Scores]) -> Iterable[Finding]:

@@ -112,7 +112,9 @@ def _labels(finding: Finding) -> str:
         Verdict.UNTOLD: f"have a PNMI of {one:.3f}, {finding.second} of {other:.3f}; that is one set of each",
     }[finding.verdict]
     levels = "" if finding.verdict is Verdict.UNTOLD else f" ({one:.3f} and {other:.3f})"
-    return f"The labels {finding.first} {verdict}{levels}."
+    first, second = finding.count
+    note = "" if first == second else f" With {first} clusters against {second}; more clusters alone raise PNMI."
+    return f"The labels {finding.first} {verdict}{levels}.{note}"
 
 
 def _control(finding: Finding) -> str:

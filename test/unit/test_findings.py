@@ -168,6 +168,9 @@ def test_labels_are_known_by_their_targets_and_compared_at_equal_k_where_there_i
     (labels,) = findings.find(runs(2), quality=quality)
     assert (labels.first, labels.second, labels.verdict) == ("hubert_it1@2_k500", "mfcc_k100", Verdict.HIGHER)
     assert labels.levels == (pytest.approx(0.335), pytest.approx(0.255)) and labels.estimate.networks == (2, 2)
+    assert "With 500 clusters against 100" in said(labels)
+    taught = findings.find(runs(2), quality=quality, learning=idle("hubert_it1", "hubert_it1.2"))
+    assert [finding.kind for finding in taught] == [Kind.LEARNING]  # their teacher has not learnt
     (single,) = findings.find(runs(), quality=quality)
     assert single.verdict is Verdict.UNTOLD and "one set of each" in said(single)
 
