@@ -1,8 +1,8 @@
 """Six networks that differ in the seed alone, named as if they were two conditions of three: is a difference found?
 
 same_condition.tsv holds scores of tiny networks of 400 updates on 2.3 h of LibriSpeech (conf/study/same_mini.yaml at
-commits 54eb228 and f32406d, scored on the mini recipe's evaluation set): per network, property and layer PWCCA of 3 sample sets x 3
-trials, and its mean with each of the 10 evaluation speakers left out.
+commits 54eb228 and f32406d, scored on the mini recipe's evaluation set): per network, property and layer PWCCA of 3
+sample sets x 3 trials, and its mean with each of the 10 evaluation speakers left out.
 """
 
 import csv
