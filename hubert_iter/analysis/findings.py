@@ -89,7 +89,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Study:
+class Evidence:
     """What findings are made from: the table's runs, their scores, and which of them have learnt."""
 
     runs: Mapping[str, Run]
@@ -135,16 +135,16 @@ def find(
     """
     known = [row for row in rows if row["run"] in runs]
     scored = networks(known, [row for row in speakers if row["run"] in runs])
-    study = Study(runs, scored, learning or {})
-    found = [*_learning(study)]
+    evidence = Evidence(runs, scored, learning or {})
+    found = [*_learning(evidence)]
     for prop in PROPERTIES:
-        found += about(study, prop)
-    return [*found, *_labels(study, quality), *_control(networks(known, metric=NULL))]
+        found += about(evidence, prop)
+    return [*found, *_labels(evidence, quality), *_control(networks(known, metric=NULL))]
 
 
-def _learning(study: Study) -> Iterable[Finding]:
-    for condition, replicates in study.conditions.items():
-        known = [study.learning[run.name] for run in replicates if run.name in study.learning]
+def _learning(evidence: Evidence) -> Iterable[Finding]:
+    for condition, replicates in evidence.conditions.items():
+        known = [evidence.learning[run.name] for run in replicates if run.name in evidence.learning]
         if not known:
             continue
         accuracy, guess = (np.mean([getattr(each, name) for each in known]) for name in ("accuracy", "guess"))
@@ -159,33 +159,33 @@ def _learning(study: Study) -> Iterable[Finding]:
         )  # fmt: skip
 
 
-def about(study: Study, prop: str) -> Iterable[Finding]:
+def about(evidence: Evidence, prop: str) -> Iterable[Finding]:
     """All findings of one property."""
-    able = {name: scores for name in study.conditions if (scores := study.networks(name, prop))}
-    trained = [name for name in able if study.first(name).trained]
-    untrained = next((name for name in able if not study.first(name).trained), None)
-    pairs = _Pairs(study, prop, able)
+    able = {name: scores for name in evidence.conditions if (scores := evidence.networks(name, prop))}
+    trained = [name for name in able if evidence.first(name).trained]
+    untrained = next((name for name in able if not evidence.first(name).trained), None)
+    pairs = _Pairs(evidence, prop, able)
     if prop in LINGUISTIC:
         for name in trained:
-            yield _fall(study, prop, name, able[name])
+            yield _fall(evidence, prop, name, able[name])
         for name in trained if untrained else ():
             yield pairs.best(Kind.TRAINING, name, untrained)
-    for student, teacher in _iterations(study, able):
+    for student, teacher in _iterations(evidence, able):
         yield pairs.final(Kind.ITERATION, student, teacher)
         if prop in LINGUISTIC:
             yield pairs.fall(student, teacher)
             yield pairs.best(Kind.ITERATION_BEST, student, teacher)
-    for one, other in _objectives(study, able):
+    for one, other in _objectives(evidence, able):
         yield pairs.final(Kind.OBJECTIVE, one, other)
         yield pairs.layers(one, other)
 
 
-def _fall(study: Study, prop: str, name: str, scores: Sequence[Scores]) -> Finding:
+def _fall(evidence: Evidence, prop: str, name: str, scores: Sequence[Scores]) -> Finding:
     best, final = best_layer(scores), _final(scores)
     levels = (_level(scores, best), _level(scores, final))
     estimate = statistics.fall(scores)
     return Finding(
-        Kind.FALL, name, estimate, prop=prop, layers=(best, final), levels=levels, left_out=study.left_out(name)
+        Kind.FALL, name, estimate, prop=prop, layers=(best, final), levels=levels, left_out=evidence.left_out(name)
     )
 
 
@@ -193,7 +193,7 @@ def _fall(study: Study, prop: str, name: str, scores: Sequence[Scores]) -> Findi
 class _Pairs:
     """Findings about two conditions."""
 
-    study: Study
+    evidence: Evidence
     prop: str
     able: Mapping[str, Sequence[Scores]]
 
@@ -224,7 +224,7 @@ class _Pairs:
         most = max(layers or range(len(found)), key=lambda layer: abs(found[layer].mean))
         return Finding(
             Kind.OBJECTIVE_LAYERS, first, found[most], second, self.prop, (most, *layers),
-            left_out=self.study.left_out(first, second), count=(len(layers), len(found)),
+            left_out=self.evidence.left_out(first, second), count=(len(layers), len(found)),
         )  # fmt: skip
 
     def _made(self, kind: Kind, first: str, second: str, estimate: Interval, layers: tuple, levels=None) -> Finding:
@@ -235,7 +235,7 @@ class _Pairs:
         if min(len(side) for side in sides) > 1 and not estimate.clear:
             deviation = statistics.between_networks(*sides)[0]
             wanted = statistics.replicates_for(abs(estimate.mean), deviation)
-        left_out = self.study.left_out(first, second)
+        left_out = self.evidence.left_out(first, second)
         return Finding(kind, first, estimate, second, self.prop, layers, levels, left_out, wanted)
 
 
@@ -252,33 +252,33 @@ def _level(scores: Sequence[Scores], layer: int) -> float:
     return float(np.mean([each.trials[layer] for each in scores]))
 
 
-def _iterations(study: Study, able: Iterable[str]) -> list[tuple[str, str]]:
+def _iterations(evidence: Evidence, able: Iterable[str]) -> list[tuple[str, str]]:
     """(student, teacher) of the same objective."""
     pairs = []
     for name in able:
-        teacher = study.runs.get(study.first(name).teacher)
-        if teacher and teacher.condition in able and teacher.objective == study.first(name).objective:
+        teacher = evidence.runs.get(evidence.first(name).teacher)
+        if teacher and teacher.condition in able and teacher.objective == evidence.first(name).objective:
             pairs.append((name, teacher.condition))
     return pairs
 
 
-def _objectives(study: Study, able: Iterable[str]) -> list[tuple[str, str]]:
+def _objectives(evidence: Evidence, able: Iterable[str]) -> list[tuple[str, str]]:
     """Pairs of different objectives at the same iteration, cold starts only; online targets are beside iteration 1."""
     places: dict[tuple[str, int], str] = {}
     for name in able:
-        run = study.first(name)
+        run = evidence.first(name)
         if run.trained and not run.init:
             places.setdefault((run.objective, run.iteration), name)
     return [(places[a], places[b]) for a, b in combinations(places, 2) if a[0] != b[0] and a[1] == b[1]]
 
 
-def _labels(study: Study, quality: Sequence[Row]) -> Iterable[Finding]:
+def _labels(evidence: Evidence, quality: Sequence[Row]) -> Iterable[Finding]:
     """Each teacher's labels against MFCC labels of as many clusters, or else against those with the highest PNMI."""
     pnmi = {row["labels"]: float(row["value"]) for row in quality if row["metric"] == "pnmi"}
     sets: dict[tuple[str, str, int], list[float]] = {}
-    for replicates in study.conditions.values():
+    for replicates in evidence.conditions.values():
         first = replicates[0]
-        values = [pnmi[run.labels] for run in replicates if run.labels in pnmi and not study.idle(run.teacher)]
+        values = [pnmi[run.labels] for run in replicates if run.labels in pnmi and not evidence.idle(run.teacher)]
         if values:
             sets[first.labels, first.targets, first.k] = values
     base = {key: values for key, values in sets.items() if key[1] == MFCC}

@@ -208,7 +208,12 @@ def power(effect: float, deviation: float, replicates: int, level: float = LEVEL
 
 
 def replicates_for(effect: float, deviation: float, wanted: float = 0.8, most: int = 1000) -> int | None:
-    """How many networks of each condition find `effect` with chance `wanted`; None where `most` are too few."""
+    """How many networks of each condition find `effect` with chance `wanted`; None where `most` are too few.
+
+    Networks that do not differ at all (deviation 0) leave nothing to wait for: two suffice.
+    """
+    if deviation == 0:
+        return 2 if effect else None
     low, high = 1, most
     if power(effect, deviation, most) < wanted:
         return None

@@ -161,7 +161,7 @@ def _training(results: Results) -> Section:
 def _networks(results: Results) -> Section | None:
     """How much networks that differ in the seed alone differ, where the study has such."""
     known = [row for row in results.scores if row["run"] in results.specs]
-    table = tables.deviation_table(findings.Study(results.specs, findings.networks(known)))
+    table = tables.deviation_table(findings.Evidence(results.specs, findings.networks(known)))
     if not table.rows:
         return None
     text = (

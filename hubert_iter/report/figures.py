@@ -169,11 +169,12 @@ def _layer_panel(axes: Axes, curves, prop: str, runs: list[str], styles, direct:
 
 def _single_networks(axes: Axes, part: list[tuple[float, scores.Point]], look: style.RunStyle) -> None:
     """A thin line for each network of a condition that has several."""
+    if not part or len(part[0][1].networks) < 2:
+        return
+    x = [where for where, _point in part]
+    marker = "" if len(x) > 1 else "_"
     for values in zip(*(point.networks for _where, point in part), strict=True):
-        if part and len(part[0][1].networks) > 1:
-            x = [where for where, _point in part]
-            marker = "" if len(x) > 1 else "_"
-            axes.plot(x, values, color=look.hex, linewidth=0.7, alpha=0.6 * look.alpha, marker=marker, markersize=4)
+        axes.plot(x, values, color=look.hex, linewidth=0.7, alpha=0.6 * look.alpha, marker=marker, markersize=4)
 
 
 def _ceilings(axes: Axes, ceilings: Sequence[float], highest: float) -> float:

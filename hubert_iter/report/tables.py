@@ -104,12 +104,12 @@ def words_table(results: Results) -> Table:
     return Table("Classes sampled, and those left out", ["property", *(n.replace("_", " ") for n in names)], rows)
 
 
-def deviation_table(study: findings.Study) -> Table:
+def deviation_table(evidence: findings.Evidence) -> Table:
     """How much networks of one condition differ at the final layer, and how many a difference of some size wants."""
     rows = []
     for prop in PROPERTIES:
-        trained = [name for name in study.conditions if study.first(name).trained]
-        sides = [found for name in trained if len(found := study.networks(name, prop)) > 1]
+        trained = [name for name in evidence.conditions if evidence.first(name).trained]
+        sides = [found for name in trained if len(found := evidence.networks(name, prop)) > 1]
         if not sides:
             continue
         deviation, freedom = statistics.between_networks(*sides)

@@ -213,3 +213,11 @@ def test_scores_of_different_segments_are_not_loaded_together(tmp_path):
     assert rows == table("a", "phone", curve(0.1)) + table("b", "phone", curve(0.1))
     with pytest.raises(UserError, match="scored on other segments"):
         scores.load([tmp_path / "a", tmp_path / "c"])
+
+
+def test_networks_with_the_very_same_scores_break_nothing(runs):
+    shared = table("hubert_it1", "phone", curve(0.1, 0.2))
+    names = [name for name, run in runs(2).items() if run.condition in ("hubert_it1", "chubert_it1")]
+    found = findings.find(runs(2), [{**row, "run": name} for name in names for row in shared])
+    same = one(found, Kind.OBJECTIVE, "hubert_it1", "chubert_it1")
+    assert same.verdict is Verdict.OPEN and same.wanted is None

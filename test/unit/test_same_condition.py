@@ -53,7 +53,7 @@ def pretend(recorded, sides, second: dict) -> list[findings.Finding]:
             values = {"condition": row["name"], "replicate": replicate, "model": "m", **row, "name": name}
             runs[name] = Run(**values)
             scores |= {(name, prop): recorded[network, prop] for prop in PROPERTIES}
-    study = findings.Study(runs, scores)
+    study = findings.Evidence(runs, scores)
     return [finding for prop in PROPERTIES for finding in findings.about(study, prop)]
 
 

@@ -152,6 +152,7 @@ def test_power_is_that_of_the_noncentral_t():
         assert count == 2 or statistics.power(effect, 1.0, count - 1) < 0.8
     assert statistics.replicates_for(1.0, 1.0) == 17  # Cohen 1988, table 2.4.1
     assert statistics.replicates_for(0.0, 1.0) is None
+    assert (statistics.replicates_for(0.1, 0.0), statistics.replicates_for(0.0, 0.0)) == (2, None)
     with pytest.raises(UserError, match="at least 2 networks and a deviation above 0, found 1 and 1.0"):
         statistics.power(1.0, 1.0, 1)
 
