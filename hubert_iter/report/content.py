@@ -55,13 +55,9 @@ def build(results: Results, folder: Path, title: str, note: str) -> Content:
     abx.figures(canvas, errors, lines, styles)
     figures.checkpoints(canvas, curves, scored)
     training_figures.training(canvas, results.metrics, results.specs, styles)
-
-    def name_of(labels: str) -> str:
-        return tables.label_set(labels, results.specs)
-
-    label_figures.quality(canvas, results.quality, name_of)
+    label_figures.quality(canvas, results.label_scores)
     label_figures.agreement(canvas, results.agreement)
-    label_figures.survival(canvas, results.confusion, name_of)
+    label_figures.survival(canvas, results.confusion, results.label_set)
     trained = {scores.line_of(run, results.specs) for run in results.metrics}
     shown = {line: look for line, look in styles.items() if line in {*scored, *trained} or errors.updates(line)}
     sections = [

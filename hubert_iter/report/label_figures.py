@@ -1,7 +1,7 @@
 """Figures of the pseudo-labels: quality against aligned phones, agreement between label sets."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -25,16 +25,13 @@ QUALITY = {
 DRAWN = ("pnmi", "phone_purity", "cluster_purity")
 
 
-def quality(canvas: Canvas, rows: list[dict[str, str]], name_of: Callable[[str], str]) -> None:
+def quality(canvas: Canvas, scores: Mapping[tuple[str, str, str], list[float]]) -> None:
     """One panel per purity measure: label sets from top to bottom, a mark for each replicate and data set.
 
-    `name_of` gives a label set the name that it shares with its replicates.
+    `scores`: (label set, data set, metric) -> values of its replicates.
     """
     for metric in DRAWN:
-        values: dict[tuple[str, str], list[float]] = {}
-        for row in rows:
-            if row["metric"] == metric:
-                values.setdefault((name_of(row["labels"]), row["set"]), []).append(float(row["value"]))
+        values = {(labels, name): found for (labels, name, measured), found in scores.items() if measured == metric}
         if values:
             names = list(dict.fromkeys(labels for labels, _set in values))
             canvas.add(
@@ -81,8 +78,9 @@ def agreement(canvas: Canvas, rows: list[dict[str, str]]) -> None:
 
 
 def survival(canvas: Canvas, rows: list[dict[str, str]], name_of: Callable[[str], str]) -> None:
-    """For each phone the share of its frames in clusters that stand for it, one mark per label set: of its first
-    replicate, since replicates' clusters differ.
+    """For each phone the share of its frames in clusters that stand for it, one mark per label set.
+
+    Of replicates the first is shown: `name_of` gives them all its name.
     """
     rows = [row for row in rows if row["set"] == rows[0]["set"] and name_of(row["labels"]) == row["labels"]]
     names = list(dict.fromkeys(row["labels"] for row in rows))

@@ -64,6 +64,20 @@ class Results:
         found = {run: learning.learning(run, records) for run, records in self.metrics.items()}
         return {run: each for run, each in found.items() if each}
 
+    @property
+    def label_scores(self) -> dict[tuple[str, str, str], list[float]]:
+        """(label set, data set, metric) -> values of its replicates, under the name of the first one's."""
+        found: dict[tuple[str, str, str], list[float]] = {}
+        for row in self.quality:
+            key = (self.label_set(row["labels"]), row["set"], row["metric"])
+            found.setdefault(key, []).append(float(row["value"]))
+        return found
+
+    def label_set(self, labels: str) -> str:
+        """The name under which a label set is shown: that of the same condition's first replicate."""
+        run = next((run for run in self.specs.values() if run.labels == labels), None)
+        return self.specs[run.condition].labels if run else labels
+
 
 @dataclass(frozen=True)
 class Sources:

@@ -1,7 +1,7 @@
 """The tables of a report, as plain cells that the page and the Markdown summary both write out."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +56,7 @@ def named(curves: scores.Curves, line: str) -> str:
 
 def glance_table(results: Results, curves: scores.Curves, lines: list[str]) -> Table:
     """One row per line: networks that have learnt, best and final layer of each property, the labels' PNMI."""
-    quality = by_label_set(results.quality, results.specs, "pnmi")
+    pnmi = {labels: found for (labels, _set, metric), found in results.label_scores.items() if metric == "pnmi"}
     rows = []
     for line in lines:
         row = [line, str(curves.networks(line)), _learnt(results, line)]
@@ -68,7 +68,7 @@ def glance_table(results: Results, curves: scores.Curves, lines: list[str]) -> T
             best = max(points, key=lambda layer: points[layer].mean)
             row += [f"{points[best].mean:.3f} ({best})", f"{points[max(points, key=scores.position)].mean:.3f}"]
         spec = results.specs.get(line)
-        values = quality.get(spec.labels) if spec else None
+        values = pnmi.get(spec.labels) if spec else None
         rows.append([*row, _number(math.fsum(values) / len(values)) if values else NONE])
     header = ["run", "networks", "use context"]
     for prop in curves.properties():
@@ -80,21 +80,6 @@ def _learnt(results: Results, line: str) -> str:
     """How many of a line's networks use context."""
     told = [found for run, found in results.learning.items() if scores.line_of(run, results.specs) == line]
     return f"{sum(found.uses_context for found in told)} of {len(told)}" if told else NONE
-
-
-def by_label_set(rows: Iterable[dict[str, str]], specs: Mapping[str, Run], metric: str) -> dict[str, list[float]]:
-    """A metric's values of each label set, those of replicates under the name of the first one's."""
-    found: dict[str, list[float]] = {}
-    for row in rows:
-        if row["metric"] == metric:
-            found.setdefault(label_set(row["labels"], specs), []).append(float(row["value"]))
-    return found
-
-
-def label_set(labels: str, specs: Mapping[str, Run]) -> str:
-    """The name under which a label set is shown: that of the same condition's first replicate."""
-    run = next((run for run in specs.values() if run.labels == labels), None)
-    return specs[run.condition].labels if run else labels
 
 
 def words_table(results: Results) -> Table:
@@ -188,10 +173,7 @@ def quality_table(results: Results) -> Table:
     """All scores of each label set, mean ± interval over replicates; the best PNMI of each data set is stressed."""
     present = dict.fromkeys(row["metric"] for row in results.quality)
     metrics = [metric for metric in dict.fromkeys([*QUALITY, *present]) if metric in present]
-    values: dict[tuple[str, str, str], list[float]] = {}
-    for row in results.quality:
-        key = (label_set(row["labels"], results.specs), row["set"], row["metric"])
-        values.setdefault(key, []).append(float(row["value"]))
+    values = results.label_scores
     keys = list(dict.fromkeys((labels, name) for labels, name, _metric in values))
     rows = [
         [
@@ -216,7 +198,7 @@ def quality_table(results: Results) -> Table:
 
 def merges_table(results: Results, most: int = 12) -> Table:
     """The pairs of phones that each label set confounds most, by the number of frames; of first replicates."""
-    names = list(dict.fromkeys(label_set(row["labels"], results.specs) for row in results.confusion))
+    names = list(dict.fromkeys(results.label_set(row["labels"]) for row in results.confusion))
     columns = []
     for name in names:
         mine = [row for row in results.confusion if row["labels"] == name and row["set"] == results.confusion[0]["set"]]
