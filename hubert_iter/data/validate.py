@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hubert_iter.data import aligning
+from hubert_iter.data import aligning, equal_audio
 from hubert_iter.data.alignment import TIERS
 from hubert_iter.data.audio import AudioError, decode, split_offset
 from hubert_iter.data.datadir import DataDir, Utterance, files, parse_length, parse_segment
@@ -80,16 +80,16 @@ def examine(
     places = _Places(str(path / "wav.scp"), {key: row.line for key, row in tables["wav.scp"].items()})
     counted, hashes = _decode(candidates, places, findings, nj)
     _check_lengths(path / "utt2num_samples", tables.get("utt2num_samples", {}), counted, findings)
-    _check_hashes(path / "utt2hash", tables.get("utt2hash", {}), hashes, findings)
+    equal_audio.check_hashes(path / "utt2hash", tables.get("utt2hash", {}), hashes, findings)
     _check_limits(counted, places, limits, findings)
-    _check_utterances(path, tables, hashes, other_utterances, findings)
+    equal_audio.check_utterances(path, tables, hashes, other_utterances, findings)
     _check_speakers(path, tables, counted, others, findings)
     dropped = findings.dropped()
     good = tuple(u for u in counted if u.id not in dropped)
     text = {u.id: tables["text"][u.id].value for u in good} if tables.get("text") else {}
     findings.data = DataDir(path, good, text)
     findings.hashes = {utterance.id: hashes[utterance.id] for utterance in good}
-    findings.equal = _equal(path, tables, findings.hashes)
+    findings.equal = equal_audio.pairs(path, tables, findings.hashes)
     speakers = set(findings.data.speakers)
     findings.genders = {key: row.value for key, row in tables.get("spk2gender", {}).items() if key in speakers}
     findings.faults.sort(key=lambda fault: (fault.file, fault.line))
@@ -288,14 +288,6 @@ def _check_lengths(file: Path, rows: Mapping[str, Row], utterances: list[Utteran
                 findings.faults.append(Fault("length", str(file), row.line, utterance.id, message))
 
 
-def _check_hashes(file: Path, rows: Mapping[str, Row], hashes: Mapping[str, str], findings: Findings) -> None:
-    """Compare hashes with utt2hash; a fix counts anew."""
-    for key, found in hashes.items():
-        if key in rows and rows[key].value != found:
-            message = f"expected {found} as of the audio, found '{rows[key].value}'"
-            findings.faults.append(Fault("hash", str(file), rows[key].line, key, message))
-
-
 def _check_limits(utterances: list[Utterance], places: _Places, limits: Limits, findings: Findings) -> None:
     """An utterance must hold one frame at least, and keep to the user's limits."""
     for utterance in utterances:
@@ -306,64 +298,6 @@ def _check_limits(utterances: list[Utterance], places: _Places, limits: Limits, 
         elif seconds > limits.max_seconds:
             message = f"lasts {seconds:g} s, expected at most {limits.max_seconds:g} s"
             findings.faults.append(places.fault("long", utterance, message))
-
-
-def _check_utterances(
-    path: Path,
-    tables: dict[str, dict[str, Row]],
-    hashes: Mapping[str, str],
-    others: Sequence[str | Path],
-    findings: Findings,
-) -> None:
-    """No utterance may be in another set as well, neither by name nor, under another name, by its samples."""
-    for other in others:
-        table = Path(other) / "utt2hash"
-        if not table.is_file():
-            raise UserError(
-                f"{table}: expected this table, by which equal audio is found, but found none. "
-                f"Run filter_data (stage 2) for {other} first, and give the folder that it makes"
-            )
-        theirs = {row.key: row for row in scan(table)[0]}
-        by_hash: dict[str, Row] = {}
-        for row in theirs.values():
-            by_hash.setdefault(row.value, row)
-        dropped = findings.dropped()  # what has a fault already, or is left out, is not named again
-        for key, found in hashes.items():
-            if key in dropped:
-                continue
-            if key in theirs:
-                place = f"{table}:{theirs[key].line}"
-                message = f"expected an utterance that {other} does not have, found it there ({place})"
-                kind = "shared utterance"
-            elif found in by_hash:
-                row = by_hash[found]
-                message = f"has the same samples as utterance {row.key} of {other} ({table}:{row.line})"
-                kind = "equal audio"
-            else:
-                continue
-            message += ". Take it out of one of the two sets"
-            file, line = _place(path, tables, key)
-            findings.faults.append(Fault(kind, file, line, key, message, (key,)))
-
-
-def _equal(path: Path, tables: dict[str, dict[str, Row]], hashes: Mapping[str, str]) -> list[Fault]:
-    """Utterances of this set that have the samples of an earlier one."""
-    first: dict[str, str] = {}
-    found = []
-    for key, samples in hashes.items():
-        earlier = first.setdefault(samples, key)
-        if earlier != key:
-            message = (
-                f"has the same samples as utterance {earlier} ({':'.join(map(str, _place(path, tables, earlier)))})"
-            )
-            found.append(Fault("equal audio", *_place(path, tables, key), key, f"{message}. Keep one of them"))
-    return found
-
-
-def _place(path: Path, tables: dict[str, dict[str, Row]], key: str) -> tuple[str, int]:
-    """File and line of an utterance."""
-    source = "segments" if "segments" in tables else "wav.scp"
-    return str(path / source), tables[source][key].line
 
 
 def _check_speakers(
