@@ -72,7 +72,8 @@ class Finding:
     left_out: tuple[str, ...] = ()
     """Networks of these conditions that have not learnt to use context."""
     wanted: int | None = None
-    """Networks of each condition that a difference of this size would want, where the interval leaves it open."""
+    """Networks of each condition that a difference of this size would want, where the interval leaves it open for want
+    of networks."""
     count: tuple[int, int] | None = None
     """How many of how many: layers that differ, or points outside. LABELS: the clusters of both label sets."""
     best_guess: str = ""
@@ -231,10 +232,12 @@ class _Pairs:
         sides = (self.able[first], self.able[second])
         if levels is None:
             levels = tuple(_level(scores, layer) for scores, layer in zip(sides, layers, strict=True))
-        wanted = None
-        if min(len(side) for side in sides) > 1 and not estimate.clear:
+        wanted, present = None, min(len(side) for side in sides)
+        if present > 1 and not estimate.clear:
             deviation = statistics.between_networks(*sides)[0]
             wanted = statistics.replicates_for(abs(estimate.mean), deviation)
+            if wanted and wanted <= present:
+                wanted = None  # it is the evaluation that leaves it open
         left_out = self.evidence.left_out(first, second)
         return Finding(kind, first, estimate, second, self.prop, layers, levels, left_out, wanted)
 

@@ -221,3 +221,17 @@ def test_networks_with_the_very_same_scores_break_nothing(runs):
     found = findings.find(runs(2), [{**row, "run": name} for name in names for row in shared])
     same = one(found, Kind.OBJECTIVE, "hubert_it1", "chubert_it1")
     assert same.verdict is Verdict.OPEN and same.wanted is None
+
+
+def test_no_more_networks_are_asked_for_where_the_evaluation_leaves_it_open(runs):
+    # Networks of a condition agree to a thousandth, trials do not: more networks would change nothing.
+    rows = []
+    for name, run in runs(3).items():
+        if run.condition in ("hubert_it1", "chubert_it1"):
+            level = 0.28 if run.condition == "hubert_it1" else 0.2
+            for row in table(run.condition, "phone", curve(0.1, level), spread=0.1):
+                value = float(row["value"]) + 0.001 * run.replicate
+                rows.append({**row, "run": name, "value": str(value)})
+    found = one(findings.find(runs(3), rows), Kind.OBJECTIVE, "hubert_it1", "chubert_it1")
+    assert found.verdict is Verdict.OPEN and abs(found.estimate.mean) > 0.01
+    assert found.wanted is None and "networks of each" not in said(found)
