@@ -1,5 +1,10 @@
-"""Find and read configuration files: a recipe's own conf folder first, then the shared one."""
+"""Find and read configuration files: a recipe's own conf folder first, then the shared one.
 
+A file may say `base: NAME`: it then holds only what differs from that file of the same kind. A file may build on one of
+its own name in a later folder, as a recipe's does that changes a value of the shared one.
+"""
+
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -23,17 +28,48 @@ def read_yaml(path: str | Path) -> dict:
     return values
 
 
+def load(kind: str, name: str, folders: list[Path]) -> dict:
+    """Values of `<folder>/<kind>/<name>.yaml` from the first folder that has it, on top of those of its `base`.
+
+    Mappings are merged key by key, anything else is replaced. UserError where files build on each other in a circle.
+    """
+    return _load(kind, name, folders, ())
+
+
+def _load(kind: str, name: str, folders: list[Path], above: tuple[Path, ...]) -> dict:
+    path = find(kind, name, folders, above)
+    values = read_yaml(path)
+    base = values.pop("base", None)
+    if base is None:
+        return values
+    if not isinstance(base, str):
+        raise UserError(f"{path}: base: expected the name of another {kind} configuration, found {base!r}")
+    return merge(_load(kind, base, folders, (*above, path)), values)
+
+
+def merge(base: dict, values: dict) -> dict:
+    """`values` on top of `base`, mappings key by key."""
+    merged = dict(base)
+    for key, value in values.items():
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        merged[key] = merge(base[key], value) if both else value
+    return merged
+
+
 def write_yaml(path: Path, values: dict) -> None:
     """Write a mapping, keys in their order."""
     path.write_text(yaml.safe_dump(values, sort_keys=False))
 
 
-def find(kind: str, name: str, folders: list[Path]) -> Path:
-    """Path of `<folder>/<kind>/<name>.yaml` in the first folder that has it."""
+def find(kind: str, name: str, folders: list[Path], but: Sequence[Path] = ()) -> Path:
+    """Path of `<folder>/<kind>/<name>.yaml` in the first folder that has it, leaving out the files `but`."""
     candidates = [folder / kind / f"{name}.yaml" for folder in folders]
     for path in candidates:
-        if path.is_file():
+        if path.is_file() and path not in but:
             return path
+    if any(path in but for path in candidates):
+        raise UserError(f"{but[-1]}: base: {name}: files build on each other in a circle: {', '.join(map(str, but))}")
     known = sorted(path.stem for folder in folders for path in (folder / kind).glob("*.yaml"))
     looked = ", ".join(str(path) for path in candidates)
-    raise UserError(f"no {kind} configuration '{name}'{nearest(name, known)}. Looked for {looked}")
+    asked = f"{but[-1]}: base: " if but else ""
+    raise UserError(f"{asked}no {kind} configuration '{name}'{nearest(name, known)}. Looked for {looked}")

@@ -93,7 +93,7 @@ def write(folder: Path, command: str, settings: Mapping, inputs: Mapping[str, st
 
 
 @dataclass(frozen=True)
-class Stage:
+class Product:
     """One folder, the settings that shape it and the inputs it is made from."""
 
     folder: Path

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from hubert_iter.bin import cli
-from hubert_iter.data import aligning, datadir
+from hubert_iter.data import collect_alignments, datadir
 from hubert_iter.errors import UserError, summarise
-from hubert_iter.provenance import Stage
+from hubert_iter.provenance import Product
 
 
 def main(argv=None) -> None:
@@ -20,24 +20,24 @@ def main(argv=None) -> None:
     parser.add_argument("--nj", type=int, default=1, help="processes that read TextGrids")
     args = parser.parse_args(argv)
 
-    source = aligning.choose_source(args.textgrids, args.ctm_dir)
+    source = collect_alignments.choose_source(args.textgrids, args.ctm_dir)
     inputs = {"data": args.data}
     if source == args.ctm_dir:
         inputs |= {"phones": source / "phones.ctm", "words": source / "words.ctm"}
     else:
         inputs |= {"textgrids": source}
-    stage = Stage(args.out, "align_data", {"fix": args.fix}, inputs)
+    stage = Product(args.out, "align_data", {"fix": args.fix}, inputs)
     missing_list = args.out.with_name(args.out.name + ".missing.txt")
     if stage.done():
         return
     with stage.writing() as work:
         data = datadir.read(args.data)
-        found = aligning.gather(data, args.textgrids, args.ctm_dir, args.nj)
+        found = collect_alignments.gather(data, args.textgrids, args.ctm_dir, args.nj)
         if found.faults and not args.fix:
             shown = summarise((str(fault) for fault in found.faults), most=3)
             raise UserError(f"{len(found.faults)} faulty alignments: {shown}. Mend them, or drop them with --fix true")
-        missing = aligning.refuse_missing(data, found, args.max_missing, missing_list)
-        aligning.write(work, found, missing)
+        missing = collect_alignments.refuse_missing(data, found, args.max_missing, missing_list)
+        collect_alignments.write(work, found, missing)
 
 
 if __name__ == "__main__":

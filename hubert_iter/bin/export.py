@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hubert_iter.bin import cli
-from hubert_iter.provenance import Stage
+from hubert_iter.provenance import Product
 
 
 def main(argv=None) -> None:
@@ -14,7 +14,7 @@ def main(argv=None) -> None:
     parser.add_argument("--format", required=True, choices=formats, help="whose format")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     args = parser.parse_args(argv)
-    stage = Stage(args.out, "export", {"format": args.format}, {"model": args.model})
+    stage = Product(args.out, "export", {"format": args.format}, {"model": args.model})
     if stage.done():
         return
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from hubert_iter.bin import cli
-from hubert_iter.data import audio, mend, validate
+from hubert_iter.data import audio, repair, validate
 from hubert_iter.errors import UserError
-from hubert_iter.provenance import Stage
+from hubert_iter.provenance import Product
 
 
 def main(argv=None) -> None:
@@ -35,7 +35,7 @@ def main(argv=None) -> None:
     inputs = {"data": args.data}
     inputs |= {f"other_{n}": path for n, path in enumerate(args.other_speakers_than, start=1)}
     inputs |= {f"other_utterances_{n}": path for n, path in enumerate(args.other_utterances_than, start=1)}
-    stage = Stage(args.out, "filter_data", settings, inputs)
+    stage = Product(args.out, "filter_data", settings, inputs)
     if stage.done():
         return
     with stage.writing() as work:
@@ -48,7 +48,7 @@ def main(argv=None) -> None:
                 f"{args.data}: {len(faults)} faults, the first: {faults[0]}. Mend the data, or drop what is faulty "
                 "with --fix true"
             )
-        mend.write_good(work, findings)
+        repair.write_good(work, findings)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from hubert_iter.bin import cli
 from hubert_iter.data import datadir
 from hubert_iter.errors import UserError
 from hubert_iter.feats import source
-from hubert_iter.provenance import Stage
+from hubert_iter.provenance import Product
 from hubert_iter.randomness import kmeans_seed
 
 
@@ -39,7 +39,7 @@ def main(argv=None) -> None:
         "portion": args.portion,
         "features": features.describe(),
     }
-    stage = Stage(args.out, "fit_kmeans", settings, {"data": args.data} | features.inputs())
+    stage = Product(args.out, "fit_kmeans", settings, {"data": args.data} | features.inputs())
     if stage.done():
         return
 

@@ -7,7 +7,7 @@ from hubert_iter.bin import cli
 from hubert_iter.data import datadir
 from hubert_iter.feats import source
 from hubert_iter.frames import FRAME_RATE
-from hubert_iter.provenance import Stage
+from hubert_iter.provenance import Product
 
 
 def main(argv=None) -> None:
@@ -29,7 +29,7 @@ def main(argv=None) -> None:
     if "replicate" in fitted:
         settings["replicate"] = fitted["replicate"]
     inputs = {"kmeans": args.kmeans, "data": args.data} | features.inputs()
-    stage = Stage(args.out, "make_labels", settings, inputs)
+    stage = Product(args.out, "make_labels", settings, inputs)
     if stage.done():
         return
     data = datadir.read(args.data)

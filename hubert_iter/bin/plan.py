@@ -21,9 +21,9 @@ def main(argv=None) -> None:
     args = parser.parse_args(argv)
     table = study.read(args.study)
     if args.conf_dirs:
-        from hubert_iter.train import foresight
+        from hubert_iter.train import check_study
 
-        foresight.check(table, [Path(folder) for folder in args.conf_dirs.split()])
+        check_study.check(table, [Path(folder) for folder in args.conf_dirs.split()])
     for run in table.select(args.runs.split()):
         features = run.teacher or run.targets
         row = (run.name, run.objective, features, run.tap, run.k, run.labels, run.updates, run.init, run.replicate)

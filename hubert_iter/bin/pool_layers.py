@@ -20,7 +20,7 @@ def main(argv=None) -> None:
     parser.add_argument("--name", required=True, help="the run's name in scores and figures")
     args = parser.parse_args(argv)
     path = locate(args.model)
-    stage = provenance.Stage(
+    stage = provenance.Product(
         Path(args.out), "pool_layers", {"name": args.name},
         {"model": path, "data": args.data, "samples": args.samples},
     )  # fmt: skip

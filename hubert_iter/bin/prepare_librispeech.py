@@ -8,7 +8,7 @@ from hubert_iter.corpora import librispeech
 from hubert_iter.data import datadir
 from hubert_iter.data.split import split
 from hubert_iter.errors import UserError
-from hubert_iter.provenance import Stage
+from hubert_iter.provenance import Product
 
 
 def main(argv=None) -> None:
@@ -29,7 +29,9 @@ def main(argv=None) -> None:
     if args.valid_out is not None:
         settings |= {"num_valid": args.num_valid, "seed": args.seed}
     outs = {"train": args.out} | ({"valid": args.valid_out} if args.valid_out is not None else {})
-    stages = {role: Stage(out, "prepare_librispeech", settings | {"role": role}, folders) for role, out in outs.items()}
+    stages = {
+        role: Product(out, "prepare_librispeech", settings | {"role": role}, folders) for role, out in outs.items()
+    }
     if all([stage.done() for stage in stages.values()]):
         return
     with ExitStack() as stack:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hubert_iter.bin import cli
 from hubert_iter.corpora import espeak, synth
-from hubert_iter.provenance import Stage
+from hubert_iter.provenance import Product
 
 DEFAULT = synth.Plan()
 
@@ -48,7 +48,7 @@ def main(argv=None) -> None:
             "sentences": synth.sentences_hash(),
             "folder": str(folder.absolute()),  # wav.scp holds it: a moved folder is made again
         }
-        stage = Stage(folder, "prepare_synth", settings, {})
+        stage = Product(folder, "prepare_synth", settings, {})
         if stage.done():
             continue
         with stage.writing() as work:

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from hubert_iter.bin import cli
-from hubert_iter.provenance import Stage
+from hubert_iter.provenance import Product
 
 
 def main(argv=None) -> None:
@@ -23,7 +23,7 @@ def main(argv=None) -> None:
 
     sources = read.find(args.study, args.expdir, args.dumpdir)
     title = args.title or f"Study {args.study.stem}: what the layers learn"
-    stage = Stage(args.out, "report", {"title": title, "data_note": args.data_note}, sources.inputs())
+    stage = Product(args.out, "report", {"title": title, "data_note": args.data_note}, sources.inputs())
     if not stage.done():
         from hubert_iter.report.write import write
 

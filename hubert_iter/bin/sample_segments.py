@@ -5,7 +5,7 @@ from pathlib import Path
 from hubert_iter.analysis import sample
 from hubert_iter.bin import cli
 from hubert_iter.data import alignment, datadir
-from hubert_iter.provenance import Stage
+from hubert_iter.provenance import Product
 
 
 def main(argv=None) -> None:
@@ -30,7 +30,7 @@ def main(argv=None) -> None:
     args = parser.parse_args(argv)
     limits = sample.Limits(**{name: getattr(args, name) for name in sample.Limits.__dataclass_fields__})
     # What phone_core does is a setting, so that samples drawn while it kept the first of two frames are drawn again.
-    stage = Stage(
+    stage = Product(
         Path(args.out), "sample_segments", vars(limits) | {"seed": args.seed, "phone_of_two_frames": "second"},
         {"data": args.data, "alignments": args.alignments, "train_text": args.train_text},
     )  # fmt: skip

@@ -42,7 +42,7 @@ def main(argv=None) -> None:
             raise UserError(f"--{option}: expected 2 or more, found {getattr(args, option)}")
     settings = abx.Settings(**{name: getattr(args, name) for name in abx.Settings.__dataclass_fields__})
     path = locate(args.model)
-    stage = provenance.Stage(
+    stage = provenance.Product(
         Path(args.out), "score_abx", vars(settings) | {"name": args.name},
         {"model": path, "data": args.data, "alignments": args.alignments},
     )  # fmt: skip

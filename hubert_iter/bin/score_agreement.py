@@ -6,7 +6,7 @@ from pathlib import Path
 from hubert_iter.analysis import agreement
 from hubert_iter.bin import cli
 from hubert_iter.errors import UserError
-from hubert_iter.provenance import Stage
+from hubert_iter.provenance import Product
 from hubert_iter.units import labels
 
 
@@ -20,7 +20,7 @@ def main(argv=None) -> None:
     args = parser.parse_args(argv)
 
     folders = _named(args.labels)
-    stage = Stage(args.out, "score_agreement", {"labels": list(folders)}, folders)
+    stage = Product(args.out, "score_agreement", {"labels": list(folders)}, folders)
     if stage.done():
         return
     sets = {name: labels.read_labels(folder) for name, folder in folders.items()}

@@ -28,7 +28,7 @@ def main(argv=None) -> None:
     parser.add_argument("--nj", type=int, default=len(os.sched_getaffinity(0)), help="processes")
     args = parser.parse_args(argv)
     settings = scoring.Settings(args.trials, args.seed, args.regularisers, args.null)
-    stage = provenance.Stage(
+    stage = provenance.Product(
         Path(args.out), "score_cca", vars(settings) | {"name": args.name},
         {"layers": args.layers, "samples": args.samples},
     )  # fmt: skip

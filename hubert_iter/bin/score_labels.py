@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hubert_iter.bin import cli
 from hubert_iter.data import alignment, datadir
-from hubert_iter.provenance import Stage
+from hubert_iter.provenance import Product
 from hubert_iter.units import labels, quality
 
 
@@ -22,7 +22,7 @@ def main(argv=None) -> None:
     inputs = {"labels": args.labels, "data": args.data, "alignments": args.alignments}
     # Which measures is a setting, so that scores made before one was added are made again.
     settings = {"name": args.name, "set": args.labels.name, "metrics": quality.METRICS}
-    stage = Stage(args.out, "score_labels", settings, inputs)
+    stage = Product(args.out, "score_labels", settings, inputs)
     if stage.done():
         return
     units, data = labels.read_labels(args.labels), datadir.read(args.data)

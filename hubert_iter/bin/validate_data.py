@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hubert_iter.bin import cli
-from hubert_iter.data import mend, validate
+from hubert_iter.data import repair, validate
 from hubert_iter.errors import UserError
 
 
@@ -31,8 +31,8 @@ def main(argv=None) -> None:
     validate.examine_alignments(findings, own + ([args.alignments] if args.alignments else []), args.max_missing)
     validate.report(findings, args.show)
     if args.fix:
-        mend.mend(findings)
-    left = [fault for fault in findings.faults if not args.fix or not mend.mendable(fault, args.data)]
+        repair.in_place(findings)
+    left = [fault for fault in findings.faults if not args.fix or not repair.repairable(fault, args.data)]
     if left:
         advice = "Mend the data, or let --fix true do it" if not args.fix else "These --fix true cannot mend"
         raise UserError(f"{args.data}: {len(left)} faults, the first: {left[0]}. {advice}")

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hubert_iter.data import aligning, equal_audio
+from hubert_iter.data import collect_alignments, equal_audio
 from hubert_iter.data.alignment import TIERS
 from hubert_iter.data.audio import AudioError, decode, split_offset
 from hubert_iter.data.datadir import DataDir, Utterance, files, parse_length, parse_segment
@@ -100,10 +100,10 @@ def examine_alignments(findings: Findings, folders: Iterable[Path], max_missing:
     """Add the faults of each folder's phones.ctm and words.ctm; missing ones are listed in FOLDER.missing.txt."""
     for folder in folders:
         if findings.data.utterances:
-            found = aligning.from_ctm(findings.data, folder)
+            found = collect_alignments.from_ctm(findings.data, folder)
             findings.faults.extend(found.faults)
             try:
-                aligning.refuse_missing(
+                collect_alignments.refuse_missing(
                     findings.data, found, max_missing, folder.with_name(folder.name + ".missing.txt")
                 )
             except UserError as error:

@@ -17,7 +17,7 @@ from hubert_iter.data import audio, datadir
 from hubert_iter.errors import UserError
 from hubert_iter.feats import archive
 from hubert_iter.frames import FRAME_LENGTH, MFCC_RATE, SAMPLE_RATE
-from hubert_iter.provenance import Stage
+from hubert_iter.provenance import Product
 
 DIM = 39
 NAME = "feats"
@@ -44,15 +44,15 @@ def mfcc(samples: np.ndarray) -> np.ndarray:
     return torch.cat([static, delta, compute_deltas(delta)]).T.contiguous().numpy()
 
 
-def part_stage(data: Path, out: Path, part: int, parts: int) -> Stage:
+def part_stage(data: Path, out: Path, part: int, parts: int) -> Product:
     """The stage that makes one part of the features."""
     settings = SETTINGS | {"part": part, "of": parts}
-    return Stage(parts_folder(out) / f"{part}of{parts}", "make_mfcc", settings, {"data": data})
+    return Product(parts_folder(out) / f"{part}of{parts}", "make_mfcc", settings, {"data": data})
 
 
-def merged_stage(data: Path, out: Path) -> Stage:
+def merged_stage(data: Path, out: Path) -> Product:
     """The stage whose folder holds all features: the same whatever the number of parts."""
-    return Stage(Path(out), "merge_mfcc", SETTINGS, {"data": data})
+    return Product(Path(out), "merge_mfcc", SETTINGS, {"data": data})
 
 
 def parts_folder(out: Path) -> Path:

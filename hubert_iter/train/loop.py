@@ -22,10 +22,10 @@ from hubert_iter.train import checks, guesses
 from hubert_iter.train.checkpoint import Checkpoints
 from hubert_iter.train.config import RunConfig
 from hubert_iter.train.distributed import World, precision_on
+from hubert_iter.train.held_out import evaluate, plans
 from hubert_iter.train.metrics import Metrics
 from hubert_iter.train.schedule import learning_rate
 from hubert_iter.train.stopping import StopOrders, Stopped, leave_to_trainer
-from hubert_iter.train.validate import plans, validate
 
 log = logging.getLogger(__name__)
 COLLAPSED = 0.02
@@ -141,7 +141,7 @@ class Trainer:
                 if metrics:
                     metrics.write(update, "train", values)
             if (update % train.valid_every == 0 or last) and metrics:
-                values = validate(self.model, self.valid_reader, self.valid_plans, self.world.device)
+                values = evaluate(self.model, self.valid_reader, self.valid_plans, self.world.device)
                 metrics.write(update, "valid", {**values, "hours": self.state["audio_seconds"] / 3600})
                 without_context = guesses.warning(values, last)
                 if without_context and 2 * update >= self.updates:

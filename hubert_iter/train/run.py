@@ -49,7 +49,7 @@ class Inputs:
 
 def write_random(config: RunConfig, folder: Path) -> None:
     """The untrained network, the baseline of the analysis."""
-    stage = provenance.Stage(folder / "model", "train", config.shaping(), {})
+    stage = provenance.Product(folder / "model", "train", config.shaping(), {})
     if stage.done():
         return
     model = _fresh(config)
@@ -60,7 +60,7 @@ def write_random(config: RunConfig, folder: Path) -> None:
 
 def train(config: RunConfig, inputs: Inputs, folder: Path, world: World) -> None:
     """Train into `folder`, going on where an interrupted call stopped; the result is `folder`/model."""
-    stage = provenance.Stage(folder / "model", "train", config.shaping(), inputs.shaping())
+    stage = provenance.Product(folder / "model", "train", config.shaping(), inputs.shaping())
     if stage.done():
         return
     training, held_out = _materials(config, inputs)
@@ -127,7 +127,7 @@ def _materials(config: RunConfig, inputs: Inputs) -> tuple[Material, Material]:
     return Material(data, labels), Material(valid_data, valid_labels)
 
 
-def _prepare(folder: Path, stage: provenance.Stage, config: RunConfig) -> None:
+def _prepare(folder: Path, stage: provenance.Product, config: RunConfig) -> None:
     """Make the run's folder, or take an unfinished one that was begun with the same settings on the same inputs."""
     origin = {
         "settings": json.loads(json.dumps(config.shaping())),

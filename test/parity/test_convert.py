@@ -37,7 +37,7 @@ def write_model(folder, objective="hubert", run=None, options=None, updates=12, 
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.1)
-    stage = provenance.Stage(folder, "train", description, {})
+    stage = provenance.Product(folder, "train", description, {})
     with stage.writing() as work:
         store.write(work, model, description)
     return folder

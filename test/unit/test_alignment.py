@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubert_iter.data import aligning, datadir
+from hubert_iter.data import collect_alignments, datadir
 from hubert_iter.data.alignment import (
     Segment,
     frame_labels,
@@ -185,13 +185,15 @@ def grids(folder, **phones) -> None:
 
 def test_textgrids_become_ctm_without_silence(tmp_path, data):
     grids(tmp_path / "g", u1=PHONES, u2=[(0, 0.5, "AA1"), (0.5, 1.02, "B")], other=PHONES)
-    found = aligning.gather(data, tmp_path / "g", tmp_path / "none")
+    found = collect_alignments.gather(data, tmp_path / "g", tmp_path / "none")
     assert found.faults == []
     assert found.missing(data) == ["u3"]
     with pytest.raises(UserError, match="1 of 3 utterances have no alignment .at most 0 allowed.: u3.*--max_missing 1"):
-        aligning.refuse_missing(data, found, 0, tmp_path / "list.txt")
+        collect_alignments.refuse_missing(data, found, 0, tmp_path / "list.txt")
     assert (tmp_path / "list.txt").read_text() == "u3 no alignment\n"
-    aligning.write(tmp_path / "out", found, aligning.refuse_missing(data, found, 1, tmp_path / "list.txt"))
+    collect_alignments.write(
+        tmp_path / "out", found, collect_alignments.refuse_missing(data, found, 1, tmp_path / "list.txt")
+    )
     assert not (tmp_path / "list.txt").exists()
     phones = read_ctm(tmp_path / "out" / "phones.ctm")
     assert [s.label for s in phones["u1"]] == ["s", "ey", "dh"]
@@ -203,7 +205,7 @@ def test_linked_folders_are_entered(tmp_path, data):
     grids(tmp_path / "real", u1=PHONES)
     (tmp_path / "g").mkdir()
     (tmp_path / "g" / "linked").symlink_to(tmp_path / "real")
-    assert aligning.from_textgrids(data, tmp_path / "g").missing(data) == ["u2", "u3"]
+    assert collect_alignments.from_textgrids(data, tmp_path / "g").missing(data) == ["u2", "u3"]
 
 
 @pytest.mark.parametrize(
@@ -215,13 +217,13 @@ def test_linked_folders_are_entered(tmp_path, data):
 )
 def test_alignments_out_of_bounds_or_overlapping(tmp_path, data, intervals, kind, message):
     grids(tmp_path / "g", u1=PHONES, u2=intervals, u3=PHONES)
-    found = aligning.from_textgrids(data, tmp_path / "g")
+    found = collect_alignments.from_textgrids(data, tmp_path / "g")
     (fault,) = found.faults
     assert (fault.kind, fault.utterance, fault.message) == (kind, "u2", message)
     lines = (tmp_path / "g/part/7/u2.TextGrid").read_text().split("\n")
     assert f"xmin = {intervals[1][0]}" in lines[fault.line - 1]
     assert found.missing(data) == []
-    aligning.write(tmp_path / "out", found, [])
+    collect_alignments.write(tmp_path / "out", found, [])
     assert "u2" not in read_ctm(tmp_path / "out" / "phones.ctm")
     assert (tmp_path / "out" / "missing.txt").read_text().startswith("u2 ")
 
@@ -230,7 +232,7 @@ def test_an_unreadable_textgrid_is_one_fault_with_its_line(tmp_path, data):
     grids(tmp_path / "g", u1=PHONES, u2=PHONES, u3=PHONES)
     path = tmp_path / "g/part/7/u2.TextGrid"
     path.write_text(path.read_text()[:400])
-    (fault,) = aligning.from_textgrids(data, tmp_path / "g").faults
+    (fault,) = collect_alignments.from_textgrids(data, tmp_path / "g").faults
     assert fault.utterance == "u2"
     assert fault.line > 10
     assert "cut off" in fault.message
@@ -241,8 +243,8 @@ def test_own_ctm_goes_before_textgrids(tmp_path, data):
     grids(tmp_path / "g", u1=PHONES)
     for tier in ("phones", "words"):
         (tmp_path / f"{tier}.ctm").write_text("".join(f"u{n} 1 0.1 0.25 AH1\n" for n in (1, 2, 3, 9)))
-    found = aligning.gather(data, tmp_path / "g", tmp_path)
+    found = collect_alignments.gather(data, tmp_path / "g", tmp_path)
     assert found.missing(data) == []
     assert found.tiers["phones"]["u3"] == [Segment("u3", 0.1, 0.35, "ah")]
     with pytest.raises(UserError, match="expected alignments, found none"):
-        aligning.choose_source(tmp_path / "nowhere", tmp_path / "g")
+        collect_alignments.choose_source(tmp_path / "nowhere", tmp_path / "g")

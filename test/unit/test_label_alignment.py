@@ -10,7 +10,7 @@ from hubert_iter.data.datadir import DataDir, Utterance
 from hubert_iter.data.dataset import BatchStream, CropReader
 from hubert_iter.data.sampler import Sampler
 from hubert_iter.frames import FRAME_SHIFT, num_frames
-from hubert_iter.train.validate import plans
+from hubert_iter.train.held_out import plans
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,10 @@ import pytest
 
 from hubert_iter import provenance
 from hubert_iter.errors import UserError
-from hubert_iter.provenance import Stage
+from hubert_iter.provenance import Product
 
 
-def make(stage: Stage, text: str) -> None:
+def make(stage: Product, text: str) -> None:
     with stage.writing() as work:
         (work / "result.txt").write_text(text)
 
@@ -22,12 +22,12 @@ def source(tmp_path):
 
 def test_done_only_while_settings_inputs_and_outputs_stay(tmp_path, source):
     out = tmp_path / "out"
-    stage = Stage(out, "make", {"k": 3, "sizes": (1, 2)}, {"source": source})
+    stage = Product(out, "make", {"k": 3, "sizes": (1, 2)}, {"source": source})
     assert not stage.done()
     make(stage, "x")
     assert stage.done()
-    assert not Stage(out, "make", {"k": 4, "sizes": (1, 2)}, {"source": source}).done()
-    assert not Stage(out, "make", {"k": 3, "sizes": (1, 2)}, {"source": source, "more": source}).done()
+    assert not Product(out, "make", {"k": 4, "sizes": (1, 2)}, {"source": source}).done()
+    assert not Product(out, "make", {"k": 3, "sizes": (1, 2)}, {"source": source, "more": source}).done()
     source.write_text("two")
     assert not stage.done()
     source.write_text("one")
@@ -38,7 +38,7 @@ def test_done_only_while_settings_inputs_and_outputs_stay(tmp_path, source):
 
 def test_failure_keeps_the_earlier_result_and_leaves_nothing_behind(tmp_path, source):
     out = tmp_path / "out"
-    stage = Stage(out, "make", {}, {"source": source})
+    stage = Product(out, "make", {}, {"source": source})
     make(stage, "good")
     source.write_text("two")
     with pytest.raises(KeyboardInterrupt), stage.writing() as work:
@@ -54,7 +54,7 @@ def test_a_killed_stage_is_not_taken_as_done(tmp_path, source):
     (tmp_path / "out.tmp" / "result.txt").write_text("half")
     out.mkdir()
     (out / "result.txt").write_text("without provenance")
-    stage = Stage(out, "make", {}, {"source": source})
+    stage = Product(out, "make", {}, {"source": source})
     assert not stage.done()
     make(stage, "whole")
     assert (out / "result.txt").read_text() == "whole"
@@ -62,9 +62,9 @@ def test_a_killed_stage_is_not_taken_as_done(tmp_path, source):
 
 def test_an_edit_by_hand_is_noticed_downstream_and_kept_when_the_stage_is_repeated(tmp_path, source):
     out = tmp_path / "out"
-    stage = Stage(out, "make", {}, {"source": source})
+    stage = Product(out, "make", {}, {"source": source})
     make(stage, "made")
-    later = Stage(tmp_path / "later", "use", {}, {"made": out})
+    later = Product(tmp_path / "later", "use", {}, {"made": out})
     make(later, "used")
     assert later.done()
     (out / "result.txt").write_text("mend")  # as long as before
@@ -75,14 +75,14 @@ def test_an_edit_by_hand_is_noticed_downstream_and_kept_when_the_stage_is_repeat
 
 
 def test_a_copied_folder_is_the_same_input(tmp_path, source):
-    make(Stage(tmp_path / "out", "make", {}, {"source": source}), "made")
+    make(Product(tmp_path / "out", "make", {}, {"source": source}), "made")
     shutil.copytree(tmp_path / "out", tmp_path / "copy", copy_function=shutil.copyfile)
     assert provenance.identity(tmp_path / "copy") == provenance.identity(tmp_path / "out")
 
 
 def test_identity_is_that_of_the_content(tmp_path, source):
     stages = [
-        Stage(tmp_path / name, "make", {"k": k}, {"source": source}) for name, k in (("a", 1), ("b", 2), ("c", 3))
+        Product(tmp_path / name, "make", {"k": k}, {"source": source}) for name, k in (("a", 1), ("b", 2), ("c", 3))
     ]
     for stage, text in zip(stages, ("same", "same", "other"), strict=True):
         make(stage, text)
@@ -99,5 +99,5 @@ def test_damaged_record_is_an_error_that_names_the_file(tmp_path, content):
 
 def test_missing_input_says_what_to_do(tmp_path):
     with pytest.raises(UserError, match="Run the stage"):
-        Stage(tmp_path / "out", "make", {}, {"source": tmp_path / "absent"}).writing().__enter__()
+        Product(tmp_path / "out", "make", {}, {"source": tmp_path / "absent"}).writing().__enter__()
         provenance.identity(tmp_path / "absent")

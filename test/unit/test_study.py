@@ -5,7 +5,7 @@ from tiny import ROOT
 from hubert_iter import study
 from hubert_iter.bin import plan
 from hubert_iter.errors import UserError
-from hubert_iter.train import foresight
+from hubert_iter.train import check_study
 
 RUNS = {
     "second": {"objective": "hubert", "targets": "first@6", "k": 500},
@@ -74,7 +74,7 @@ def test_without_k_a_study_s_targets_are_a_fault(tmp_path):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "conf/study").glob("*.yaml")), ids=lambda path: path.stem)
 def test_shipped_studies_fit_everything_they_name(path):
-    foresight.check(study.read(path), [ROOT / "conf"])
+    check_study.check(study.read(path), [ROOT / "conf"])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import soundfile
 
 from hubert_iter import provenance
 from hubert_iter.bin import align_data, filter_data, validate_data
-from hubert_iter.data import datadir, mend, validate
+from hubert_iter.data import datadir, repair, validate
 from hubert_iter.data.datadir import Utterance
 from hubert_iter.data.validate import Limits
 from hubert_iter.errors import UserError
@@ -407,8 +407,8 @@ def test_a_mended_stage_folder_stays_up_to_date(folder, tmp_path):
     provenance.write(folder, "prepare", {"x": 1}, {})
     audio_of(folder, "a-1").unlink()
     before = provenance.identity(folder)
-    assert mend.mend(validate.examine(folder)) == folder / ".backup"
-    assert provenance.Stage(folder, "prepare", {"x": 1}, {}).why() == ""
+    assert repair.in_place(validate.examine(folder)) == folder / ".backup"
+    assert provenance.Product(folder, "prepare", {"x": 1}, {}).why() == ""
     assert provenance.identity(folder) != before
 
 

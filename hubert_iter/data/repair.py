@@ -1,4 +1,4 @@
-"""Mend a data directory in place: sort, drop, count anew. The old files stay in .backup."""
+"""Repair a data directory in place: sort, drop, count anew. The old files stay in .backup."""
 
 import filecmp
 import logging
@@ -29,8 +29,8 @@ def write_good(folder: Path, findings: Findings) -> None:
     (folder / "dropped.txt").write_text(lines, encoding="utf-8")
 
 
-def mend(findings: Findings) -> Path | None:
-    """Put the mended files in place of the old ones, which are copied to .backup (or .backup.1, ... ) first.
+def in_place(findings: Findings) -> Path | None:
+    """Put the repaired files in place of the old ones, which are copied to .backup (or .backup.1, ... ) first.
 
     Other `utt2*` tables and CTM files lose the lines of dropped utterances; CTM files also those of faulty alignments.
     Returns the folder of the old files, or None when nothing had to change.
@@ -57,7 +57,7 @@ def mend(findings: Findings) -> Path | None:
         for file in changed:
             file.replace(path / file.name)
     _refresh_provenance(path)
-    log.info("%s: mended %s; the old files are in %s", path, ", ".join(file.name for file in changed), backup)
+    log.info("%s: repaired %s; the old files are in %s", path, ", ".join(file.name for file in changed), backup)
     return backup
 
 
@@ -92,13 +92,13 @@ def _free_name(path: Path) -> Path:
 
 
 def _refresh_provenance(path: Path) -> None:
-    """A folder made by a stage stays complete after mending, with the settings and inputs it was made from."""
+    """A folder made by a stage stays complete after repair, with the settings and inputs it was made from."""
     if (path / provenance.FILE_NAME).is_file():
         record = provenance.read(path)
         inputs = {name: entry["path"] for name, entry in record["inputs"].items()}
         provenance.write(path, record["command"], record["settings"], inputs)
 
 
-def mendable(fault: Fault, path: Path) -> bool:
+def repairable(fault: Fault, path: Path) -> bool:
     """False for what lies outside the data directory, or cannot be invented: alignments."""
     return fault.kind != "no alignment" and (fault.kind not in ALIGNMENT_KINDS or Path(fault.file).parent == path)

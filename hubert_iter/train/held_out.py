@@ -18,7 +18,7 @@ def plans(lengths: np.ndarray) -> list[BatchPlan]:
 
 
 @torch.no_grad()
-def validate(model: Pretrainer, reader: CropReader, batches: list[BatchPlan], device: torch.device) -> dict[str, float]:
+def evaluate(model: Pretrainer, reader: CropReader, batches: list[BatchPlan], device: torch.device) -> dict[str, float]:
     """Loss terms and statistics, each averaged over masked frames of all held-out utterances, and what guesses reach.
 
     `chance` is the share of the most frequent label, where the objective has no chance level of its own.

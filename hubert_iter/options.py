@@ -1,0 +1,176 @@
+"""Options that a user may set: name, type, default, help and check stand in one dataclass field.
+
+Configuration files are read by it (`read`), command lines are made from it (`add_arguments`), and so is the list of all
+options that `python -m hubert_iter.bin.options` prints.
+"""
+
+import argparse
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, get_args, get_origin, get_type_hints
+
+import yaml
+
+from hubert_iter.errors import UserError, refuse_unknown_keys
+
+_NUMBERS = {int: "a whole number", float: "a number"}
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a value must be, besides its type: limits of a number (or of each number in a list), or a few words."""
+
+    least: float | None = None
+    above: float | None = None
+    most: float | None = None
+    choices: tuple[str, ...] = ()
+
+    def fails(self, value: Any) -> bool:
+        """True for a value outside."""
+        if self.choices:
+            return value not in self.choices
+        return (
+            (self.least is not None and not value >= self.least)
+            or (self.above is not None and not value > self.above)
+            or (self.most is not None and not value <= self.most)
+        )
+
+    def __str__(self) -> str:
+        """In words, to follow "a number"; "" where anything goes."""
+        if self.choices:
+            return ", ".join(self.choices[:-1]) + f" or {self.choices[-1]}"
+        if self.least is not None and self.most is not None:
+            return f"from {self.least:g} to {self.most:g}"
+        words = {"of at least": self.least, "above": self.above, "of at most": self.most}
+        return " and ".join(f"{word} {value:g}" for word, value in words.items() if value is not None)
+
+
+def option(default: Any, help: str, **check: Any) -> Any:
+    """A field of a dataclass of options. `check`: least, above, most, choices."""
+    return field(default=default, metadata={"help": help, "check": Check(**check)})
+
+
+def read[T](kind: type[T], values: Mapping[str, Any], where: str) -> T:
+    """Make options from values as YAML gives them.
+
+    UserError, with `where`, for unknown or missing keys, wrong types and values outside the limits.
+    """
+    refuse_unknown_keys(values, names(kind), where)
+    missing = [each.name for each in fields(kind) if each.default is MISSING and each.name not in values]
+    if missing:
+        raise UserError(f"{where}: {missing[0]}: expected a value, found none. Needed: {', '.join(missing)}")
+    types = get_type_hints(kind)
+    known = {each.name: each for each in fields(kind)}
+    return kind(**{name: _value(known[name], types[name], value, where) for name, value in values.items()})
+
+
+def names(kind: type) -> list[str]:
+    """Names of the options."""
+    return [each.name for each in fields(kind)]
+
+
+def assignments(text: str, where: str) -> dict[str, Any]:
+    """Parse "learning_rate=1e-3 milestones=[100,200]": words NAME=VALUE, values as in YAML."""
+    values = {}
+    for word in text.split():
+        name, equals, value = word.partition("=")
+        if not name or not equals:
+            raise UserError(f"{where}: expected NAME=VALUE ..., found '{word}'")
+        try:
+            values[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise UserError(f"{where}: {name}: not a value that YAML can read: '{value}'") from None
+    return values
+
+
+def add_arguments(parser: argparse.ArgumentParser, kind: type) -> None:
+    """Add --NAME for each option, with its default and help."""
+    types = get_type_hints(kind)
+    for each in fields(kind):
+        parser.add_argument(
+            f"--{each.name}", default=each.default, type=_from_text(each, types[each.name]), help=_help(each)
+        )
+
+
+def from_arguments[T](kind: type[T], args: argparse.Namespace) -> T:
+    """The options that `add_arguments` added."""
+    return kind(**{name: getattr(args, name) for name in names(kind)})
+
+
+def describe(kind: type) -> Iterable[tuple[str, str, str]]:
+    """(name, default as YAML writes it, help) of each option."""
+    for each in fields(kind):
+        default = "" if each.default is MISSING else plain(each.default)
+        yield each.name, yaml.safe_dump(default, default_flow_style=True).removesuffix("...\n").strip(), _help(each)
+
+
+def plain(value: Any) -> Any:
+    """A value as YAML and JSON know it: lists for tuples."""
+    return [plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _help(each: Field) -> str:
+    check = str(each.metadata["check"])
+    return each.metadata["help"] + (f"; {check}" if check else "")
+
+
+def _value(each: Field, kind: Any, value: Any, where: str) -> Any:
+    converted = _convert(kind, value)
+    check = each.metadata.get("check", Check())
+    items = converted if isinstance(converted, tuple) else (converted,)
+    if converted is None or any(check.fails(item) for item in items):
+        raise UserError(f"{where}: {each.name}: expected {_words(kind, check)}, found {value!r}")
+    return converted
+
+
+def _convert(kind: Any, value: Any) -> Any:
+    """The value as `kind` has it; None where it is none."""
+    if get_origin(kind) is tuple:
+        item = get_args(kind)[0]
+        if not isinstance(value, list | tuple):
+            return None
+        items = tuple(_convert(item, each) for each in value)
+        size_is_right = get_args(kind)[1:] == (...,) or len(items) == len(get_args(kind))
+        return items if size_is_right and None not in items else None
+    if kind is float:
+        return _number(value)
+    return value if type(value) is kind else None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)  # YAML takes 1e-3, without a point, for a word
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _words(kind: Any, check: Check) -> str:
+    if check.choices:
+        return str(check)
+    if kind is bool:
+        return "true or false"
+    if get_origin(kind) is tuple:
+        given = get_args(kind)
+        count = "a list" if given[1:] == (...,) else f"a list of {len(given)}"
+        return f"{count}, each {_words(given[0], check)}"
+    return f"{_NUMBERS.get(kind, 'text')} {check}".strip()
+
+
+def _from_text(each: Field, kind: Any) -> Callable[[str], Any]:
+    """A converter for argparse: lists are written with commas."""
+
+    def convert(text: str) -> Any:
+        if get_origin(kind) is tuple:
+            value: Any = [yaml.safe_load(item) for item in text.split(",") if item]
+        else:
+            value = text if kind is str else yaml.safe_load(text)
+        try:
+            return _value(each, kind, value, "option")
+        except UserError as error:
+            raise argparse.ArgumentTypeError(str(error).split(": ", 2)[2]) from None
+
+    return convert

@@ -1,0 +1,102 @@
+"""Options declared once, and configuration files that build on others."""
+
+import argparse
+from dataclasses import dataclass
+
+import pytest
+
+from hubert_iter import config, options
+from hubert_iter.errors import UserError
+from hubert_iter.options import option
+
+
+@dataclass(frozen=True)
+class Example:
+    rate: float = option(5e-4, "at its peak", above=0)
+    count: int = option(2, "how many", least=1)
+    share: float = option(0.1, "a part", least=0, most=1)
+    kind: str = option("auto", "which", choices=("auto", "never"))
+    sizes: tuple[int, ...] = option((), "of each", least=1)
+    pair: tuple[float, float] = option((0.9, 0.98), "two")
+    on: bool = option(False, "whether")
+
+
+def test_values_are_read_as_declared():
+    assert options.read(Example, {}, "x") == Example()
+    found = options.read(Example, {"rate": "1e-3", "sizes": [3, 4], "pair": [1, 2], "on": True}, "x")
+    assert found == Example(rate=1e-3, sizes=(3, 4), pair=(1.0, 2.0), on=True)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"rates": 1}, "unknown key 'rates'.*did you mean rate"),
+        ({"rate": 0}, "x: rate: expected a number above 0, found 0"),
+        ({"rate": True}, "rate: expected a number"),
+        ({"rate": "fast"}, "rate: expected a number"),
+        ({"rate": float("nan")}, "rate: expected a number"),
+        ({"count": 1.5}, "count: expected a whole number of at least 1"),
+        ({"share": 2}, "share: expected a number from 0 to 1"),
+        ({"kind": "always"}, "kind: expected auto or never, found 'always'"),
+        ({"sizes": [1, 0]}, "sizes: expected a list, each a whole number of at least 1"),
+        ({"sizes": 3}, "sizes: expected a list"),
+        ({"pair": [1, 2, 3]}, "pair: expected a list of 2"),
+        ({"on": "yes"}, "on: expected true or false"),
+    ],
+)
+def test_faults_name_option_expectation_and_value(values, message):
+    with pytest.raises(UserError, match=message):
+        options.read(Example, values, "x")
+
+
+def test_an_option_without_default_is_wanted():
+    @dataclass(frozen=True)
+    class Needed:
+        width: int
+
+    with pytest.raises(UserError, match="width: expected a value"):
+        options.read(Needed, {}, "x")
+
+
+def test_command_line_from_the_same_declaration(capsys):
+    parser = argparse.ArgumentParser()
+    options.add_arguments(parser, Example)
+    args = parser.parse_args(["--rate", "1e-3", "--sizes", "3,4", "--on", "true"])
+    assert options.from_arguments(Example, args) == Example(rate=1e-3, sizes=(3, 4), on=True)
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--count", "0"])
+    assert "whole number of at least 1" in capsys.readouterr().err
+
+
+def test_assignments():
+    assert options.assignments("rate=1e-3 sizes=[1,2] on=true", "--set") == {
+        "rate": "1e-3",
+        "sizes": [1, 2],
+        "on": True,
+    }
+    with pytest.raises(UserError, match="--set: expected NAME=VALUE"):
+        options.assignments("rate", "--set")
+
+
+def write(folder, name, text):
+    path = folder / "train" / f"{name}.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_a_file_on_top_of_its_base(tmp_path):
+    own, shared = tmp_path / "own", tmp_path / "shared"
+    write(shared, "base", "rate: 1\ndeep: {a: 1, b: 2}\n")
+    write(own, "base", "base: base\nrate: 2\n")
+    write(own, "mine", "base: base\ndeep: {b: 3}\nlist: [1]\n")
+    assert config.load("train", "mine", [own, shared]) == {"rate": 2, "deep": {"a": 1, "b": 3}, "list": [1]}
+
+
+def test_bases_that_are_missing_or_go_round(tmp_path):
+    write(tmp_path, "a", "base: b\n")
+    write(tmp_path, "b", "base: a\n")
+    write(tmp_path, "c", "base: d\n")
+    with pytest.raises(UserError, match="circle"):
+        config.load("train", "a", [tmp_path])
+    with pytest.raises(UserError, match=r"c\.yaml: base: no train configuration 'd'"):
+        config.load("train", "c", [tmp_path])
