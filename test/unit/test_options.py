@@ -35,6 +35,7 @@ def test_values_are_read_as_declared():
         ({"rate": True}, "rate: expected a number"),
         ({"rate": "fast"}, "rate: expected a number"),
         ({"rate": float("nan")}, "rate: expected a number"),
+        ({"pair": [1, "inf"]}, "pair: expected a list of 2"),
         ({"count": 1.5}, "count: expected a whole number of at least 1"),
         ({"share": 2}, "share: expected a number from 0 to 1"),
         ({"kind": "always"}, "kind: expected auto or never, found 'always'"),
