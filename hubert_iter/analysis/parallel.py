@@ -13,28 +13,48 @@ _THREAD_VARIABLES = (
 )  # fmt: skip
 
 
-def run(function: Callable, tasks: Sequence, nj: int, cost: Callable[[Any], int] = lambda task: 0) -> list:
-    """Map in order over at most `nj` fresh processes with one thread each, the tasks of highest cost first."""
-    order = sorted(range(len(tasks)), key=lambda index: -cost(tasks[index]))
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))  # read when a process loads its library
-    try:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(
-            max(1, min(nj, len(tasks))), context, initializer=_leave_with_parent, initargs=(os.getpid(),)
-        ) as executor:
-            futures = {index: executor.submit(function, tasks[index]) for index in order}
-            try:
-                return [futures[index].result() for index in range(len(tasks))]
-            except BaseException:
-                executor.shutdown(wait=False, cancel_futures=True)
-                raise
-    finally:
-        for name, value in before.items():
+class Workers:
+    """Fresh processes with one thread each, started at the first task and ended with the `with` block."""
+
+    def __init__(self, nj: int):
+        self._nj = nj
+        self._executor: ProcessPoolExecutor | None = None
+        self._before: dict[str, str | None] = {}
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, kind, *_) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(wait=kind is None, cancel_futures=True)
+        for name, value in self._before.items():
             if value is None:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+    def map(self, function: Callable, tasks: Sequence, cost: Callable[[Any], float] = lambda task: 0) -> list:
+        """Results in the order of the tasks, which are begun in the order of falling cost."""
+        executor = self._start()
+        order = sorted(range(len(tasks)), key=lambda index: -cost(tasks[index]))
+        futures = {index: executor.submit(function, tasks[index]) for index in order}
+        try:
+            return [futures[index].result() for index in range(len(tasks))]
+        except BaseException:
+            for future in futures.values():
+                future.cancel()
+            raise
+
+    def _start(self) -> ProcessPoolExecutor:
+        if self._executor is None:
+            # Read when a process loads its library.
+            self._before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+            os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+            context = multiprocessing.get_context("spawn")
+            self._executor = ProcessPoolExecutor(
+                max(1, self._nj), context, initializer=_leave_with_parent, initargs=(os.getpid(),)
+            )
+        return self._executor
 
 
 def _leave_with_parent(parent: int) -> None:

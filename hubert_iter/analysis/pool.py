@@ -14,6 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
+from hubert_iter.analysis.frame_sample import KEY
 from hubert_iter.analysis.sample import Samples
 from hubert_iter.data.audio import read_audio
 from hubert_iter.data.datadir import DataDir, Utterance
@@ -48,6 +49,10 @@ class Layers:
         except (OSError, ValueError) as error:
             raise UserError(f"{path}: cannot be read ({error}). Run pool_layers (stage 8) again") from None
         return stored[index]
+
+    def frames(self, tap: str) -> np.ndarray:
+        """float32 [frames, width]: the single frames that were drawn."""
+        return self.load(*KEY, tap)
 
     def _place(self, prop: str, sample_set: int, tap: str) -> tuple[Path, int]:
         alone = self.folder / f"{prop}.{sample_set}.{tap}.npy"
