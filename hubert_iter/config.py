@@ -31,20 +31,22 @@ def read_yaml(path: str | Path) -> dict:
 def load(kind: str, name: str, folders: list[Path]) -> dict:
     """Values of `<folder>/<kind>/<name>.yaml` from the first folder that has it, on top of those of its `base`.
 
-    Mappings are merged key by key, anything else is replaced. UserError where files build on each other in a circle.
+    `name` may also be a file. Mappings are merged key by key, anything else is replaced. UserError where files build on
+    each other in a circle.
     """
-    return _load(kind, name, folders, ())
+    path = Path(name) if name.endswith(".yaml") else find(kind, name, folders)
+    return _load(kind, path, folders, ())
 
 
-def _load(kind: str, name: str, folders: list[Path], above: tuple[Path, ...]) -> dict:
-    path = find(kind, name, folders, above)
+def _load(kind: str, path: Path, folders: list[Path], above: tuple[Path, ...]) -> dict:
     values = read_yaml(path)
     base = values.pop("base", None)
     if base is None:
         return values
     if not isinstance(base, str):
         raise UserError(f"{path}: base: expected the name of another {kind} configuration, found {base!r}")
-    return merge(_load(kind, base, folders, (*above, path)), values)
+    above = (*above, path)
+    return merge(_load(kind, find(kind, base, folders, above), folders, above), values)
 
 
 def merge(base: dict, values: dict) -> dict:

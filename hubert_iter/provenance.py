@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -68,7 +69,7 @@ def read(folder: str | Path) -> dict:
     return record
 
 
-def write(folder: Path, command: str, settings: Mapping, inputs: Mapping[str, str | Path]) -> None:
+def write(folder: Path, command: str, settings: Mapping, inputs: Mapping[str, str | Path], form: int = 1) -> None:
     """Record how `folder` was made; its files must be complete. This marks the folder as done."""
     folder = Path(folder)
     outputs = {}
@@ -80,6 +81,7 @@ def write(folder: Path, command: str, settings: Mapping, inputs: Mapping[str, st
     record = {
         "command": command,
         "version": __version__,
+        "form": form,
         "settings": _plain(settings),
         "inputs": {name: {"path": str(path), "id": identity(path)} for name, path in inputs.items()},
         "outputs": outputs,
@@ -100,6 +102,8 @@ class Product:
     command: str
     settings: Mapping
     inputs: Mapping[str, str | Path]
+    form: int = 1
+    """Version of what is written: raised when the same settings and inputs come to give another result."""
 
     def why(self) -> str:
         """Why the folder must be made (again): "" when it is up to date."""
@@ -107,6 +111,8 @@ class Product:
         if not (folder / FILE_NAME).is_file():
             return "not made yet"
         record = read(folder)
+        if record.get("form", 1) != self.form:
+            return f"its contents are of form {record.get('form', 1)}, now {self.form}"
         settings = _plain(self.settings)
         for key in sorted(settings.keys() | record["settings"].keys()):
             old, new = record["settings"].get(key), settings.get(key)
@@ -141,7 +147,7 @@ class Product:
         work.mkdir(parents=True)
         try:
             yield work
-            write(work, self.command, self.settings, self.inputs)
+            write(work, self.command, self.settings, self.inputs, self.form)
         except BaseException:
             shutil.rmtree(work, ignore_errors=True)
             raise
@@ -150,6 +156,11 @@ class Product:
         shutil.rmtree(folder, ignore_errors=True)
         work.replace(folder)
         sync(folder.parent)
+
+
+def is_current(folder: Path) -> bool:
+    """False for a folder that is being made, or was kept because somebody had edited it."""
+    return not re.search(r"\.(tmp|edited\d+)$", folder.name)
 
 
 def _files(folder: Path) -> list[Path]:

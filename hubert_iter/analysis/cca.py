@@ -27,8 +27,6 @@ from scipy import linalg, sparse
 
 from hubert_iter.analysis.folds import NUM_PARTS
 
-REGULARISERS = (1e-8, 1e-6, 1e-4, 1e-3, 1e-2, 1e-1)
-
 
 @dataclass(frozen=True)
 class Score:

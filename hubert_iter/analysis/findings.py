@@ -15,7 +15,7 @@ import numpy as np
 
 from hubert_iter.analysis import statistics
 from hubert_iter.analysis.learning import Learning
-from hubert_iter.analysis.scores import LINGUISTIC, NULL, PROPERTIES, Row, networks
+from hubert_iter.analysis.scores import LINGUISTIC, NULL, PROPERTIES, Cells, networks
 from hubert_iter.analysis.statistics import Interval, Scores
 from hubert_iter.study import MFCC, Run, group
 
@@ -125,10 +125,10 @@ class Evidence:
 
 def find(
     runs: Mapping[str, Run],
-    rows: Sequence[Row] = (),
-    speakers: Sequence[Row] = (),
+    rows: Sequence[Cells] = (),
+    speakers: Sequence[Cells] = (),
     learning: Mapping[str, Learning] | None = None,
-    quality: Sequence[Row] = (),
+    quality: Sequence[Cells] = (),
 ) -> list[Finding]:
     """All findings, in the order of their importance. Scores of models that are not in the table are left aside.
 
@@ -275,7 +275,7 @@ def _objectives(evidence: Evidence, able: Iterable[str]) -> list[tuple[str, str]
     return [(places[a], places[b]) for a, b in combinations(places, 2) if a[0] != b[0] and a[1] == b[1]]
 
 
-def _labels(evidence: Evidence, quality: Sequence[Row]) -> Iterable[Finding]:
+def _labels(evidence: Evidence, quality: Sequence[Cells]) -> Iterable[Finding]:
     """Each teacher's labels against MFCC labels of as many clusters, or else against those with the highest PNMI."""
     pnmi = {row["labels"]: float(row["value"]) for row in quality if row["metric"] == "pnmi"}
     sets: dict[tuple[str, str, int], list[float]] = {}

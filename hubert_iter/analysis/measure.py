@@ -1,8 +1,8 @@
 """What a measure is, what it is given, and what it gives back.
 
-A measure is one module in `analysis/measures` with one subclass of `Measure`, which says all about itself: its settings,
-what it needs, how it scores a network's layers, what lines and controls its scores stand beside, and how the report names
-and draws them. Nothing else lists measures; `conf/analysis/*.yaml` says which are scored.
+A measure is one module in `analysis/measures` with one subclass of `Measure`, which says all about itself: its
+settings, what it needs, how it scores a network's layers, what lines and controls its scores stand beside, and how the
+report names and draws them. Nothing else lists measures; `conf/analysis/*.yaml` says which are scored.
 """
 
 from collections.abc import Mapping, Sequence
@@ -76,8 +76,11 @@ class Metric:
     """The metric that holds the same of shuffled labels, or of something else that knows nothing: drawn as a band."""
     lines: tuple[str, ...] = ()
     """Facts that are drawn as lines: ceiling, chance, majority."""
+    control_label: str = "shuffled labels"
     drawn: bool = True
     """False: in a folded table alone."""
+    course: bool = False
+    """Drawn over the updates of a training too, where checkpoints were scored."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +102,13 @@ class Material:
     """(dev, test) pairs of the ten parts that labelled instances are dealt into."""
     others: Mapping[str, Path] = field(default_factory=dict)
     """Folders of pooled layers of other networks, by name: those before it in the study, and the baselines."""
-    model: str = ""
-    """Where the model is, for a measure that runs it."""
+    model: Path | None = None
+    """Where the model is, for a measure that runs it; None for a baseline, which its name opens."""
     data: Path | None = None
     """Data directory of the evaluation set."""
     alignments: Path | None = None
+    scratch: Path | None = None
+    """A folder for large files that are not kept."""
 
     @cached_property
     def segments(self) -> Samples:
@@ -138,7 +143,7 @@ class Measure:
     facts: ClassVar[Mapping[str, str]] = {}
     """Facts that its folded table of facts shows, and their names there."""
     form: ClassVar[int] = 1
-    """Version of what it writes: raised when the same settings come to mean something else, so that all is scored anew."""
+    """Version of what it writes: raised when the same settings come to give other scores."""
     Settings: ClassVar[type] = NoSettings
     """A frozen dataclass of `options.option` fields: what `conf/analysis` may say of it."""
 

@@ -18,6 +18,7 @@ from hubert_iter.data.alignment import Segment, normalise_word
 from hubert_iter.data.datadir import Utterance
 from hubert_iter.errors import UserError
 from hubert_iter.frames import FRAME_RATE, num_frames, touching
+from hubert_iter.options import option
 
 FILE_NAME = "samples.tsv"
 FACTS_NAME = "facts.json"
@@ -34,15 +35,20 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is drawn: instances per class, how many words, and what a speaker's instance is."""
+    """How much is drawn of the evaluation set."""
 
-    max_per_phone: int = 200
-    num_words: int = 500
-    max_per_word: int = 15
-    min_per_word: int = LEAST
-    max_per_speaker: int = 500
-    speaker_chunk_seconds: float = 0.0
-    sample_sets: int = 3
+    max_per_phone: int = option(200, "instances per phone at most", least=LEAST)
+    num_words: int = option(500, "how many of the most frequent training words are analysed", least=2)
+    max_per_word: int = option(15, "instances per word at most", least=LEAST)
+    min_per_word: int = option(
+        LEAST, "words with fewer instances are left out: of 3 one at least is trained on in every split", least=1
+    )
+    max_per_speaker: int = option(500, "instances per speaker at most", least=LEAST)
+    speaker_chunk_seconds: float = option(
+        0.0, "a speaker's instances are chunks of this length; 0 for whole utterances", least=0
+    )
+    sample_sets: int = option(3, "independent draws of instances", least=1)
+    frames: int = option(20000, "single frames, for measures without segments", least=1000)
 
 
 @dataclass(frozen=True, order=True)
@@ -165,8 +171,6 @@ def candidates(
     limits: Limits,
 ) -> dict[str, Candidates]:
     """All that may be drawn, by property. Wanted are the alignments' phones, the vocabulary, the data's speakers."""
-    if limits.min_per_word < 1:
-        raise UserError(f"--min_per_word: expected at least 1, found {limits.min_per_word}. The default is {LEAST}")
     return {
         "phone": Candidates(
             frozenset(segment.label for utterance in utterances for segment in phones.get(utterance.id, ())),

@@ -4,74 +4,80 @@ Runs of a study are scored on the same segments and folds, so arrays of several 
 """
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from hubert_iter import provenance
+from hubert_iter.analysis.measure import PairRow, Row, Scored, SpeakerRow
+from hubert_iter.analysis.pool import Layers
 from hubert_iter.analysis.statistics import Scores
 from hubert_iter.errors import UserError
 
 FILE_NAME = "scores.tsv"
 SPEAKERS_FILE = "speakers.tsv"
+PAIRS_FILE = "pairs.tsv"
 SCORE = "pwcca"
 NULL = "null_pwcca"
 LINGUISTIC = ("phone", "word")
 PROPERTIES = (*LINGUISTIC, "speaker")
-COLUMNS = ("run", "update", "layer", "property", "metric", "sample_set", "trial", "value")
-SPEAKER_COLUMNS = ("run", "update", "layer", "property", "metric", "speaker", "value")
-Row = Mapping[str, str]
+COLUMNS, SPEAKER_COLUMNS, PAIR_COLUMNS = (
+    ("run", "update", *("property" if name == "prop" else name for name in kind._fields))
+    for kind in (Row, SpeakerRow, PairRow)
+)
+Cells = Mapping[str, str]
+"""A line of a table: column -> cell."""
 
 
-def load(
-    paths: Iterable[str | Path], command: str = "score_cca", scored_on: Iterable[str] = ("samples",)
-) -> list[dict[str, str]]:
-    """Read scores.tsv of several runs; UserError when they were not scored on the same segments.
-
-    `scored_on` are the inputs and settings of `command` that must be the same.
-    """
-    rows: list[dict[str, str]] = []
-    origins: dict[tuple, Path] = {}
-    for path in map(Path, paths):
-        path = path / FILE_NAME if path.is_dir() else path
-        rows.extend(_read(path, COLUMNS, command))
-        if (path.parent / provenance.FILE_NAME).is_file():
-            record = provenance.read(path.parent)
-            known = {name: given["id"] for name, given in record["inputs"].items()} | record["settings"]
-            origins.setdefault(tuple(_hashable(known.get(name)) for name in scored_on), path)
-            if len(origins) > 1:
-                first, second = list(origins.values())[:2]
-                raise UserError(
-                    f"{second}: scored on other segments, or with other settings, than {first}. Run stages 8 and 9 "
-                    "again for all runs"
-                )
-    return rows
+def write(folder: Path, network: Layers, scored: Scored) -> None:
+    """Write scores.tsv, and speakers.tsv and pairs.tsv where there are any; '-' is None, numbers keep ten digits."""
+    tables = {FILE_NAME: (COLUMNS, scored.rows)}
+    if scored.speakers:
+        tables[SPEAKERS_FILE] = (SPEAKER_COLUMNS, scored.speakers)
+    if scored.pairs:
+        tables[PAIRS_FILE] = (PAIR_COLUMNS, scored.pairs)
+    for name, (columns, rows) in tables.items():
+        with open(folder / name, "w", encoding="utf-8") as file:
+            file.write("\t".join(columns) + "\n")
+            for row in rows:
+                file.write("\t".join(_text(value) for value in (network.name, network.updates, *row)) + "\n")
 
 
-def load_speakers(paths: Iterable[str | Path], command: str = "score_cca") -> list[dict[str, str]]:
-    """Read the scores without each speaker, where they lie beside the scores.tsv given."""
-    files = [Path(path).with_name(SPEAKERS_FILE) for path in paths]
-    return [row for file in files if file.is_file() for row in _read(file, SPEAKER_COLUMNS, command)]
-
-
-def _read(path: Path, columns: Sequence[str], command: str) -> list[dict[str, str]]:
+def read(folder: Path, name: str = FILE_NAME) -> list[dict[str, str]]:
+    """Read one of a measure's tables; [] where it has none but its scores."""
+    path = folder / name
+    columns = {FILE_NAME: COLUMNS, SPEAKERS_FILE: SPEAKER_COLUMNS, PAIRS_FILE: PAIR_COLUMNS}[name]
+    if name != FILE_NAME and not path.is_file():
+        return []
     try:
         with open(path, encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, delimiter="\t")
             if tuple(reader.fieldnames or ()) != columns:
-                raise UserError(f"{path}:1: expected the columns {' '.join(columns)}. Run {command} again")
+                raise UserError(f"{path}:1: expected the columns {' '.join(columns)}. Run stage 9 again")
             return list(reader)
     except FileNotFoundError:
-        raise UserError(f"{path}: missing. Run {command} (stage 9)") from None
+        raise UserError(f"{path}: missing. Run stage 9") from None
 
 
-def write(path: Path, rows: Iterable[tuple], columns: Sequence[str] = COLUMNS) -> None:
-    """Write scores.tsv, or speakers.tsv with its columns; '-' stands for None, numbers keep ten digits."""
-    with open(path, "w", encoding="utf-8") as file:
-        file.write("\t".join(columns) + "\n")
-        for row in rows:
-            file.write("\t".join(_text(value) for value in row) + "\n")
+def check_comparable(folders: Iterable[Path]) -> None:
+    """Refuse scores by one measure of runs that were not scored on the same segments, with the same settings."""
+    first: tuple[Path, object] | None = None
+    for folder in folders:
+        record = provenance.read(folder)
+        inputs = {name: given["id"] for name, given in record["inputs"].items() if name in SHARED_INPUTS}
+        settings = {name: value for name, value in record["settings"].items() if name != "run"}
+        if first is None:
+            first = folder, (inputs, settings)
+        elif first[1] != (inputs, settings):
+            raise UserError(
+                f"{folder}: scored on other segments, or with other settings, than {first[0]}. Run stages 8 and 9 "
+                "again for all runs"
+            )
+
+
+SHARED_INPUTS = ("samples", "data", "alignments")
+"""Inputs of a measure that must be the same for all runs that are compared."""
 
 
 def _text(value: object) -> str:
@@ -80,11 +86,7 @@ def _text(value: object) -> str:
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
-def _hashable(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def last_updates(rows: Iterable[Row]) -> list[Row]:
+def last_updates(rows: Iterable[Cells]) -> list[Cells]:
     """The rows of each run's last scored update."""
     rows = list(rows)
     last: dict[str, int] = {}
@@ -93,7 +95,9 @@ def last_updates(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if int(row["update"]) == last[row["run"]]]
 
 
-def networks(rows: Iterable[Row], speakers: Iterable[Row] = (), metric: str = SCORE) -> dict[tuple[str, str], Scores]:
+def networks(
+    rows: Iterable[Cells], speakers: Iterable[Cells] = (), metric: str = SCORE
+) -> dict[tuple[str, str], Scores]:
     """(run, property) -> scores of the Transformer's layers, in order, at the last update that was scored.
 
     UserError where two runs have other sample sets or trials.

@@ -123,9 +123,9 @@ def of_networks(a: Sequence[float], b: Sequence[float] = ()) -> Interval:
     return _interval(mean, [over_networks(*sides)], tuple(len(side) for side in sides))
 
 
-def of_trials(trials: np.ndarray) -> Interval:
-    """Mean over the trials of one network."""
-    return _interval(float(np.mean(trials)), [over_trials(np.asarray(trials))], (1,))
+def of_network(trials: np.ndarray, without: np.ndarray | None = None) -> Interval:
+    """Mean over the trials of one network, [any]; `without`: with each evaluation speaker left out, [G]."""
+    return _contrast([Quantity(np.asarray(trials), without)])
 
 
 def at(a: Condition, layer: int = -1) -> list[Quantity]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hubert_iter.bin import cli
-from hubert_iter.data import audio, repair, validate
+from hubert_iter.data import repair, validate
 from hubert_iter.errors import UserError
 from hubert_iter.provenance import Product
 
@@ -30,12 +30,11 @@ def main(argv=None) -> None:
         "min_seconds": args.min_seconds,
         "max_seconds": args.max_seconds,
         "audio": validate.audio_state(args.data),
-        "audio_hash": audio.HASH,
     }
     inputs = {"data": args.data}
     inputs |= {f"other_{n}": path for n, path in enumerate(args.other_speakers_than, start=1)}
     inputs |= {f"other_utterances_{n}": path for n, path in enumerate(args.other_utterances_than, start=1)}
-    stage = Product(args.out, "filter_data", settings, inputs)
+    stage = Product(args.out, "filter_data", settings, inputs, form=2)
     if stage.done():
         return
     with stage.writing() as work:

@@ -20,9 +20,7 @@ def main(argv=None) -> None:
     args = parser.parse_args(argv)
 
     inputs = {"labels": args.labels, "data": args.data, "alignments": args.alignments}
-    # Which measures is a setting, so that scores made before one was added are made again.
-    settings = {"name": args.name, "set": args.labels.name, "metrics": quality.METRICS}
-    stage = Product(args.out, "score_labels", settings, inputs)
+    stage = Product(args.out, "score_labels", {"name": args.name, "set": args.labels.name}, inputs, form=2)
     if stage.done():
         return
     units, data = labels.read_labels(args.labels), datadir.read(args.data)

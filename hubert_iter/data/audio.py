@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from hubert_iter.data.datadir import Utterance
 
 OVERSHOOT = 0.05  # seconds by which `segments` may end after its recording: times there are often rounded
-HASH = "blake2b, 128 bits, of the samples as float32"
 # libsndfile shortens a truncated WAV without an error, and says so only in its log.
 _SHORTENED = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
 _OFFSET = re.compile(r"(.+):(\d+)")

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from hubert_iter import provenance
-from hubert_iter.feats.foreign import ForeignModel, open_foreign
+from hubert_iter.feats.baselines import BASELINES, FeatureModel
+from hubert_iter.feats.foreign import open_foreign
 from hubert_iter.feats.taps import TappedModel
 from hubert_iter.models import store
 from hubert_iter.models.encoder import Encoder
@@ -31,8 +32,13 @@ class LayerModel(TappedModel):
         self.encoder.transform(features, observe=lambda name, x: observe(name, x[0].float().cpu().numpy()))
 
 
-def open_model(folder: str | Path, device: str = "cpu") -> LayerModel | ForeignModel:
-    """Open a trained model (or a checkpoint of one) for its layers; what is none of ours is opened as foreign."""
+def open_model(folder: str | Path, device: str = "cpu") -> TappedModel:
+    """Open a trained model (or a checkpoint of one) for its layers, or a baseline by its name.
+
+    What is neither is opened as another library's.
+    """
+    if str(folder) in BASELINES:
+        return FeatureModel(str(folder))
     if not (Path(folder) / store.DESCRIPTION).is_file():
         return open_foreign(folder, device)
     description = store.describe(folder)

@@ -5,25 +5,20 @@ from pathlib import Path
 
 from hubert_iter.analysis import findings
 from hubert_iter.analysis.findings import Kind
-from hubert_iter.report import abx, figures, guide, label_figures, sentences, style, tables, training_figures
 from hubert_iter.report import curves as scores
+from hubert_iter.report import (
+    figures,
+    guide,
+    label_figures,
+    measure_sections,
+    sentences,
+    style,
+    tables,
+    training_figures,
+)
 from hubert_iter.report.read import Results
+from hubert_iter.report.section import Section
 from hubert_iter.report.tables import Table
-
-
-@dataclass(frozen=True)
-class Section:
-    """A heading, text, figures (found by the section's name), tables, and tables that start folded."""
-
-    name: str
-    title: str
-    text: tuple[str, ...] = ()
-    tables: tuple[Table, ...] = ()
-    folded: tuple[Table, ...] = ()
-    definitions: tuple[tuple[str, str], ...] = ()
-    legend: bool = False
-    beside: bool = False
-    """Tables stand beside a tall figure where there is room."""
 
 
 @dataclass(frozen=True)
@@ -42,27 +37,24 @@ class Content:
 
 def build(results: Results, folder: Path, title: str, note: str) -> Content:
     """Draw all figures into `folder` and put the report together."""
-    found = findings.find(results.specs, results.scores, results.speakers, results.learning, results.quality)
-    curves = scores.from_scores(results.scores, results.specs)
-    errors = scores.from_scores(results.abx, results.specs)
+    found = findings.find(results.specs, results.cca.rows, results.cca.speakers, results.learning, results.quality)
+    curves = {name: scores.from_scores(measured, results.specs) for name, measured in results.measured.items()}
     lines = list(dict.fromkeys(scores.line_of(run, results.specs) for run in results.runs))
     untrained = {run.condition for run in results.specs.values() if not run.trained}
     idle = {each.first for each in found if each.kind is Kind.LEARNING and not each.count[0]}
     styles = style.line_styles(lines, untrained, idle)
-    scored = [line for line in lines if curves.updates(line)]
     canvas = figures.Canvas(folder, [])
-    figures.layers(canvas, curves, scored, styles)
-    abx.figures(canvas, errors, lines, styles)
-    figures.checkpoints(canvas, curves, scored)
+    measured = measure_sections.build(canvas, results, curves, figures.Look(lines, styles))
     training_figures.training(canvas, results.metrics, results.specs, styles)
     label_figures.quality(canvas, results.label_scores)
     label_figures.agreement(canvas, results.agreement)
     label_figures.survival(canvas, results.confusion, results.label_set)
     trained = {scores.line_of(run, results.specs) for run in results.metrics}
-    shown = {line: look for line, look in styles.items() if line in {*scored, *trained} or errors.updates(line)}
+    scored = [line for line in lines if any(each.updates(line) for each in curves.values())]
+    shown = {line: look for line, look in styles.items() if line in {*scored, *trained}}
     sections = [
-        _layers(results, curves, scored),
-        _abx(results, errors, curves, lines),
+        *(measured or [Section("layers", "What the layers know", ("No scores yet (stages 8 and 9).",))]),
+        _samples(results),
         _training(results),
         _networks(results),
         _labels(results),
@@ -72,11 +64,12 @@ def build(results: Results, folder: Path, title: str, note: str) -> Content:
     ]
     sections += [_settings(results), Section("guide", "How to read this page", definitions=guide.READING)]
     sections += [_provenance(results)]
+    glance = [line for line in lines if "cca" in curves and curves["cca"].updates(line)]
     return Content(
         title=title,
         note=note,
         answers=tuple(sentences.answers(found)),
-        glance=tables.glance_table(results, curves, scored) if scored else None,
+        glance=tables.glance_table(results, curves["cca"], glance) if glance else None,
         missing=results.missing,
         sections=tuple(section for section in sections if section),
         drawings=tuple(canvas.drawings),
@@ -84,58 +77,10 @@ def build(results: Results, folder: Path, title: str, note: str) -> Content:
     )
 
 
-def _layers(results: Results, curves: scores.Curves, lines: list[str]) -> Section:
-    if not lines:
-        return Section("layers", "What the layers know", ("No CCA scores yet (stages 8 and 9).",))
-    properties = curves.properties()
-    few = [prop for prop in properties if max(curves.facts.get(prop, {}).get("too_few_instances", (0,)))]
-    warning = (
-        f"Too few instances for the width of the layers: {', '.join(few)}. These scores rest on the regulariser and "
-        "are low; compare them with care.",
-    )
-    several = any(curves.networks(line) > 1 for line in lines)
-    bands = (
-        "Where a condition has several networks, thin lines are the networks, the thick line is their mean and the "
-        "band its 95 % interval over networks; of two networks that interval is wider than the panel. "
-        if several
-        else "Bands are 95 % intervals over sample sets and trials of one network; they say nothing of other networks. "
-    )
-    return Section(
-        "layers",
-        "What the layers know",
-        (
-            f"Held-out PWCCA of each layer with phone, word and speaker identity. {bands}Each line's best layer is "
-            "bold in the tables. Pale lines are of networks that have not learnt to use context.",
-            *_regularisers(results),
-            *(warning if few else ()),
-        ),
-        tuple(tables.layer_table(curves, prop, lines) for prop in properties),
-        (
-            *(tables.layer_table(curves, prop, lines, "mean_cca") for prop in properties if _has(curves, lines, prop)),
-            tables.facts_table(curves),
-            tables.words_table(results),
-        ),
-        legend=True,
-    )
-
-
-def _regularisers(results: Results) -> tuple[str, ...]:
-    """The grid that the dev part chooses from: a wider one than another study's gives higher scores on small sets."""
-    made = next((item for item in results.provenance if item["command"] == "score_cca"), None)
-    grid = made["settings"].get("regularisers") if made else None
-    return (f"Regularisers to choose from on the dev part: {', '.join(f'{x:g}' for x in grid)}.",) if grid else ()
-
-
-def _has(curves: scores.Curves, lines: list[str], prop: str) -> bool:
-    return any(curves.last(line, prop, "mean_cca") for line in lines)
-
-
-def _abx(results: Results, errors: scores.Curves, curves: scores.Curves, lines: list[str]) -> Section | None:
-    if not results.abx:
+def _samples(results: Results) -> Section | None:
+    if not results.samples:
         return None
-    best, layers = abx.best_table(errors, curves, lines), abx.layer_tables(errors, lines)
-    text = abx.text(results, errors)
-    return Section("abx", "Phone ABX: a second opinion", text, (best, *layers), (abx.facts_table(errors),), legend=True)
+    return Section("samples", "What the layers were scored on", tables=(tables.words_table(results),))
 
 
 def _training(results: Results) -> Section:
@@ -156,7 +101,7 @@ def _training(results: Results) -> Section:
 
 def _networks(results: Results) -> Section | None:
     """How much networks that differ in the seed alone differ, where the study has such."""
-    known = [row for row in results.scores if row["run"] in results.specs]
+    known = [row for row in results.cca.rows if row["run"] in results.specs]
     table = tables.deviation_table(findings.Evidence(results.specs, findings.networks(known)))
     if not table.rows:
         return None
@@ -194,7 +139,7 @@ def _phones(results: Results) -> Section | None:
 def _checkpoints(canvas: figures.Canvas) -> Section | None:
     if not any(drawing.section == "checkpoints" for drawing in canvas.drawings):
         return None
-    return Section("checkpoints", "How the layers came about", ("PWCCA over layers and updates of each run.",))
+    return Section("checkpoints", "How the layers came about", ("Scores over layers and updates of each run.",))
 
 
 def _data(results: Results) -> Section:

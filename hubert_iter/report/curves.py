@@ -10,15 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from hubert_iter.analysis import scores, statistics
+from hubert_iter.analysis.measure import FACT
+from hubert_iter.feats.baselines import BASELINES, TAP
+from hubert_iter.report.read import Measured
 from hubert_iter.study import Run
-
-SCORE = scores.SCORE
-NULL = scores.NULL
 
 
 @dataclass(frozen=True)
 class Point:
-    """Mean and half of its 95 % interval, over networks where there are several, else over sample sets and trials.
+    """Mean and half of its 95 % interval, over networks where there are several, else over the evaluation of one.
 
     `half` is nan where there is one value only.
     """
@@ -52,7 +52,7 @@ class Curves:
         """The updates at which a line was scored, ascending."""
         return sorted({key[1] for key in self.points if key[0] == line})
 
-    def last(self, line: str, prop: str, metric: str = SCORE) -> dict[str, Point]:
+    def last(self, line: str, prop: str, metric: str) -> dict[str, Point]:
         """A line's layers at the last update at which it was scored; empty when it was not."""
         updates = [key[1] for key in self.points if (key[0], key[2], key[3]) == (line, prop, metric)]
         return self.points[line, max(updates), prop, metric] if updates else {}
@@ -62,17 +62,24 @@ class Curves:
         points = (self.last(line, key[2], key[3]) for key in self.points if key[0] == line)
         return max((len(point.networks) for layers in points for point in layers.values()), default=0)
 
-    def layers(self, lines: Iterable[str], prop: str, metric: str = SCORE) -> list[str]:
+    def of(self, metric: str) -> list[str]:
+        """The properties that have scores by a metric, the known ones first."""
+        found = {key[2] for key in self.points if key[3] == metric}
+        return [name for name in self.properties() if name in found]
+
+    def layers(self, lines: Iterable[str], prop: str, metric: str) -> list[str]:
         """All layers of the lines, conv first, then by number."""
         return sorted({layer for line in lines for layer in self.last(line, prop, metric)}, key=position)
 
 
 def position(layer: str) -> float:
-    """Where a tap lies on the axis of layers: conv is left of layer 0, with room for its name."""
-    try:
-        return float(layer)
-    except ValueError:
-        return -1.6
+    """Where a tap lies on the axis of layers: conv is left of layer 0, with room for its name.
+
+    What is no layer of a network (a baseline's features) comes first of all.
+    """
+    if layer == TAP:
+        return -math.inf
+    return float(layer) if layer.isdigit() else -1.6
 
 
 def line_of(run: str, specs: Mapping[str, Run]) -> str:
@@ -80,29 +87,38 @@ def line_of(run: str, specs: Mapping[str, Run]) -> str:
     return specs[run].condition if run in specs else run
 
 
-def from_scores(rows: Iterable[Mapping[str, str]], specs: Mapping[str, Run]) -> Curves:
-    """Summarise all scores; the rows with layer "-" are facts of a property (instances, classes, ceiling)."""
+def from_scores(measured: Measured, specs: Mapping[str, Run]) -> Curves:
+    """Summarise all scores by one measure; rows with layer "-" are facts (instances, classes, ceiling, chance).
+
+    Baselines' facts are left aside: they have other ceilings.
+    """
     values: dict[tuple, dict[str, list[float]]] = {}
     facts: dict = {}
-    for row in rows:
-        if row["layer"] == "-":
+    for row in measured.rows:
+        if row["layer"] != FACT:
+            values.setdefault(_place(row, specs), {}).setdefault(row["run"], []).append(float(row["value"]))
+        elif row["run"] not in BASELINES:
             facts.setdefault(row["property"], {}).setdefault(row["metric"], set()).add(float(row["value"]))
-            continue
-        line = line_of(row["run"], specs)
-        key = (line, int(row["update"]), row["property"], row["metric"], str(row["layer"]))
-        values.setdefault(key, {}).setdefault(row["run"], []).append(float(row["value"]))
+    without: dict[tuple, dict[str, list[float]]] = {}
+    for row in measured.speakers:
+        without.setdefault(_place(row, specs), {}).setdefault(row["run"], []).append(float(row["value"]))
     points: dict = {}
-    for (*key, layer), networks in values.items():
-        points.setdefault(tuple(key), {})[layer] = _point(networks)
+    for key, networks in values.items():
+        points.setdefault(key[:-1], {})[key[-1]] = _point(networks, without.get(key, {}))
     return Curves(
         points, {prop: {name: tuple(sorted(found)) for name, found in each.items()} for prop, each in facts.items()}
     )
 
 
-def _point(networks: Mapping[str, list[float]]) -> Point:
+def _place(row: Mapping[str, str], specs: Mapping[str, Run]) -> tuple:
+    return line_of(row["run"], specs), int(row["update"]), row["property"], row["metric"], row["layer"]
+
+
+def _point(networks: Mapping[str, list[float]], without: Mapping[str, list[float]]) -> Point:
     means = tuple(math.fsum(values) / len(values) for values in networks.values())
     if len(means) > 1:
         found = statistics.of_networks(means)
     else:
-        found = statistics.of_trials(np.array(next(iter(networks.values()))))
+        run, trials = next(iter(networks.items()))
+        found = statistics.of_network(np.array(trials), np.array(without[run]) if run in without else None)
     return Point(found.mean, found.half, means)

@@ -1,7 +1,7 @@
-"""Figures of the scores: CCA over layers, and over layers and updates."""
+"""Figures of the scores by any measure: over layers, and over layers and updates."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from hubert_iter.analysis.measure import Metric
 from hubert_iter.report import curves as scores
 from hubert_iter.report import style
 
 PANEL = (4.8, 3.4)
 MOST_DIRECT_LABELS = 8
 FAR = 0.5
-"""Where no curve reaches this share of the ceiling, the axis ends above the curves."""
+"""Where no curve reaches this share of a line, the axis ends above the curves."""
 # One hue from light to dark, so that the order survives in grey print and for colour-blind readers.
 RAMP = LinearSegmentedColormap.from_list("ramp", ["#eaf2fb", "#8fbbe9", "#2a78d6", "#12305c"], N=40)
 
@@ -29,6 +30,14 @@ class Drawing:
     section: str
     description: str
     svg: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """The lines that are drawn, in order, and how each looks."""
+
+    lines: Sequence[str]
+    styles: Mapping[str, style.RunStyle]
 
 
 @dataclass
@@ -47,46 +56,53 @@ class Canvas:
         self.drawings.append(Drawing(name, section, description, svg))
 
 
-def layers(canvas: Canvas, curves: scores.Curves, runs: list[str], styles: dict[str, style.RunStyle]) -> None:
-    """One panel per property, and all properties side by side as `layers` for documents."""
-    properties = curves.properties()
-    for prop in properties:
+def layers(canvas: Canvas, section: str, curves: scores.Curves, metrics: Sequence[Metric], look: Look) -> None:
+    """One panel for each drawn metric and property; and all side by side, under the section's name, for documents."""
+    panels = [(metric, prop) for metric in metrics if metric.drawn for prop in curves.of(metric.name)]
+
+    def panel(axes: Axes, metric: Metric, prop: str, direct: bool) -> None:
+        _Panel(axes, curves, metric, prop, look).draw(direct)
+
+    for metric, prop in panels:
         canvas.add(
-            f"layers_{prop}",
-            "layers",
-            f"{prop} PWCCA of each run over the layers, with ceiling and shuffled-label control",
-            lambda figure, prop=prop: _layer_panel(figure.add_subplot(), curves, prop, runs, styles, True),
+            f"{section}_{metric.name}_{prop}",
+            section,
+            f"{prop}: {metric.label} of each run over the layers, with what it is to be compared with",
+            lambda figure, metric=metric, prop=prop: panel(figure.add_subplot(), metric, prop, True),
         )
 
     def together(figure: Figure) -> None:
-        panels = figure.subplots(1, len(properties), squeeze=False)[0]
-        for axes, prop in zip(panels, properties, strict=True):
-            _layer_panel(axes, curves, prop, runs, styles, False)
-        handles, names = panels[0].get_legend_handles_labels()
+        axes = figure.subplots(1, len(panels), squeeze=False)[0]
+        for each, (metric, prop) in zip(axes, panels, strict=True):
+            panel(each, metric, prop, False)
+        handles, names = axes[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 5))
 
-    if properties:
-        canvas.add("layers", "documents", "PWCCA over the layers", together, (4.2 * len(properties), 3.7))
+    if panels:
+        canvas.add(section, "documents", f"{section} over the layers", together, (4.2 * len(panels), 3.7))
 
 
-def checkpoints(canvas: Canvas, curves: scores.Curves, runs: list[str]) -> None:
-    """Heat maps of PWCCA over layers and updates, for runs that were scored at several updates."""
-    for run in runs:
-        if len(curves.updates(run)) < 2:
+def checkpoints(canvas: Canvas, curves: scores.Curves, metrics: Sequence[Metric], lines: Sequence[str]) -> None:
+    """Heat maps over layers and updates, for lines that were scored at several updates."""
+    shown = [(metric, prop) for metric in metrics if metric.course for prop in curves.of(metric.name)]
+    for line in lines:
+        if len(curves.updates(line)) < 2:
             continue
-        for prop in curves.properties():
+        for metric, prop in shown:
             cells = {
                 (update, layer): point.mean
-                for update in curves.updates(run)
-                for layer, point in curves.points.get((run, update, prop, scores.SCORE), {}).items()
+                for update in curves.updates(line)
+                for layer, point in curves.points.get((line, update, prop, metric.name), {}).items()
             }
             if cells:
                 canvas.add(
-                    f"checkpoints_{run}_{prop}",
+                    f"checkpoints_{line}_{metric.name}_{prop}",
                     "checkpoints",
-                    f"{prop} PWCCA of {run} over layers and updates",
-                    lambda figure, run=run, prop=prop, cells=cells: _heat_map(figure, f"{run}: {prop}", cells),
-                    (4.8, 1.6 + 0.28 * len(curves.updates(run))),
+                    f"{prop}: {metric.label} of {line} over layers and updates",
+                    lambda figure, title=f"{line}: {prop}", label=metric.label, cells=cells: _heat_map(
+                        figure, title, label, cells
+                    ),
+                    (4.8, 1.6 + 0.28 * len(curves.updates(line))),
                 )
 
 
@@ -131,40 +147,102 @@ def spread(wanted: list[float], gap: float) -> list[float]:
     return out
 
 
-def _layer_panel(axes: Axes, curves, prop: str, runs: list[str], styles, direct: bool) -> None:
-    ends, highest, lowest = [], 0.0, 0.0
-    ceilings = curves.facts.get(prop, {}).get("ceiling", ())  # several where networks differ in width
-    taps = curves.layers(runs, prop)
-    for run in runs:
-        points = curves.last(run, prop)
-        if not points:
-            continue
-        look = styles[run]
-        numbered = sorted((scores.position(layer), point) for layer, point in points.items() if layer != "conv")
+@dataclass(frozen=True)
+class _Panel:
+    """One metric of one property over the layers."""
+
+    axes: Axes
+    curves: scores.Curves
+    metric: Metric
+    prop: str
+    look: Look
+
+    def draw(self, direct: bool) -> None:
+        """All lines, what they are to be compared with, and the axes; `direct`: name the lines at their ends."""
+        axes, reached, ends = self.axes, [0.0] * (not self.metric.lower_is_better), []
+        for line in self.look.lines:
+            points = self.curves.last(line, self.prop, self.metric.name)
+            if points:
+                reached += self._line(line, points)
+                ends.append((line, points[max(points, key=scores.position)].mean, self.look.styles[line]))
+        reached += self._control()
+        reached += self._lines(max(reached))
+        low, high = min(reached), max(reached)
+        room = (high - low) or 1.0
+        axes.set_ylim(low - 0.03 * room, high + 0.08 * room)
+        taps = [tap for tap in self.curves.layers(self.look.lines, self.prop, self.metric.name) if tap != scores.TAP]
+        layer_ticks(axes, [scores.position(tap) for tap in taps])
+        label = self.metric.label + (" (lower is better)" if self.metric.lower_is_better else "")
+        axes.set(title=self.prop, xlabel="layer", ylabel=label)
+        if direct:
+            label_ends(axes, ends)
+
+    def _line(self, line: str, points: dict[str, scores.Point]) -> list[float]:
+        """Draw a line; the values that the axis must show."""
+        style_, reached = self.look.styles[line], []
+        if scores.TAP in points:  # features without a network have no layers
+            value = points[scores.TAP].mean
+            self.axes.axhline(value, color=style_.hex, dashes=style_.dashes, linewidth=1.2, label=line)
+            return [value]
+        numbered = sorted((scores.position(layer), point) for layer, point in points.items() if layer.isdigit())
         # conv is not joined: between it and layer 0 lie the positional convolutions and a LayerNorm.
-        apart = [(scores.position("conv"), points["conv"])] if "conv" in points else []
-        for part, name in ((numbered, run), (apart, None)):
+        apart = [(scores.position(layer), point) for layer, point in points.items() if not layer.isdigit()]
+        for part, name in ((numbered, line), (apart, None)):
             x, y = [where for where, _point in part], [point.mean for _where, point in part]
             half = [0.0 if math.isnan(point.half) else point.half for _where, point in part]
-            axes.plot(x, y, marker=look.marker, color=look.hex, dashes=look.dashes, label=name, alpha=look.alpha)
             low, high = [a - b for a, b in zip(y, half, strict=True)], [a + b for a, b in zip(y, half, strict=True)]
-            axes.fill_between(x, low, high, color=look.hex, alpha=0.18 * look.alpha, linewidth=0)
+            self.axes.plot(
+                x, y, marker=style_.marker, color=style_.hex, dashes=style_.dashes, label=name, alpha=style_.alpha
+            )
+            self.axes.fill_between(x, low, high, color=style_.hex, alpha=0.18 * style_.alpha, linewidth=0)
             if name is None:
-                axes.errorbar(x, y, half, color=look.hex, linewidth=0, elinewidth=1.2, alpha=look.alpha)
-            _single_networks(axes, part, look)
+                self.axes.errorbar(x, y, half, color=style_.hex, linewidth=0, elinewidth=1.2, alpha=style_.alpha)
+            _single_networks(self.axes, part, style_)
             # Two networks have an interval as wide as the panel; then their own values say where the axis ends.
             near = [point.networks for _where, point in part if len(point.networks) == 2]
-            reached = [value for values in near for value in values] if near else [*low, *high]
-            highest, lowest = max([highest, *reached]), min([lowest, *reached])
-        if numbered:
-            ends.append((run, numbered[-1][1].mean, look))
-    lowest = min(lowest, _null_band(axes, curves, prop, runs, taps))
-    top = _ceilings(axes, ceilings, highest)
-    axes.set_ylim(lowest - 0.03 * (top - lowest), top + 0.08 * (top - lowest))
-    layer_ticks(axes, [scores.position(tap) for tap in taps])
-    axes.set(title=prop, xlabel="layer", ylabel="PWCCA, held out")
-    if direct:
-        label_ends(axes, ends)
+            reached += [value for values in near for value in values] if near else [*low, *high]
+        return reached
+
+    def _control(self) -> list[float]:
+        """Draw what the control scores (range over the runs' intervals); the values that the axis must show."""
+        found = [self.curves.last(line, self.prop, self.metric.control) for line in self.look.lines]
+        taps = sorted({tap for points in found for tap in points if tap != scores.TAP}, key=scores.position)
+        x, low, high = [], [], []
+        for tap in taps:
+            points = [points[tap] for points in found if tap in points]
+            half = [0.0 if math.isnan(point.half) else point.half for point in points]
+            x.append(scores.position(tap))
+            low.append(min(point.mean - part for point, part in zip(points, half, strict=True)))
+            high.append(max(point.mean + part for point, part in zip(points, half, strict=True)))
+        if not x:
+            return []
+        self.axes.fill_between(x, low, high, color=style.MUTED, alpha=0.25, linewidth=0.6)
+        self._note(self.metric.control_label, (x[-1], high[-1]), (0, 2))
+        return [min(low), max(high)]
+
+    def _lines(self, highest: float) -> list[float]:
+        """Draw ceiling, chance and the like; far ones above are only named, lest all curves look flat."""
+        facts, shown, far = self.curves.facts.get(self.prop, {}), [], []
+        for name in self.metric.lines:
+            for value in facts.get(name, ()):  # several where networks differ in width
+                if value > highest / FAR > 0:
+                    far.append(f"{name} {value:.3f}")
+                    continue
+                self.axes.axhline(value, color=style.MUTED, linewidth=1, dashes=(5, 3))
+                self.axes.text(
+                    0.02, value, f"{name} {value:.3f}", transform=self.axes.get_yaxis_transform(), va="bottom",
+                    fontsize=8, color=style.MUTED,
+                )  # fmt: skip
+                shown.append(value)
+        if far:
+            self.axes.text(
+                0.02, 0.985, f"{', '.join(far)}, far above ↑", transform=self.axes.transAxes, va="top", fontsize=8,
+                color=style.MUTED,
+            )  # fmt: skip
+        return shown
+
+    def _note(self, text: str, at: tuple[float, float], shift: tuple[int, int]) -> None:
+        self.axes.annotate(text, at, shift, textcoords="offset points", ha="right", fontsize=8, color=style.MUTED)
 
 
 def _single_networks(axes: Axes, part: list[tuple[float, scores.Point]], look: style.RunStyle) -> None:
@@ -177,45 +255,6 @@ def _single_networks(axes: Axes, part: list[tuple[float, scores.Point]], look: s
         axes.plot(x, values, color=look.hex, linewidth=0.7, alpha=0.6 * look.alpha, marker=marker, markersize=4)
 
 
-def _ceilings(axes: Axes, ceilings: Sequence[float], highest: float) -> float:
-    """Draw the ceilings and return where the axis should end; far ones are only named, lest all curves look flat."""
-    if ceilings and highest < FAR * min(ceilings):
-        names = ", ".join(f"{ceiling:.3f}" for ceiling in ceilings)
-        axes.text(
-            0.02, 0.985, f"ceiling {names}, far above ↑", transform=axes.transAxes, va="top", fontsize=8,
-            color=style.MUTED,
-        )  # fmt: skip
-        return highest * 1.06
-    for ceiling in ceilings:
-        axes.axhline(ceiling, color=style.MUTED, linewidth=1, dashes=(5, 3))
-        axes.text(
-            0.02, ceiling, f"ceiling {ceiling:.3f}", transform=axes.get_yaxis_transform(), va="bottom", fontsize=8,
-            color=style.MUTED,
-        )  # fmt: skip
-    return max([highest, *ceilings])
-
-
-def _null_band(axes: Axes, curves, prop: str, runs: list[str], taps: list[str]) -> float:
-    """Draw what shuffled labels score (range over the runs' intervals); return the band's lowest value."""
-    x, low, high = [], [], []
-    for tap in taps:
-        points = [curves.last(run, prop, scores.NULL).get(tap) for run in runs]
-        points = [point for point in points if point is not None]
-        if points:
-            half = [0.0 if math.isnan(point.half) else point.half for point in points]
-            x.append(scores.position(tap))
-            low.append(min(point.mean - part for point, part in zip(points, half, strict=True)))
-            high.append(max(point.mean + part for point, part in zip(points, half, strict=True)))
-    if not x:
-        return 0.0
-    axes.fill_between(x, low, high, color=style.MUTED, alpha=0.25, linewidth=0.6)
-    axes.annotate(
-        "shuffled labels", (x[-1], high[-1]), (0, 2), textcoords="offset points", ha="right", fontsize=8,
-        color=style.MUTED,
-    )  # fmt: skip
-    return min(low)
-
-
 def layer_ticks(axes: Axes, positions: list[float]) -> None:
     """Name the taps on the axis of layers, conv apart on the left."""
     numbers = [where for where in positions if where >= 0]
@@ -226,7 +265,7 @@ def layer_ticks(axes: Axes, positions: list[float]) -> None:
     axes.set_xlim(min(positions) - 0.5, max(positions) + 0.4)
 
 
-def _heat_map(figure: Figure, title: str, cells: dict[tuple[int, str], float]) -> None:
+def _heat_map(figure: Figure, title: str, label: str, cells: dict[tuple[int, str], float]) -> None:
     updates = sorted({update for update, _layer in cells})
     taps = sorted({layer for _update, layer in cells}, key=scores.position)
     values = [[cells.get((update, tap), math.nan) for tap in taps] for update in updates]
@@ -236,4 +275,4 @@ def _heat_map(figure: Figure, title: str, cells: dict[tuple[int, str], float]) -
     axes.set_yticks([place + 0.5 for place in range(len(updates))], [f"{update:,}" for update in updates], fontsize=9)
     axes.grid(False)
     axes.set(title=title, xlabel="layer", ylabel="updates")
-    figure.colorbar(mesh, label="PWCCA")
+    figure.colorbar(mesh, label=label)

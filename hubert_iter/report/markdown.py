@@ -3,8 +3,8 @@
 from hubert_iter.report.content import Content
 from hubert_iter.report.tables import Table
 
-# What belongs into a summary; the rest is on the page.
-SECTIONS = ("layers", "abx", "training", "labels", "data", "settings")
+LEFT_OUT = ("networks", "phones", "checkpoints", "guide", "provenance")
+"""What does not belong into a summary; it is on the page."""
 
 
 def render(content: Content) -> str:
@@ -21,12 +21,12 @@ def render(content: Content) -> str:
     if content.missing:
         parts.append("Not in this report: " + " ".join(_text(note) for note in content.missing))
     for section in content.sections:
-        if section.name not in SECTIONS:
+        if section.name in LEFT_OUT:
             continue
         parts.append(f"## {section.title}")
         parts += [_text(paragraph) for paragraph in section.text]
-        if section.name == "layers" and any(drawing.name == "layers" for drawing in content.drawings):
-            parts.append("![PWCCA over the layers](figures/layers.png)")
+        if any(drawing.name == section.name for drawing in content.drawings):
+            parts.append(f"![{_text(section.title)}](figures/{section.name}.png)")
         parts += [_table(table) for table in section.tables if table.rows]
     return "\n\n".join(parts) + "\n"
 

@@ -3,8 +3,9 @@
 import html
 
 from hubert_iter.report import style
-from hubert_iter.report.content import Content, Section
+from hubert_iter.report.content import Content
 from hubert_iter.report.figures import Drawing
+from hubert_iter.report.section import Section
 from hubert_iter.report.tables import Table
 
 CSS = """

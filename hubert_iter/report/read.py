@@ -6,22 +6,20 @@ is listed, with the stage that makes it, so that the page can say so.
 
 import csv
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hubert_iter import frames, provenance, study
-from hubert_iter.analysis import learning, sample
+from hubert_iter.analysis import learning, measures, sample
 from hubert_iter.analysis import scores as tables
+from hubert_iter.analysis.measure import Measure
 from hubert_iter.config import read_yaml
 from hubert_iter.errors import UserError
+from hubert_iter.feats.baselines import BASELINES
 
-SCORE_COLUMNS = tables.COLUMNS
 QUALITY_COLUMNS = ("labels", "set", "metric", "value")
-# What must be the same for the CCA scores of two runs to be compared.
-CCA_SCORED_ON = ("samples", "trials", "seed", "regularisers")
-# What must be the same for the ABX scores of two runs to be compared.
-ABX_SCORED_ON = ("data", "alignments", "context", "max_tokens", "max_x_speakers", "distance", "seed")
 CONFUSION_COLUMNS = ("labels", "set", "phone", "read_as", "share", "frames")
 AGREEMENT_COLUMNS = ("labels_a", "labels_b", "metric", "value")
 
@@ -38,15 +36,31 @@ class DataSet:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What one measure has said of all networks."""
+
+    name: str
+    rows: list[dict[str, str]]
+    speakers: list[dict[str, str]]
+    """Scores without each of the evaluation speakers."""
+    pairs: list[dict[str, str]]
+    """Scores of the layers of two networks."""
+    settings: dict
+
+    @property
+    def measure(self) -> Measure:
+        """Itself, which says how it is named and drawn."""
+        return measures.find(self.name, "report")
+
+
+@dataclass(frozen=True)
 class Results:
     """All tables of one study; `runs` is in the order of the study file, other scored models after."""
 
     runs: tuple[str, ...]
     specs: dict[str, study.Run]
-    scores: list[dict[str, str]] = field(default_factory=list)
-    speakers: list[dict[str, str]] = field(default_factory=list)
-    """CCA scores without each of the evaluation speakers."""
-    abx: list[dict[str, str]] = field(default_factory=list)
+    measured: dict[str, Measured] = field(default_factory=dict)
+    """By the measure's name, in the order of the report."""
     metrics: dict[str, list[dict]] = field(default_factory=dict)
     configs: dict[str, dict] = field(default_factory=dict)
     quality: list[dict[str, str]] = field(default_factory=list)
@@ -57,6 +71,11 @@ class Results:
     samples: dict[str, dict] = field(default_factory=dict)
     """What was sampled of each property: classes and instances found, kept and left out."""
     missing: tuple[str, ...] = ()
+
+    @property
+    def cca(self) -> Measured:
+        """The scores that findings are made from; empty where there are none yet."""
+        return self.measured.get("cca", Measured("cca", [], [], [], {}))
 
     @property
     def learning(self) -> dict[str, learning.Learning]:
@@ -84,8 +103,8 @@ class Sources:
     """Where the parts of a report lie; only what exists is listed."""
 
     study: Path
-    scores: dict[str, Path]
-    abx: dict[str, Path]
+    measured: dict[str, list[Path]]
+    """Folders of each measure's scores of each network."""
     metrics: dict[str, Path]
     configs: dict[str, Path]
     quality: dict[str, Path]
@@ -99,7 +118,7 @@ class Sources:
         """Name and path of all that the report depends on, for its provenance."""
         found: dict[str, Path] = {"study": self.study, **self.stages}
         made = set(self.stages.values())
-        for kind in ("metrics", "configs", "scores", "abx", "quality", "data", "alignments"):
+        for kind in ("metrics", "configs", "quality", "data", "alignments"):
             for name, path in getattr(self, kind).items():
                 # What lies in a folder made by a stage is covered by that stage's record.
                 if path not in made and path.parent not in made:
@@ -119,17 +138,20 @@ def find(study_file: str | Path, expdir: str | Path, dumpdir: str | Path) -> Sou
     for base, patterns in (
         (common, ("data/*", "alignments/*", "mfcc/*")),
         (dumpdir, ("units/*/*",)),
-        (expdir, ("samples", "*/model", "*/layers*", "*/cca*", "*/abx*", "agreement")),
+        (expdir, ("samples", "*/model", "*/layers*", "*/measures*/*", "agreement")),
     ):
         for pattern in patterns:
             for folder in sorted(base.glob(pattern)):
-                if (folder / provenance.FILE_NAME).is_file() and not folder.name.endswith(".tmp"):
+                if (folder / provenance.FILE_NAME).is_file() and provenance.is_current(folder):
                     stages[str(folder.relative_to(base))] = folder
+    measured: dict[str, list[Path]] = {}
+    for name, folder in stages.items():
+        if re.fullmatch(r"[^/]+/measures(_\d+)?/\w+", name):
+            measured.setdefault(folder.name, []).append(folder)
     agreement = expdir / "agreement" / "scores.tsv"
     return Sources(
         study=study_file,
-        scores=_scores(expdir, "cca"),
-        abx=_scores(expdir, "abx"),
+        measured=measured,
         metrics=_named(expdir.glob("*/metrics.jsonl"), 1),
         configs=_named(expdir.glob("*/config.yaml"), 1),
         quality=_named(dumpdir.glob("units/*/quality/scores.tsv"), 2),
@@ -144,23 +166,18 @@ def find(study_file: str | Path, expdir: str | Path, dumpdir: str | Path) -> Sou
 def read(sources: Sources) -> Results:
     """Read all parts; UserError with file and line for a part that is there but malformed."""
     specs = study.read(sources.study).runs
-    scores = tables.load(sources.scores.values(), scored_on=CCA_SCORED_ON)
-    speakers = tables.load_speakers(sources.scores.values())
-    abx = tables.load(sources.abx.values(), "score_abx", ABX_SCORED_ON)
-    for row in scores + speakers + abx:
-        # A model from elsewhere has no updates: it counts as scored at 0.
-        row["update"] = "0" if row["update"] == "-" else row["update"]
-    others = dict.fromkeys([row["run"] for row in scores + abx] + list(sources.metrics))
-    runs = tuple(dict.fromkeys([*specs, *others]))
+    found = [_measured(name, folders) for name, folders in sources.measured.items()]
+    found.sort(key=lambda each: each.measure.order)
+    scored = dict.fromkeys(row["run"] for each in found for row in (*each.rows, *each.pairs))
+    baselines = [name for name in BASELINES if name in scored]
+    runs = tuple(dict.fromkeys([*baselines, *specs, *scored, *sources.metrics]))
     order = {run: place for place, run in enumerate(runs)}
-    for rows in (scores, abx):
-        rows.sort(key=lambda row: order[row["run"]])  # stable: each run's rows stay in the order of its file
+    for each in found:
+        each.rows.sort(key=lambda row: order[row["run"]])  # stable: each run's rows stay in the order of its file
     results = Results(
         runs=runs,
         specs=specs,
-        scores=scores,
-        speakers=speakers,
-        abx=abx,
+        measured={each.name: each for each in found},
         metrics={run: _metrics(sources.metrics[run]) for run in runs if run in sources.metrics},
         configs={run: read_yaml(sources.configs[run]) for run in runs if run in sources.configs},
         quality=_quality(sources, specs, "scores.tsv", QUALITY_COLUMNS),
@@ -173,10 +190,15 @@ def read(sources: Sources) -> Results:
     return Results(**{**results.__dict__, "missing": tuple(_missing(results))})
 
 
-def _scores(expdir: Path, name: str) -> dict[str, Path]:
-    """The scores of all runs and checkpoints in folders that begin with `name`."""
-    paths = sorted(expdir.glob(f"*/{name}*/scores.tsv"))
-    return {str(path.relative_to(expdir)): path for path in paths if not path.parent.name.endswith(".tmp")}
+def _measured(name: str, folders: list[Path]) -> Measured:
+    """Read all scores by one measure; UserError where runs were not scored alike."""
+    tables.check_comparable(folders)
+    files = (tables.FILE_NAME, tables.SPEAKERS_FILE, tables.PAIRS_FILE)
+    rows, speakers, pairs = ([row for folder in folders for row in tables.read(folder, file)] for file in files)
+    for row in (*rows, *speakers, *pairs):
+        # A model from elsewhere has no updates: it counts as scored at 0.
+        row["update"] = "0" if row["update"] == "-" else row["update"]
+    return Measured(name, rows, speakers, pairs, provenance.read(folders[0])["settings"])
 
 
 def table(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
@@ -213,8 +235,8 @@ def _quality(sources: Sources, specs: dict[str, study.Run], file: str, columns: 
 
 def _named(paths: Iterable[Path], up: int, folder: bool = False) -> dict[str, Path]:
     """Map the name of the folder `up` levels above each file to the file (or to that folder)."""
-    named = {path.parents[up - 1].name: path.parent if folder else path for path in sorted(paths)}
-    return {name: path for name, path in named.items() if not name.endswith(".tmp")}
+    current = [path for path in sorted(paths) if all(map(provenance.is_current, path.parents))]
+    return {path.parents[up - 1].name: path.parent if folder else path for path in current}
 
 
 def _metrics(path: Path) -> list[dict]:
@@ -256,11 +278,11 @@ def _stage(name: str, folder: Path) -> dict:
 
 
 def _missing(results: Results) -> list[str]:
-    scored = {row["run"] for row in results.scores}
+    scored = {row["run"] for each in results.measured.values() for row in each.rows}
     notes = []
     unscored = [run for run in results.runs if run not in scored]
     if unscored:
-        notes.append(f"No CCA scores of {', '.join(unscored)} (stages 7 to 9).")
+        notes.append(f"No scores of {', '.join(unscored)} (stages 7 to 9).")
     untrained = [run for run, spec in results.specs.items() if spec.trained and run not in results.metrics]
     if untrained:
         notes.append(f"No training record of {', '.join(untrained)} (stage 7).")

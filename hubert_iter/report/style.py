@@ -10,6 +10,8 @@ import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from hubert_iter.feats.baselines import BASELINES
+
 # Each colour has a twin of the same hue for dark pages; the page swaps them by CSS variables.
 THEME = {
     "surface": ("#fcfcfb", "#1a1a19"),
@@ -83,9 +85,16 @@ PALE = 0.35
 
 
 def line_styles(lines: Iterable[str], untrained: Container[str], idle: Container[str]) -> dict[str, RunStyle]:
-    """Give each line its style by its place in the study; untrained networks are grey, those of `idle` pale."""
+    """Give each line its style by its place in the study.
+
+    Untrained networks and baselines are grey, networks of `idle` pale.
+    """
     styles, place = {}, 0
     for line in lines:
+        if line in BASELINES:
+            number = list(BASELINES).index(line)
+            styles[line] = RunStyle("muted", "", "┄", DASHES[1 + number % 2])
+            continue
         if line in untrained:
             styles[line] = RunStyle("none", "x", "✕", DASHES[1])
             continue

@@ -1,12 +1,13 @@
 """The tables of a report, as plain cells that the page and the Markdown summary both write out."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hubert_iter.analysis import findings, statistics
 from hubert_iter.analysis.learning import GUESSES
+from hubert_iter.analysis.measure import Metric
 from hubert_iter.analysis.scores import PROPERTIES
 from hubert_iter.report import curves as scores
 from hubert_iter.report.label_figures import QUALITY
@@ -27,25 +28,47 @@ class Table:
     wordy: bool = False
 
 
-def layer_table(curves: scores.Curves, prop: str, lines: list[str], metric: str = scores.SCORE) -> Table:
+def layer_table(curves: scores.Curves, prop: str, lines: Sequence[str], metric: Metric) -> Table:
     """Layers down, lines across, mean ± interval; each line's best layer is stressed."""
-    lines = [line for line in lines if curves.last(line, prop, metric)]
-    taps = curves.layers(lines, prop, metric)
+    lines = [line for line in lines if curves.last(line, prop, metric.name)]
+    taps = curves.layers(lines, prop, metric.name)
     rows, strong = [], set()
     for tap in taps:
-        points = [curves.last(line, prop, metric).get(tap) for line in lines]
+        points = [curves.last(line, prop, metric.name).get(tap) for line in lines]
         rows.append([tap] + [NONE if point is None else str(point) for point in points])
     for column, line in enumerate(lines, start=1):
-        points = curves.last(line, prop, metric)
-        best = max(points, key=lambda tap: points[tap].mean)
-        strong.add((taps.index(best), column))
-    if metric == scores.SCORE:
-        nulls = [curves.last(line, prop, scores.NULL) for line in lines]
-        if any(nulls):
-            rows.append(["shuffled"] + [_mean_null(points) for points in nulls])
-    name = "PWCCA" if metric == scores.SCORE else "mean CCA"
+        strong.add((taps.index(best_layer(curves.last(line, prop, metric.name), metric)), column))
+    if metric.control:
+        controls = [curves.last(line, prop, metric.control) for line in lines]
+        if any(controls):
+            rows.append([metric.control_label] + [_mean(points) for points in controls])
     header = ["layer", *(named(curves, line) for line in lines)]
-    return Table(f"{prop}: {name}, mean ± interval", header, rows, frozenset(strong))
+    return Table(f"{prop}: {metric.label}, mean ± interval", header, rows, frozenset(strong))
+
+
+def best_layer(points: Mapping[str, scores.Point], metric: Metric) -> str:
+    """The tap with the best mean."""
+    return (min if metric.lower_is_better else max)(points, key=lambda tap: points[tap].mean)
+
+
+def best_table(curves: scores.Curves, shown: Sequence[tuple[Metric, str]], lines: Sequence[str]) -> Table:
+    """Lines down: the best layer (conv left aside) and the final one by each metric and property."""
+    rows = [
+        [line, *(cell for metric, prop in shown for cell in _best_and_final(curves, line, prop, metric))]
+        for line in lines
+    ]
+    several = len({metric.name for metric, _ in shown}) > 1
+    names = [f"{prop}, {metric.label}" if several else prop for metric, prop in shown]
+    header = ["run", *(cell for name in names for cell in (f"{name}: best (layer)", "final"))]
+    return Table("At a glance: best and final layers", header, rows)
+
+
+def _best_and_final(curves: scores.Curves, line: str, prop: str, metric: Metric) -> tuple[str, str]:
+    points = {layer: point for layer, point in curves.last(line, prop, metric.name).items() if layer != "conv"}
+    if not points:
+        return NONE, NONE
+    best, final = best_layer(points, metric), max(points, key=scores.position)
+    return f"{points[best].mean:.3f} ({best})", f"{points[final].mean:.3f}"
 
 
 def named(curves: scores.Curves, line: str) -> str:
@@ -57,21 +80,18 @@ def named(curves: scores.Curves, line: str) -> str:
 def glance_table(results: Results, curves: scores.Curves, lines: list[str]) -> Table:
     """One row per line: networks that have learnt, best and final layer of each property, the labels' PNMI."""
     pnmi = {labels: found for (labels, _set, metric), found in results.label_scores.items() if metric == "pnmi"}
+    metric = results.cca.measure.metrics[0]
+    properties = curves.of(metric.name)
     rows = []
     for line in lines:
         row = [line, str(curves.networks(line)), _learnt(results, line)]
-        for prop in curves.properties():
-            points = {layer: point for layer, point in curves.last(line, prop).items() if layer != "conv"}
-            if not points:
-                row += [NONE, NONE]
-                continue
-            best = max(points, key=lambda layer: points[layer].mean)
-            row += [f"{points[best].mean:.3f} ({best})", f"{points[max(points, key=scores.position)].mean:.3f}"]
+        for prop in properties:
+            row += _best_and_final(curves, line, prop, metric)
         spec = results.specs.get(line)
         values = pnmi.get(spec.labels) if spec else None
         rows.append([*row, _number(math.fsum(values) / len(values)) if values else NONE])
     header = ["run", "networks", "use context"]
-    for prop in curves.properties():
+    for prop in properties:
         header += [f"{prop}: best (layer)", f"{prop}: final"]
     return Table("At a glance: PWCCA, labels and learning", [*header, "labels' PNMI"], rows)
 
@@ -108,14 +128,13 @@ EFFECTS = (0.01, 0.02, 0.05)
 """Differences in PWCCA for which the number of networks wanted is told."""
 
 
-def facts_table(curves: scores.Curves) -> Table:
+def facts_table(curves: scores.Curves, names: Mapping[str, str]) -> Table:
     """What each property was measured on."""
-    names = {"num_instances": "instances", "num_classes": "classes", "ceiling": "ceiling"}
     rows = []
     for prop in curves.properties():
         facts = curves.facts.get(prop, {})
         rows.append([prop] + [_range(facts.get(name)) for name in names])
-    return Table("Instances and classes of each property", ["property", *names.values()], rows)
+    return Table("What was compared", ["property", *names.values()], rows)
 
 
 def data_table(results: Results) -> Table:
@@ -326,7 +345,7 @@ def _spread(values: Sequence[float]) -> str:
     return f"{found.mean:,.1f} ± {found.half:,.1f}" if abs(found.mean) > 10 else f"{found.mean:.3f} ± {found.half:.3f}"
 
 
-def _mean_null(points: dict[str, scores.Point]) -> str:
+def _mean(points: dict[str, scores.Point]) -> str:
     values = [point.mean for point in points.values()]
     return f"{math.fsum(values) / len(values):.3f}" if values else NONE
 

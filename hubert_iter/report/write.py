@@ -4,8 +4,9 @@ import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from hubert_iter.analysis.scores import COLUMNS
 from hubert_iter.report import content, markdown, page
-from hubert_iter.report.read import AGREEMENT_COLUMNS, QUALITY_COLUMNS, SCORE_COLUMNS, Results
+from hubert_iter.report.read import AGREEMENT_COLUMNS, QUALITY_COLUMNS, Results
 
 
 def write(results: Results, folder: Path, title: str, note: str) -> None:
@@ -14,7 +15,8 @@ def write(results: Results, folder: Path, title: str, note: str) -> None:
     report = content.build(results, folder / "figures", title, note)
     (folder / "index.html").write_text(page.render(report), encoding="utf-8")
     (folder / "RESULTS.md").write_text(markdown.render(report), encoding="utf-8")
-    write_table(folder / "scores.tsv", SCORE_COLUMNS, results.scores + results.abx)
+    rows = [{"measure": each.name, **row} for each in results.measured.values() for row in each.rows]
+    write_table(folder / "scores.tsv", ("measure", *COLUMNS), rows)
     write_table(folder / "labels.tsv", QUALITY_COLUMNS, results.quality)
     write_table(folder / "agreement.tsv", AGREEMENT_COLUMNS, results.agreement)
 

@@ -9,7 +9,7 @@ import pytest
 from hubert_iter import provenance
 from hubert_iter.analysis import cca, folds, pool, sample, scores, scoring
 from hubert_iter.analysis.sample import Span
-from hubert_iter.analysis.statistics import of_trials as interval
+from hubert_iter.analysis.statistics import of_network as interval
 from hubert_iter.bin import score_cca
 from hubert_iter.data.datadir import Utterance
 from hubert_iter.errors import UserError

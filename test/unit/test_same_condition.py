@@ -90,7 +90,7 @@ def test_two_single_networks_often_differ_so_that_nothing_is_said_of_conditions(
     ]
     assert not any(interval.conditions for interval in found)
     trials = [
-        statistics.of_trials(recorded[a, "phone"].trials[-1] - recorded[b, "phone"].trials[-1])
+        statistics.of_network(recorded[a, "phone"].trials[-1] - recorded[b, "phone"].trials[-1])
         for a, b in combinations(range(1, 7), 2)
     ]
     print(f"{sum(interval.clear for interval in trials)} of 15 pairs differ beyond segments and splits")

@@ -89,7 +89,7 @@ def single(generator, layers, trial=0.01):
 def naive_fall(scores):
     """Picked and tested on the same scores."""
     best = scores.trials.mean(axis=(1, 2)).argmax()
-    return statistics.of_trials((scores.trials[best] - scores.trials[-1]).ravel())
+    return statistics.of_network((scores.trials[best] - scores.trials[-1]).ravel())
 
 
 @pytest.mark.parametrize("layers", [7, 13])
@@ -115,7 +115,7 @@ def test_segments_alone_call_equal_conditions_different():
     for _ in range(RUNS // 3):
         world = World(generator, 7, DEVIATIONS["phone"])
         a, b = (world.condition(1) for _ in range(2))
-        found += statistics.of_trials((a[0].trials[-1] - b[0].trials[-1]).ravel()).clear
+        found += statistics.of_network((a[0].trials[-1] - b[0].trials[-1]).ravel()).clear
     assert found / (RUNS // 3) > 0.3
 
 
@@ -190,7 +190,7 @@ def test_a_single_network_against_several_takes_their_variance():
 def test_trials_alone_are_the_corrected_interval():
     generator = np.random.default_rng(0)
     a, b = (Scores(generator.standard_normal((2, SETS, TRIALS))) for _ in range(2))
-    expected = statistics.of_trials((a.trials[-1] - b.trials[-1]).ravel())
+    expected = statistics.of_network((a.trials[-1] - b.trials[-1]).ravel())
     found = statistics.difference([a], [b])
     assert (found.mean, found.half) == (pytest.approx(expected.mean), pytest.approx(expected.half))
     assert (found.freedom, found.networks, found.conditions) == (8, (1, 1), False)

@@ -10,7 +10,7 @@ SECONDS=0
 
 # Which work to do
 stage=1            # First stage: 1 data, 2 filter, 3 alignments, 4 MFCC; for each run 5 k-means, 6 labels, 7 training;
-                   # 8 layers, 9 CCA (and ABX), 10 label quality, 11 report, 12 export.
+                   # 8 layers, 9 measures, 10 label quality, 11 report, 12 export.
 stop_stage=12      # Last stage.
 skip_stages=       # Stages to leave out, e.g. "4 12".
 study=mini         # Table of runs: a file, or a name looked up in conf/study and then in the project's conf/study.
@@ -45,24 +45,13 @@ max_missing=0      # Utterances per set that may lack an alignment.
 
 # Pseudo-labels
 portion=0.1        # Part of the training utterances that k-means is fitted on.
-seed=0             # Seed of k-means, sampling and splits.
+seed=0             # Seed of k-means and of data preparation.
 
 # Analysis
+analysis=default   # What is scored: a file, or a name looked up in conf/analysis and then in the project's conf/analysis.
+baselines="mfcc logmel"  # Features without a network, scored like a layer.
 models=            # Other models to score, "name=path ...": Hugging Face folders, torchaudio bundles, fairseq files.
-checkpoints=false  # Score the runs' kept checkpoints too: the course of CCA over training.
-sample_sets=3      # Independent samples of segments.
-trials=3           # Splits per sample set.
-regularisers=1e-8,1e-6,1e-4,1e-3,1e-2,1e-1 # CCA's dev part chooses one of these; the code of Pasad et al.: up to 1e-5.
-max_per_phone=200  # Instances per phone.
-num_words=500      # Most frequent training words analysed.
-max_per_word=15    # Instances per word at most.
-min_per_word=3     # Words with fewer instances are left out: of 3 one at least is trained on in every split.
-max_per_speaker=500       # Speaker instances per speaker at most.
-speaker_chunk_seconds=0.0 # Speaker instances are chunks of this length; 0 for whole utterances.
-abx=false          # Score phone ABX too, within and across speakers; needs fastabx (the extra "abx" of the installation).
-abx_context=any    # ABX compares phones between any others; within: between the same two, for hours of evaluation speech.
-abx_max_tokens=10  # Tokens per phone and speaker (and context) that ABX compares at most.
-
+checkpoints=false  # Score the runs' kept checkpoints too: the course of scores over training.
 # Report and export
 title="Layers of HuBERT"  # Title of the report.
 data_note=         # What a reader must know about the data, e.g. that they are synthetic.
@@ -99,20 +88,12 @@ whole() { [[ $2 =~ ^[0-9]+$ ]] && [ "$2" -ge "$3" ] || die "--$1: expected a who
 whole nj "${nj}" 1
 whole ngpu "${ngpu}" 0
 whole num_nodes "${num_nodes}" 1
-whole sample_sets "${sample_sets}" 1
-whole trials "${trials}" 1
 if [ "${ngpu}" -gt 0 ] && [ "${cuda_cmd%% *}" = utils/local.py ] && ! command -v nvidia-smi >/dev/null; then
     die "--ngpu ${ngpu}: this machine has no GPU (no nvidia-smi). Use --ngpu 0, or a cluster by cmd_backend in cmd.sh"
 fi
 if [ "$(printf '%s\n' "${train_set}" "${valid_set}" "${eval_set}" | sort -u | wc -l)" -ne 3 ]; then
     die "--train_set, --valid_set and --eval_set: expected three different sets, got '${train_set}', '${valid_set}'" \
         "and '${eval_set}'"
-fi
-# Said now rather than after a training of days.
-if "${abx}" && [ "${stage}" -le 9 ] && [ "${stop_stage}" -ge 9 ] && ! skip 9 &&
-    ! ${python} -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("fastabx") is None)'; then
-    die "--abx true needs fastabx, which is not installed: tools/install.sh --extras test,abx (in your own environment" \
-        "pip install -e '.[abx]'), or --abx false"
 fi
 study_file=
 for file in "${study}" "conf/study/${study}.yaml" "${MAIN_ROOT}/conf/study/${study}.yaml"; do
@@ -129,6 +110,9 @@ mkdir -p "${logs}"
 # The runs in the order of their dependencies, checked now so that a fault in the table costs no waiting.
 run_table=$(${python} -m hubert_iter.bin.plan --study "${study_file}" --runs "${runs}" --conf_dirs "${conf_dirs}")
 mapfile -t run_rows <<<"${run_table}"
+mapfile -t study_rows < <(
+    if [ -z "${runs}" ]; then echo "${run_table}"; else ${python} -m hubert_iter.bin.plan --study "${study_file}"; fi
+)
 read_row() { IFS=$'\t' read -r run objective features tap k labels updates init replicate <<<"$1"; }
 # Without stage 7 a teacher may not be trained yet: then a run that was not asked for by name is left out.
 teacher_is_there() {
@@ -137,6 +121,14 @@ teacher_is_there() {
     if [ -n "${runs}" ]; then die "run ${run} needs the model of ${features}, which is not trained yet: add it to --runs"; fi
     log "Stages 5 to 7, ${run}: left out, its teacher ${features} is not trained yet (stage 7)"
     return 1
+}
+# The networks that a network is compared with, "name=folder" a line: the baselines, and those before it in the study.
+others_than() {
+    local other
+    for other in ${baselines} $(printf '%s\n' "${study_rows[@]}" | cut -f 1); do
+        if [ "${other}" = "$1" ]; then break; fi
+        if [ -f "${exp}/${other}/layers/provenance.json" ]; then echo "${other}=${exp}/${other}/layers"; fi
+    done
 }
 # Where features come from, as options: those of an MFCC folder or of a teacher's layer.
 source_options() {
@@ -242,8 +234,9 @@ for row in "${run_rows[@]}"; do
     fi
 done
 
-# What stages 8 and 9 score, one "name, model, suffix of the results" a row: runs, their checkpoints, other models.
+# What stages 8 and 9 score, one "name, model, suffix of the results" a row: baselines, runs, their checkpoints, others.
 mapfile -t scored_rows < <(
+    for name in ${baselines}; do printf '%s\t%s\t\n' "${name}" "${name}"; done
     for row in "${run_rows[@]}"; do
         read_row "${row}"
         printf '%s\t%s\t\n' "${run}" "${exp}/${run}/model"
@@ -261,9 +254,7 @@ if [ "${stage}" -le 8 ] && [ "${stop_stage}" -ge 8 ] && ! skip 8; then
     log "Stage 8: layer representations: ${exp}/*/layers"
     ${python} -m hubert_iter.bin.sample_segments --data "${dumpdir}/data/${eval_set}" \
         --alignments "${dumpdir}/alignments/${eval_set}" --train_text "${dumpdir}/data/${train_set}/text" \
-        --out "${exp}/samples" --seed "${seed}" --max_per_phone "${max_per_phone}" --num_words "${num_words}" \
-        --max_per_word "${max_per_word}" --min_per_word "${min_per_word}" --max_per_speaker "${max_per_speaker}" \
-        --speaker_chunk_seconds "${speaker_chunk_seconds}" --sample_sets "${sample_sets}"
+        --out "${exp}/samples" --analysis "${analysis}" --conf_dirs "${conf_dirs}"
     launcher=${train_cmd}
     if [ "${ngpu}" -gt 0 ]; then launcher="${cuda_cmd} --gpu 1"; fi
     for row in "${scored_rows[@]}"; do
@@ -274,25 +265,21 @@ if [ "${stage}" -le 8 ] && [ "${stop_stage}" -ge 8 ] && ! skip 8; then
 fi
 
 if [ "${stage}" -le 9 ] && [ "${stop_stage}" -ge 9 ] && ! skip 9; then
-    log "Stage 9: CCA of layers with phones, words and speakers: ${exp}/*/cca"
+    log "Stage 9: measures of the layers: ${exp}/*/measures"
     for row in "${scored_rows[@]}"; do
         IFS=$'\t' read -r name model suffix <<<"${row}"
-        job "${train_cmd}" "${logs}/cca_${name}${suffix}.log" ${python} -m hubert_iter.bin.score_cca --nj "${nj}" \
-            --layers "${exp}/${name}/layers${suffix}" --samples "${exp}/samples" --out "${exp}/${name}/cca${suffix}" \
-            --name "${name}" --trials "${trials}" --seed "${seed}" --regularisers "${regularisers}"
-        if "${abx}"; then
-            job "${train_cmd}" "${logs}/abx_${name}${suffix}.log" ${python} -m hubert_iter.bin.score_abx --nj "${nj}" \
-                --model "${model}" --data "${dumpdir}/data/${eval_set}" --alignments "${dumpdir}/alignments/${eval_set}" \
-                --out "${exp}/${name}/abx${suffix}" --name "${name}" --context "${abx_context}" \
-                --max_tokens "${abx_max_tokens}" --seed "${seed}"
-        fi
+        mapfile -t others < <(others_than "${name}")
+        job "${train_cmd}" "${logs}/measures_${name}${suffix}.log" ${python} -m hubert_iter.bin.score --nj "${nj}" \
+            --layers "${exp}/${name}/layers${suffix}" --samples "${exp}/samples" --others "${others[@]}" \
+            --model "${model}" --data "${dumpdir}/data/${eval_set}" --alignments "${dumpdir}/alignments/${eval_set}" \
+            --out "${exp}/${name}/measures${suffix}" --analysis "${analysis}" --conf_dirs "${conf_dirs}"
     done
 fi
 
 if [ "${stage}" -le 10 ] && [ "${stop_stage}" -ge 10 ] && ! skip 10; then
     log "Stage 10: label quality and agreement: ${units}/*/quality, ${exp}/agreement"
     # Agreement compares the whole study, whatever --runs says.
-    all_labels=$(${python} -m hubert_iter.bin.plan --study "${study_file}" | cut -f 6 | grep -vx -e - | awk '!seen[$0]++')
+    all_labels=$(printf '%s\n' "${study_rows[@]}" | cut -f 6 | grep -vx -e - | awk '!seen[$0]++')
     opts=()
     for labels in ${all_labels}; do
         [ -d "${units}/${labels}/${eval_set}" ] || { log "No labels ${labels} yet, left out" && continue; }

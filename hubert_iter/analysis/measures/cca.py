@@ -1,6 +1,7 @@
-"""CCA scores of a run: every property, sample set, layer and trial, on several processors, as a tidy table.
+"""PWCCA and mean CCA of layers with phones, words and speakers: every sample set and trial, with controls.
 
 Each layer is scored by a process with one linear-algebra thread, so numbers do not depend on the number of processes.
+The mathematics are in `analysis/cca.py`.
 """
 
 import logging
@@ -11,9 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hubert_iter.analysis import cca, folds, parallel, pool
-from hubert_iter.analysis.sample import Samples, Span
+from hubert_iter.analysis import folds, pool
+from hubert_iter.analysis.measure import FACT, Material, Measure, Metric, Row, Scored, SpeakerRow
+from hubert_iter.analysis.sample import Span
 from hubert_iter.errors import UserError
+from hubert_iter.options import option
 
 MOST_GROUPS = 50
 log = logging.getLogger(__name__)
@@ -23,11 +26,70 @@ log = logging.getLogger(__name__)
 class Settings:
     """What shapes the scores."""
 
-    trials: int = 3
-    seed: int = 0
-    regularisers: tuple[float, ...] = cca.REGULARISERS
-    null: bool = True
-    """Score shuffled labels too, which takes about a seventh of the time."""
+    regularisers: tuple[float, ...] = option(
+        (1e-8, 1e-6, 1e-4, 1e-3, 1e-2, 1e-1),
+        "relative to each covariance's largest entry; the dev part chooses one (the code of Pasad et al.: up to 1e-5)",
+        least=0,
+    )
+    null: bool = option(True, "score shuffled labels too, which takes about a seventh of the time")
+
+
+class CCA(Measure):
+    """Held-out canonical correlation with one-hot labels (Pasad et al. 2021, 2023; PROTOCOL section 4)."""
+
+    title = "What the layers know"
+    text = (
+        "Held-out PWCCA of each layer with phone, word and speaker identity: how well a linear map of the layer tells "
+        "the classes apart. Compare layers and runs, not properties, whose numbers of instances and classes differ.",
+    )
+    order = 10
+    metrics = (
+        Metric("pwcca", "PWCCA, held out", control="null_pwcca", lines=("ceiling",), course=True),
+        Metric("mean_cca", "mean CCA, held out", drawn=False),
+    )
+    facts: Mapping[str, str] = {"num_instances": "instances", "num_classes": "classes", "ceiling": "ceiling"}
+    Settings = Settings
+
+    def score(self, material: Material, settings: Settings) -> Scored:
+        """All properties and sample sets; warns where instances are too few for the layer's width."""
+        layers, splits = material.layers, Splits(material.seed, material.trials)
+        group_of = speaker_groups(material.speakers.values(), material.seed)
+        names = sorted(set(group_of.values()))
+        numbers = {speaker: names.index(group) for speaker, group in group_of.items()}
+        tasks: list[Task] = []
+        rows: list[Row] = []
+        for (prop, sample_set), spans in material.segments.items():
+            labels = class_indices([span.label for span in spans])
+            groups = None
+            if len(names) > 1:
+                groups = np.array([numbers[_speaker(span, material.speakers)] for span in spans])
+            for tap in layers.taps:
+                tasks.append(Task(layers, prop, sample_set, tap, labels, settings, splits, groups, len(names)))
+            rows += _facts(layers, prop, sample_set, labels)
+        started = time.monotonic()
+        left_out: dict[tuple[str, str], list[tuple[float, ...]]] = {}
+        for task, (results, without) in zip(tasks, material.workers.map(score_layer, tasks, _cost), strict=True):
+            rows += results
+            left_out.setdefault((task.tap, task.prop), []).extend(without)
+        log.info(
+            "%s: %d layers x %d properties and sample sets scored in %.1f s",
+            layers.name, len(layers.taps), len(material.segments), time.monotonic() - started,
+        )  # fmt: skip
+        speakers = [
+            SpeakerRow(tap, prop, "pwcca", name, float(value))
+            for (tap, prop), without in left_out.items()
+            if without
+            for name, value in zip(names, np.mean(without, axis=0), strict=True)
+        ]
+        return Scored(rows, speakers)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """How instances are dealt into parts."""
+
+    seed: int
+    trials: int
 
 
 @dataclass(frozen=True)
@@ -40,96 +102,49 @@ class Task:
     tap: str
     labels: np.ndarray
     settings: Settings
+    splits: Splits
     groups: np.ndarray | None = None
     """Evaluation speaker (or group of speakers) of each instance, int [N]."""
     num_groups: int = 0
 
 
-def score(layers: pool.Layers, samples: Samples, settings: Settings, nj: int) -> list[tuple]:
-    """All rows of scores.tsv, in a fixed order. Warns where instances are too few for the dimension."""
-    return score_run(layers, samples, settings, nj, {})[0]
-
-
-def score_run(
-    layers: pool.Layers, samples: Samples, settings: Settings, nj: int, speakers: Mapping[str, str]
-) -> tuple[list[tuple], list[tuple]]:
-    """All rows of scores.tsv and of speakers.tsv (none without `speakers`: utterance -> evaluation speaker)."""
-    folds.trials(settings.trials)
-    tasks = []
-    rows = []
-    group_of = speaker_groups(speakers.values(), settings.seed)
-    names = sorted(set(group_of.values()))
-    numbers = {speaker: names.index(group) for speaker, group in group_of.items()}
-    for (prop, sample_set), spans in samples.items():
-        labels = class_indices([span.label for span in spans])
-        groups = np.array([numbers[_speaker(span, speakers)] for span in spans]) if len(names) > 1 else None
-        for tap in layers.taps:
-            tasks.append(Task(layers, prop, sample_set, tap, labels, settings, groups, len(names)))
-        rows.extend(_facts(layers, prop, sample_set, labels))
-    started = time.monotonic()
-    left_out: dict[tuple[str, str], list[np.ndarray]] = {}
-    for task, (results, without) in zip(tasks, parallel.run(score_layer, tasks, nj, _cost), strict=True):
-        rows.extend((layers.name, layers.updates, task.tap, task.prop, *result) for result in results)
-        left_out.setdefault((task.tap, task.prop), []).extend(without)
-    log.info(
-        "%s: %d layers x %d properties and sample sets scored in %.1f s",
-        layers.name, len(layers.taps), len(samples), time.monotonic() - started,
-    )  # fmt: skip
-    speaker_rows = [
-        (layers.name, layers.updates, tap, prop, "pwcca", name, float(value))
-        for (tap, prop), without in left_out.items()
-        if without
-        for name, value in zip(names, np.mean(without, axis=0), strict=True)
-    ]
-    return rows, speaker_rows
-
-
-def score_layer(task: Task) -> tuple[list[tuple], list[tuple[float, ...]]]:
-    """(metric, sample set, trial, value) of one layer, and per trial PWCCA without each group of speakers.
-
-    Metrics: pwcca, mean_cca, null_pwcca and the regulariser chosen.
-    """
+def score_layer(task: Task) -> tuple[list[Row], list[tuple[float, ...]]]:
+    """Scores of one layer (pwcca, mean_cca, null_pwcca, the regulariser), and per trial PWCCA without each group."""
     features = task.layers.load(task.prop, task.sample_set, task.tap)
     if len(features) != len(task.labels):
         raise UserError(
             f"{task.layers.folder}: {task.prop}, sample set {task.sample_set}: expected {len(task.labels)} instances, "
             f"found {len(features)}. They were pooled for other samples: run pool_layers again"
         )
-    results = score_features(
-        features, task.labels, task.prop, task.sample_set, task.settings, task.groups, task.num_groups
-    )
-    rows = []
-    for trial, result in enumerate(results):
+    rows, without = [], []
+    for trial, result in enumerate(score_features(features, task)):
         values = {"pwcca": result.score.pwcca, "mean_cca": result.score.mean_cca}
         if result.null:
             values["null_pwcca"] = result.null.pwcca
         values["regulariser"] = result.regulariser
-        rows.extend((metric, task.sample_set, trial, value) for metric, value in values.items())
-    return rows, [result.without for result in results if result.without is not None]
+        rows += [Row(task.tap, task.prop, metric, task.sample_set, trial, value) for metric, value in values.items()]
+        if result.without is not None:
+            without.append(result.without)
+    return rows, without
 
 
-def score_features(
-    features: np.ndarray,
-    labels: np.ndarray,
-    prop: str,
-    sample_set: int,
-    settings: Settings,
-    groups: np.ndarray | None = None,
-    num_groups: int = 0,
-) -> list[cca.TrialResult]:
-    """All trials of features [N, D] against labels int [N]; with `groups` int [N] also without each of them."""
+def score_features(features: np.ndarray, task: Task) -> list:
+    """All trials of features [N, D] against the task's labels; where it has groups also without each of them."""
+    from hubert_iter.analysis import cca  # loads scipy: not needed to say "up to date"
+
+    labels, groups, settings = task.labels, task.groups, task.settings
     num_classes = int(labels.max()) + 1
-    parts = folds.deal(labels, prop, sample_set, settings.seed)
+    parts = folds.deal(labels, task.prop, task.sample_set, task.splits.seed)
     layer = cca.Layer(features, labels, parts, num_classes)
     null = by_part = None
     if settings.null:
-        shuffled = folds.shuffle_within_parts(labels, parts, prop, sample_set, settings.seed)
+        shuffled = folds.shuffle_within_parts(labels, parts, task.prop, task.sample_set, task.splits.seed)
         null = cca.Labels([shuffled[parts == part] for part in range(folds.NUM_PARTS)], layer.features, num_classes)
     if groups is not None:
-        by_part = cca.Groups([groups[parts == part] for part in range(folds.NUM_PARTS)], num_groups)
+        by_part = cca.Groups([groups[parts == part] for part in range(folds.NUM_PARTS)], task.num_groups)
     return [
         cca.score_trial(layer, dev, test, settings.regularisers, null, by_part)
-        for dev, test in folds.trials(settings.trials)
+        for dev, test in folds.trials(task.splits.trials)
     ]
 
 
@@ -157,7 +172,7 @@ def class_indices(labels: Sequence[str]) -> np.ndarray:
     return np.unique(np.asarray(labels, dtype=np.str_), return_inverse=True)[1]
 
 
-def _facts(layers: pool.Layers, prop: str, sample_set: int, labels: np.ndarray) -> list[tuple]:
+def _facts(layers: pool.Layers, prop: str, sample_set: int, labels: np.ndarray) -> list[Row]:
     """Counts, the ceiling, and whether instances are too few, which is also logged."""
     dimension = max(layers.load(prop, sample_set, tap).shape[1] for tap in layers.taps)
     counts = np.bincount(labels)
@@ -181,9 +196,7 @@ def _facts(layers: pool.Layers, prop: str, sample_set: int, labels: np.ndarray) 
         "ceiling": min(dimension, num_classes - 1) / num_classes,
         "too_few_instances": int(too_few),
     }
-    return [
-        (layers.name, layers.updates, "-", prop, metric, sample_set, None, value) for metric, value in facts.items()
-    ]
+    return [Row(FACT, prop, metric, sample_set, None, value) for metric, value in facts.items()]
 
 
 def _cost(task: Task) -> int:

@@ -1,0 +1,75 @@
+"""The table of an analysis, conf/analysis/*.yaml: what is drawn of the evaluation set, and what scores the layers."""
+
+import argparse
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from hubert_iter import config, options
+from hubert_iter.analysis import measures
+from hubert_iter.analysis.sample import Limits
+from hubert_iter.errors import UserError, refuse_unknown_keys
+from hubert_iter.options import option
+
+SECTIONS = ("segments", "measures")
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What measures share."""
+
+    seed: int = option(0, "of all draws and splits", least=0)
+    trials: int = option(3, "(dev, test) pairs of the ten parts that instances are dealt into", least=1, most=5)
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A table that has been read and checked."""
+
+    splits: Splits
+    segments: Limits
+    measures: dict[str, Any]
+    """Name -> settings, in the order of the report."""
+
+
+def read(name: str, folders: list[Path]) -> Analysis:
+    """Read the table of this name, or a file; UserError names the file and the key."""
+    values = dict(config.load("analysis", name, folders))
+    where = f"analysis {name}"
+    refuse_unknown_keys(values, (*SECTIONS, *options.names(Splits)), where)
+    sections = {key: _mapping(values.pop(key, None), f"{where}: {key}") for key in SECTIONS}
+    if not sections["measures"]:
+        raise UserError(f"{where}: expected measures: one of {', '.join(measures.names())} at least")
+    found = {each: measures.find(each, f"{where}: measures") for each in sections["measures"]}
+    settings = {}
+    for each in sorted(found, key=lambda each: found[each].order):
+        given = _mapping(sections["measures"][each], f"{where}: {each}")
+        settings[each] = options.read(found[each].Settings, given, f"{where}: {each}")
+    return Analysis(
+        options.read(Splits, values, where), options.read(Limits, sections["segments"], f"{where}: segments"), settings
+    )
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add --analysis and --conf_dirs, of which `from_options` reads a table."""
+    parser.add_argument("--analysis", default="default", help="name of a table in conf/analysis, or a file")
+    parser.add_argument("--conf_dirs", default="conf", help="folders with analysis/, separated by spaces")
+
+
+def from_options(args: argparse.Namespace) -> Analysis:
+    """The table that the options name."""
+    return read(args.analysis, [Path(folder) for folder in args.conf_dirs.split()])
+
+
+def plain(settings: Any) -> dict[str, Any]:
+    """Settings as provenance records them."""
+    return {each.name: options.plain(getattr(settings, each.name)) for each in fields(settings)}
+
+
+def _mapping(value: Any, where: str) -> dict:
+    """A section; one without any key counts as empty."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise UserError(f"{where}: expected keys and values, found {value!r}")
+    return value
