@@ -257,6 +257,9 @@ def _single_networks(axes: Axes, part: list[tuple[float, scores.Point]], look: s
 
 def layer_ticks(axes: Axes, positions: list[float]) -> None:
     """Name the taps on the axis of layers, conv apart on the left."""
+    if not positions:  # features alone, which are drawn as lines across
+        axes.set_xticks([])
+        return
     numbers = [where for where in positions if where >= 0]
     step = 1 if len(numbers) <= 13 else 3
     ticks = [where for where in numbers if where % step == 0]

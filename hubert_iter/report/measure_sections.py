@@ -28,11 +28,12 @@ def build(canvas: Canvas, results: Results, curves: dict[str, scores.Curves], lo
         figures.layers(canvas, name, curves[name], measured.measure.metrics, mine)
         figures.checkpoints(canvas, curves[name], measured.measure.metrics, lines)
         pairs.figures(canvas, name, measured, results.specs, look.lines)
-        sections.append(_section(measured, results, curves[name], lines))
+        sections.append(_section(measured, results, curves[name], lines, first=not sections))
     return sections
 
 
-def _section(measured: Measured, results: Results, curves: scores.Curves, lines: list[str]) -> Section:
+def _section(measured: Measured, results: Results, curves: scores.Curves, lines: list[str], first: bool) -> Section:
+    """The first measure's best layers head the page already: its tables by layer are shown instead."""
     measure = measured.measure
     shown = [(metric, prop) for metric in measure.metrics for prop in curves.of(metric.name)]
     drawn = [(metric, prop) for metric, prop in shown if metric.drawn]
@@ -46,13 +47,15 @@ def _section(measured: Measured, results: Results, curves: scores.Curves, lines:
             f"Too few instances for the width of the layers: {', '.join(few)}. These scores rest on the regulariser "
             "and are low; compare them with care."
         )
-    best = [tables.best_table(curves, drawn, lines)] if drawn else []
+    by_layer = [tables.layer_table(curves, prop, lines, metric) for metric, prop in drawn]
+    shown_tables = by_layer if first or not drawn else [tables.best_table(curves, drawn, lines)]
     return Section(
         measured.name,
         measure.title,
         tuple(text),
-        (*best, *(tables.layer_table(curves, prop, lines, metric) for metric, prop in drawn)),
+        tuple(shown_tables),
         (
+            *(by_layer if not first else ()),
             *pairs.tables(measured, results.specs, lines),
             *(tables.layer_table(curves, prop, lines, metric) for metric, prop in shown if not metric.drawn),
             *([tables.facts_table(curves, measure.facts)] if measure.facts else []),
