@@ -91,7 +91,7 @@ whole num_nodes "${num_nodes}" 1
 if [ "${ngpu}" -gt 0 ] && [ "${cuda_cmd%% *}" = utils/local.py ] && ! command -v nvidia-smi >/dev/null; then
     die "--ngpu ${ngpu}: this machine has no GPU (no nvidia-smi). Use --ngpu 0, or a cluster by cmd_backend in cmd.sh"
 fi
-if [ "$(printf '%s\n' "${train_set}" "${valid_set}" "${eval_set}" | sort -u | wc -l)" -ne 3 ]; then
+if [ "$(printf '%s\n' "${train_set}" "${valid_set}" "${eval_set}" | grep . | sort -u | wc -l)" -ne 3 ]; then
     die "--train_set, --valid_set and --eval_set: expected three different sets, got '${train_set}', '${valid_set}'" \
         "and '${eval_set}'"
 fi

@@ -8,6 +8,7 @@
 # 16 kHz. Stage 2 checks what is made here and says what is wrong with it.
 # shellcheck disable=SC2034  # every local/data.sh takes the same options, whether it has a use for them or not
 set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Options
 corpus=         # Folder of the corpus; empty for that of db.sh.

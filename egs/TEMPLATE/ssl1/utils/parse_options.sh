@@ -32,8 +32,10 @@ _po_read() {
 }
 
 _po_help() {
-    local item name
-    for item in "${_po_layout[@]}"; do
+    local item name last=0
+    # Comments below the last option are no headings.
+    for item in "${!_po_layout[@]}"; do [[ ${_po_layout[item]} == "# "* ]] || last=${item}; done
+    for item in "${_po_layout[@]:0:last+1}"; do
         if [[ ${item} == "# "* ]]; then
             echo "${item#\# }"
         else
@@ -111,5 +113,7 @@ _po_parse() {
 }
 
 _po_script=${BASH_SOURCE[1]}
+# The script may have been called by a relative path before it went to its own folder.
+[ -f "${_po_script}" ] || _po_script=${OLDPWD}/${_po_script}
 _po_read "${_po_script}"
 _po_parse "$@"

@@ -2,6 +2,7 @@
 # LibriSpeech into data directories: 960 h for training, utterances of dev-other for validation, dev-clean for analysis.
 # shellcheck disable=SC2034  # every local/data.sh takes the same options, whether it has a use for them or not
 set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 log() {
     echo "$(date '+%Y-%m-%dT%H:%M:%S') (${BASH_SOURCE[1]##*/}:${BASH_LINENO[0]}:${FUNCNAME[1]}) $*"

@@ -2,6 +2,7 @@
 # Synthetic speech with exact phone and word times: train, valid and eval data directories.
 # shellcheck disable=SC2034  # every local/data.sh takes the same options, whether it has a use for them or not
 set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # Options
 corpus=          # Not used here.
