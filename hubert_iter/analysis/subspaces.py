@@ -1,14 +1,15 @@
 """Means of two crossed factors (speakers and phones), their principal directions, and how orthogonal these are.
 
 Liu, Tang and Goldwater 2023 (arXiv 2305.12464) collapse the principal directions of speaker means and look at what is
-left of phones; Mohamed, Liu, Tang and Goldwater 2024 (arXiv 2406.09200) sum what is left over the number of directions
-collapsed. Here the number is that which holds a fixed share of the variance: a sum depends on how many speakers and
-phones there are, and counts directions that hold hardly anything but the means' own noise.
+left of phones; Mohamed, Liu, Tang and Goldwater 2024 (arXiv 2406.09200) collapse one after another and sum what is left.
+Here those that hold a fixed share of the variance are collapsed at once: a sum depends on how many speakers and phones
+there are, and counts directions that hold little but the noise of the means.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,10 @@ class Cells:
 def cells(features: np.ndarray, rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> Cells:
     """From features [N, D], rows int [N] in 0..shape[0]-1, columns int [N]."""
     index = rows * shape[1] + columns
-    order = np.argsort(index, kind="stable")
-    found, starts = np.unique(index[order], return_index=True)
-    sums = np.add.reduceat(features[order], starts, axis=0, dtype=np.float64)
-    means = np.zeros((shape[0] * shape[1], features.shape[1]))
-    means[found] = sums / np.diff(np.append(starts, len(index)))[:, None]
-    present = np.zeros(len(means), dtype=bool)
-    present[found] = True
-    return Cells(means.reshape(*shape, -1), present.reshape(shape))
+    counts = np.bincount(index, minlength=shape[0] * shape[1])
+    shares = (1 / counts[index]).astype(features.dtype)
+    average = sparse.csr_array((shares, (index, np.arange(len(index)))), shape=(len(counts), len(index)))
+    return Cells((average @ features).astype(np.float64).reshape(*shape, -1), counts.reshape(shape) > 0)
 
 
 def effects(table: Cells) -> tuple[np.ndarray, np.ndarray]:
