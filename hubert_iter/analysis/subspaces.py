@@ -1,7 +1,7 @@
 """Means of two crossed factors (speakers and phones), their principal directions, and how orthogonal these are.
 
 Liu, Tang and Goldwater 2023 (arXiv 2305.12464) collapse the principal directions of speaker means and look at what is
-left of phones; Mohamed, Liu, Tang and Goldwater 2024 (arXiv 2406.09200) collapse one after another and sum what is left.
+left of phones; Mohamed, Liu, Tang and Goldwater 2024 (arXiv 2406.09200) collapse them in turn and sum what is left.
 Here those that hold a fixed share of the variance are collapsed at once: a sum depends on how many speakers and phones
 there are, and counts directions that hold little but the noise of the means.
 """
@@ -36,7 +36,8 @@ def cells(features: np.ndarray, rows: np.ndarray, columns: np.ndarray, shape: tu
 def effects(table: Cells) -> tuple[np.ndarray, np.ndarray]:
     """What each row and each column adds, centred: [A, D] and [B, D], by least squares over the cells there are.
 
-    In a full table these are the rows' means over columns, each counting alike, and the columns' over rows.
+    In a full table these are the rows' means over columns, each counting alike, and the columns' over rows. Rows and
+    columns without any instance are 0, so that they do not count.
     """
     present = table.present.astype(float)
     num_rows = len(present)
@@ -45,11 +46,14 @@ def effects(table: Cells) -> tuple[np.ndarray, np.ndarray]:
     )  # singular: what rows gain columns may lose
     sums = np.concatenate([table.means.sum(axis=1), table.means.sum(axis=0)])
     solution = np.linalg.pinv(normal, hermitian=True) @ sums
-    return _centred(solution[:num_rows]), _centred(solution[num_rows:])
+    return (
+        _centred(solution[:num_rows], table.present.any(axis=1)),
+        _centred(solution[num_rows:], table.present.any(axis=0)),
+    )
 
 
-def _centred(means: np.ndarray) -> np.ndarray:
-    return means - means.mean(axis=0)
+def _centred(means: np.ndarray, known: np.ndarray) -> np.ndarray:
+    return (means - means[known].mean(axis=0)) * known[:, None]
 
 
 def directions(means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -198,7 +198,8 @@ def test_layers_of_other_samples_and_odd_settings_are_refused(tmp_path):
         probe.Probe().score(material, probe.Settings())
     with pytest.raises(UserError, match="penalties: expected a list, each a number above 0"):
         options.read(probe.Settings, {"penalties": [0]}, "file")
-    assert isinstance(measures.find("probe", "file"), probe.Probe)
+    with pytest.raises(UserError, match="penalties: expected at least one"):
+        measures.find("probe", "file").check(probe.Settings(penalties=()))
 
 
 def test_labels_are_numbered_in_alphabetical_order():

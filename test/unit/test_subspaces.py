@@ -97,6 +97,20 @@ def test_unequal_and_missing_cells_do_not_mix_phones_with_speakers():
         np.testing.assert_allclose(one, other, atol=1e-9)
 
 
+def test_a_phone_of_one_speaker_alone_does_not_count_without_them():
+    features, phones, speakers = planted(0.7, noise=0.5)
+    rare = (phones == 3) & (speakers != 2)
+    some = [each[~rare] for each in (features, speakers, phones)]
+    without = subspaces.cells(*some, (SPEAKERS, PHONES)).without(np.arange(SPEAKERS) == 2)
+    kept = (speakers != 2) & (phones != 3)
+    _, expected = subspaces.effects(
+        subspaces.cells(features[kept], speakers[kept] % 2 + speakers[kept] // 3 * 2, phones[kept], (4, PHONES))
+    )
+    _, found = subspaces.effects(without)
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+    assert (found[3] == 0).all() and found[4].any()
+
+
 def test_shuffled_labels_span_the_directions_in_which_a_layer_varies(tmp_path):
     # Most of the variation within phones lies where phones differ, speakers lie elsewhere.
     features, phones, speakers = planted(np.pi / 2)
@@ -141,6 +155,14 @@ def test_evaluation_sets_without_phones_or_speakers_are_left_out(tmp_path):
     assert scorer.leaves_out(words) == "no phones were sampled"
     with pytest.raises(UserError, match="share: expected a number above 0 and of at most 1"):
         options.read(measure.Settings, {"share": 1.5}, "file")
+
+
+def test_layers_of_other_samples_are_refused(tmp_path):
+    material = network(tmp_path, *planted(1.0))
+    path = tmp_path / "layers" / "phone.1.6.npy"
+    np.save(path, np.load(path)[:, :-1])
+    with pytest.raises(UserError, match="phone, sample set 1: expected 240 instances, found 239"):
+        measure.Subspaces().score(material, measure.Settings())
 
 
 def test_an_utterance_of_nobody_is_refused(tmp_path):

@@ -80,6 +80,11 @@ class Probe(Measure):
     }
     Settings = Settings
 
+    def check(self, settings: Settings) -> None:
+        """There must be a penalty to choose."""
+        if not settings.penalties:
+            raise UserError("probe: penalties: expected at least one, found none. The default is 0.01 and 0.001")
+
     def score(self, material: Material, settings: Settings) -> Scored:
         """Rows of each sample set and trial, and means over them with each evaluation speaker left out."""
         groups = Groups(material.speakers, material.seed)
@@ -110,12 +115,7 @@ class Probe(Measure):
 
 def score_layer(task: Task) -> list[Trial]:
     """All trials of one tap, property and sample set."""
-    features = task.layers.load(task.prop, task.sample_set, task.tap)
-    if len(features) != len(task.labels):
-        raise UserError(
-            f"{task.layers.folder}: {task.prop}, sample set {task.sample_set}: expected {len(task.labels)} instances, "
-            f"found {len(features)}. They were pooled for other samples: run pool_layers again"
-        )
+    features = task.layers.instances(task.prop, task.sample_set, task.tap, len(task.labels))
     parts = folds.deal(task.labels, task.prop, task.sample_set, task.seed)
     shuffled = folds.shuffle_within_parts(task.labels, parts, task.prop, task.sample_set, task.seed)
     num_classes = int(task.labels.max()) + 1

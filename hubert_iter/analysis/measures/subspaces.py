@@ -107,7 +107,7 @@ class Subspaces(Measure):
 
 def score_layer(task: Task) -> tuple[list[tuple[str, str, float]], list[tuple[str, int, float]]]:
     """(property, metric, value) of one tap and sample set, and (property, group, left) with each group left out."""
-    features = task.layers.load("phone", task.sample_set, task.tap)
+    features = task.layers.instances("phone", task.sample_set, task.tap, len(task.phones))
     shape = len(task.groups), int(task.phones.max()) + 1
     table = subspaces.cells(features, task.speakers, task.phones, shape)
     means = dict(zip(("speaker", "phone"), subspaces.effects(table), strict=True))
