@@ -50,6 +50,16 @@ class Layers:
             raise UserError(f"{path}: cannot be read ({error}). Run pool_layers (stage 8) again") from None
         return stored[index]
 
+    def instances(self, prop: str, sample_set: int, tap: str, count: int) -> np.ndarray:
+        """What `load` gives; UserError unless it has a row for each of the `count` segments sampled."""
+        features = self.load(prop, sample_set, tap)
+        if len(features) != count:
+            raise UserError(
+                f"{self.folder}: {prop}, sample set {sample_set}: expected {count} instances, found {len(features)}. "
+                "They were pooled for other samples: run pool_layers again"
+            )
+        return features
+
     def frames(self, tap: str) -> np.ndarray:
         """float32 [frames, width]: the single frames that were drawn."""
         return self.load(*KEY, tap)

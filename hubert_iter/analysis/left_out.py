@@ -1,0 +1,34 @@
+"""Evaluation speakers as numbers, for scores with each of them left out."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from hubert_iter.analysis.measures.cca import speaker_groups
+from hubert_iter.analysis.sample import Span
+from hubert_iter.errors import UserError
+
+
+class Groups:
+    """What is left out at once: each speaker or, of many, each group of them."""
+
+    def __init__(self, speakers: Mapping[str, str], seed: int):
+        """Take utterance -> evaluation speaker."""
+        self._speakers = speakers
+        self._group_of = speaker_groups(speakers.values(), seed)
+        self.names = sorted(set(self._group_of.values()))
+        self._numbers = {name: number for number, name in enumerate(self.names)}
+
+    def speakers(self, spans: Sequence[Span]) -> list[str]:
+        """Who speaks each segment."""
+        unknown = sorted({span.utterance for span in spans} - set(self._speakers))
+        if unknown:
+            raise UserError(
+                f"utterance {unknown[0]}: expected its speaker beside the samples, found none. "
+                "Run sample_segments (stage 8) again"
+            )
+        return [self._speakers[span.utterance] for span in spans]
+
+    def numbers(self, speakers: Sequence[str]) -> np.ndarray:
+        """Group of each speaker given, int [n] in 0..len(names)-1."""
+        return np.array([self._numbers[self._group_of[speaker]] for speaker in speakers])
