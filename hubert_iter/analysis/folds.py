@@ -35,6 +35,12 @@ def deal_utterances(frames: FrameSample, name: str, seed: int, num_parts: int = 
     return np.repeat(parts, [part.stop - part.start for part in frames.parts])
 
 
+def evenly(numbers: np.ndarray, most: int) -> np.ndarray:
+    """At most so many of the numbers, evenly spaced."""
+    count = min(most, len(numbers))
+    return numbers[np.arange(count) * len(numbers) // max(count, 1)]
+
+
 def shuffle_within_parts(labels: np.ndarray, parts: np.ndarray, prop: str, sample_set: int, seed: int) -> np.ndarray:
     """Labels for the null: each part keeps its class counts, who bears which label is drawn."""
     generator = np.random.default_rng([seed, sample_set, zlib.crc32(f"null {prop}".encode())])

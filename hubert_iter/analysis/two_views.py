@@ -42,9 +42,14 @@ class Settings:
     """Of every measure of this kind."""
 
     regularisers: tuple[float, ...] = option(
-        (1e-6, 1e-3, 3e-2),
-        "added to both scaled covariances: next to none, little, much; the dev part chooses",
+        (1e-4, 1e-2),
+        "added to both scaled covariances; the dev part chooses. The lower one is for layers with outlying dimensions",
         above=0,
+    )
+    frames_per_dimension: int = option(
+        40,
+        "frames used, at most, per dimension of the wider view; half as many lower scores of log-mel by 0.02",
+        least=2,
     )
 
 
@@ -103,25 +108,29 @@ class Weights(NamedTuple):
     second: np.ndarray
 
 
-def solve(train: Covariances, regulariser: float) -> Weights:
-    """Fit, with the regulariser added to either view's covariance over its largest absolute entry.
+class Whiteners(NamedTuple):
+    """Of either view, with a regulariser added to its covariance over the largest absolute entry of that."""
 
-    The singular vectors of the whitened cross-covariance, by its smaller Gram matrix.
-    """
-    first, second = (_whitener(view, regulariser) for view in (train.first, train.second))
-    whitened = second.whiten(first.whiten(train.cross).T).T
+    first: Whitener
+    second: Whitener
+
+
+def whiteners(train: Covariances, regulariser: float) -> Whiteners:
+    """Factorise both views' covariances."""
+    scaled = [view / max(np.abs(view).max(), np.finfo(float).tiny) for view in (train.first, train.second)]
+    return Whiteners(*(Whitener(view, regulariser) for view in scaled))
+
+
+def solve(views: Whiteners, cross: np.ndarray) -> Weights:
+    """Canonical weights: the singular vectors of the whitened cross-covariance, by its smaller Gram matrix."""
+    whitened = views.second.whiten(views.first.whiten(cross).T).T
     if whitened.shape[0] < whitened.shape[1]:
         left = _falling(whitened @ whitened.T)
         right = whitened.T @ left
     else:
         right = _falling(whitened.T @ whitened)
         left = whitened @ right
-    return Weights(first.colour(left), second.colour(right))
-
-
-def _whitener(covariance: np.ndarray, regulariser: float) -> Whitener:
-    scale = np.abs(covariance).max()
-    return Whitener(covariance / scale if scale > 0 else covariance, regulariser)
+    return Weights(views.first.colour(left), views.second.colour(right))
 
 
 def _falling(gram: np.ndarray) -> np.ndarray:
@@ -157,14 +166,21 @@ def _projection_weights(gram: np.ndarray, columns: np.ndarray) -> np.ndarray:
 
 def score_trial(moments: Moments, dev: int, test: int, regularisers: Sequence[float]) -> TrialResult:
     """Fit each regulariser, choose by the dev part's PWCCA, score the test part; the null has the same regulariser."""
-    train = [part for part in range(folds.NUM_PARTS) if part not in (dev, test)]
-    covariances, on_dev = moments.covariances(train), moments.covariances([dev])
-    fits = {regulariser: solve(covariances, regulariser) for regulariser in regularisers}
-    best = max(fits, key=lambda regulariser: evaluate(fits[regulariser], on_dev))
-    null = solve(moments.covariances(train, null=True), best)
+    parts = [part for part in range(folds.NUM_PARTS) if part not in (dev, test)]
+    train, on_dev = moments.covariances(parts), moments.covariances([dev])
+    best = None
+    for regulariser in regularisers:
+        views = whiteners(train, regulariser)
+        weights = solve(views, train.cross)
+        value = evaluate(weights, on_dev)
+        if best is None or value > best[0]:
+            best = (value, regulariser, views, weights)
+    _, regulariser, views, weights = best
+    null = solve(views, moments.covariances(parts, null=True).cross)
     return TrialResult(
-        evaluate(fits[best], moments.covariances([test])), best, evaluate(null, moments.covariances([test], null=True))
-    )
+        evaluate(weights, moments.covariances([test])), regulariser,
+        evaluate(null, moments.covariances([test], null=True)),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -177,13 +193,16 @@ class Task:
     second_tap: str
     parts: np.ndarray
     trials: int
-    regularisers: tuple[float, ...]
+    settings: Settings
 
 
 def score_layer(task: Task) -> list[TrialResult]:
     """All trials of one layer."""
-    moments = Moments(task.layers.frames(task.tap), task.second.frames(task.second_tap), task.parts)
-    return [score_trial(moments, dev, test, task.regularisers) for dev, test in folds.trials(task.trials)]
+    views = task.layers.frames(task.tap), task.second.frames(task.second_tap)
+    most = task.settings.frames_per_dimension * max(view.shape[1] for view in views)
+    chosen = folds.evenly(np.arange(len(task.parts)), most)
+    moments = Moments(*(view[chosen] for view in views), task.parts[chosen])
+    return [score_trial(moments, dev, test, task.settings.regularisers) for dev, test in folds.trials(task.trials)]
 
 
 def too_few(frames: FrameSample) -> str:
@@ -196,9 +215,7 @@ def score(material: Material, settings: Settings, prop: str, second: Layers, sec
     """Rows of every layer but the second view itself, and facts, under the name `prop`."""
     taps = [tap for tap in material.layers.taps if (material.layers, tap) != (second, second_tap)]
     parts = folds.deal_utterances(material.frames, "two views", material.seed)
-    tasks = [
-        Task(material.layers, tap, second, second_tap, parts, material.trials, settings.regularisers) for tap in taps
-    ]
+    tasks = [Task(material.layers, tap, second, second_tap, parts, material.trials, settings) for tap in taps]
     rows = [
         Row(tap, prop, metric, 0, trial, value)
         for tap, results in zip(taps, material.workers.map(score_layer, tasks), strict=True)

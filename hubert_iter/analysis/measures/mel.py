@@ -25,7 +25,9 @@ class CcaMel(Measure):
     Settings = two_views.Settings
 
     def leaves_out(self, material: Material) -> str:
-        """Needs log-mel frames, and enough utterances."""
+        """Needs log-mel frames, enough utterances, and something else than log-mel."""
+        if LOGMEL in material.layers.taps:
+            return "it is the log-mel spectrum"
         if LOGMEL not in material.others:
             return "log-mel frames of the evaluation set are not there"
         return two_views.too_few(material.frames)

@@ -1,8 +1,8 @@
 """Similarity of layers: linear CKA of every layer with every other of the network, and with those of other networks.
 
 Kornblith et al. 2019 (arXiv 1905.00414), with the unbiased estimator of HSIC (Song et al. 2012, JMLR 13) as Nguyen et
-al. 2021 (arXiv 2010.15327) use it. The usual estimator is far above 0 for unrelated layers once a layer has about as many
-dimensions as there are frames: by D / (N + D) for white noise, 0.4 for 768 dimensions and the frames of one trial.
+al. 2021 (arXiv 2010.15327) use it. The usual estimator is far above 0 for unrelated layers with about as many
+dimensions as there are frames: by D / (N + D) for white noise, more than 0.5 for 768 dimensions and a trial's frames.
 
 Each trial has utterances of its own, and takes frames from them evenly.
 """
@@ -26,7 +26,7 @@ class Settings:
     """How much is compared."""
 
     frames: int = option(
-        4000, "frames, of all trials together; memory grows with the square of a trial's", least=60, most=8000
+        2000, "frames, of all trials together; memory grows with the square of a trial's", least=100, most=8000
     )
 
 
@@ -72,8 +72,9 @@ class Similarity(Measure):
         parts = folds.deal_utterances(material.frames, "similarity", material.seed, material.trials)
         networks = {material.layers.name: material.layers}
         networks |= {name: material.other(name) for name in _others(material)}
+        most = settings.frames // material.trials
         tasks = [
-            Task(material.layers, other, name, trial, _evenly(parts == trial, settings.frames // material.trials))
+            Task(material.layers, other, name, trial, folds.evenly(np.flatnonzero(parts == trial), most))
             for name, other in networks.items()
             for trial in range(material.trials)
         ]
@@ -84,13 +85,6 @@ class Similarity(Measure):
 def _others(material: Material) -> list[str]:
     """Names of the networks to compare with: all that are given but the baselines."""
     return [name for name in material.others if name not in BASELINES]
-
-
-def _evenly(members: np.ndarray, count: int) -> np.ndarray:
-    """At most `count` of the frames that are members (bool [N]), evenly spaced, as numbers."""
-    numbers = np.flatnonzero(members)
-    count = min(count, len(numbers))
-    return numbers[np.arange(count) * len(numbers) // count]
 
 
 def compare(task: Task) -> list[PairRow]:
@@ -142,7 +136,6 @@ def centred_gram(features: np.ndarray) -> np.ndarray:
     np.fill_diagonal(gram, 0)
     rows = gram.sum(axis=1, dtype=np.float64)
     shift = (rows / (count - 2) - rows.sum() / (2 * (count - 1) * (count - 2))).astype(np.float32)
-    gram -= shift[:, None]
-    gram -= shift
+    gram -= shift[:, None] + shift
     np.fill_diagonal(gram, 0)
     return gram
