@@ -10,8 +10,8 @@ et al. do (arXiv 2107.04734, 2211.03929). Method and conventions are those of `c
 - Directions of the second view beyond a layer's width count as correlations of 0 with the mean weight.
 
 All comes from second moments, which are summed once per part; no frame is touched again for a trial or a regulariser.
-In float64: layers of little-trained networks have directions with a millionth of the largest variance, and whitening
-would make float32's rounding as large as those.
+In float64: LayerNorm leaves a layer one direction in which nothing varies, and whitening would make float32's rounding
+there as large as the directions that do.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,8 @@ METRICS = (
     Metric("regulariser", "regulariser that the dev part chose", drawn=False),
 )
 ROUNDING = 1e-9
-"""Added to correlation matrices, so that those of dependent variates have a Cholesky factor."""
+"""Least variance of a variate, over the largest one's; and what is added to their correlations' diagonal, so that
+those of dependent variates have a Cholesky factor."""
 FACTS = {"ceiling": "ceiling", "num_instances": "frames"}
 
 
@@ -49,8 +50,12 @@ class Settings:
     frames_per_dimension: int = option(
         40,
         "frames used, at most, per dimension of the wider view; half as many lower scores of log-mel by 0.02",
-        least=2,
+        least=10,
     )
+
+    def chosen(self, frames: int, width: int) -> np.ndarray:
+        """Which of so many frames are used for a wider view of so many dimensions, int [n]."""
+        return folds.evenly(np.arange(frames), self.frames_per_dimension * width)
 
 
 class TrialResult(NamedTuple):
@@ -91,7 +96,7 @@ class Moments:
 
     def covariances(self, parts: Sequence[int], null: bool = False) -> Covariances:
         """Of these parts together; with `null`, of what does not belong together."""
-        total, split = self._counts[parts].sum(), self._width
+        total, split = max(self._counts[parts].sum(), 1), self._width
         mean = sum(self._sums[part] for part in parts) / total
         product = sum(self._products[part] for part in parts)
         if null:
@@ -156,7 +161,8 @@ def _projection_weights(gram: np.ndarray, columns: np.ndarray) -> np.ndarray:
     Gram-Schmidt in the given order is the Cholesky factor: gram = L L', and L^-1 V are the orthonormal variates. A
     variate that is a combination of earlier ones (fewer frames than columns, say) weighs next to nothing.
     """
-    length = np.sqrt(np.maximum(np.diagonal(gram), np.finfo(float).tiny))
+    variances = np.diagonal(gram)
+    length = np.sqrt(np.maximum(variances, max(ROUNDING * variances.max(), np.finfo(float).tiny)))
     correlations = gram / length[:, None] / length
     correlations[np.diag_indices_from(correlations)] = 1 + ROUNDING
     triangle = linalg.cholesky(correlations, lower=True, check_finite=False)
@@ -199,8 +205,7 @@ class Task:
 def score_layer(task: Task) -> list[TrialResult]:
     """All trials of one layer."""
     views = task.layers.frames(task.tap), task.second.frames(task.second_tap)
-    most = task.settings.frames_per_dimension * max(view.shape[1] for view in views)
-    chosen = folds.evenly(np.arange(len(task.parts)), most)
+    chosen = task.settings.chosen(len(task.parts), max(view.shape[1] for view in views))
     moments = Moments(*(view[chosen] for view in views), task.parts[chosen])
     return [score_trial(moments, dev, test, task.settings.regularisers) for dev, test in folds.trials(task.trials)]
 
@@ -226,5 +231,6 @@ def score(material: Material, settings: Settings, prop: str, second: Layers, sec
     ]  # fmt: skip
     width = second.frames(second_tap).shape[1]
     widest = max(material.layers.frames(tap).shape[1] for tap in taps)
-    facts = {"ceiling": min(widest, width) / width, "num_instances": len(material.frames)}
+    used = settings.chosen(len(material.frames), max(widest, width))
+    facts = {"ceiling": min(widest, width) / width, "num_instances": len(used)}
     return rows + [Row(FACT, prop, fact, 0, None, value) for fact, value in facts.items()]

@@ -1,4 +1,4 @@
-"""CCA of two continuous views against textbook ones: scipy's SVD of the whitened cross-covariance, and scikit-learn's."""
+"""CCA of two continuous views against the textbook's SVD of the whitened cross-covariance, and scikit-learn's."""
 
 import numpy as np
 import pytest

@@ -84,8 +84,9 @@ def test_dependent_columns_change_nothing():
     first = second + noise(4000, 5, seed=1)
     more = np.concatenate([first, first.sum(axis=1, keepdims=True)], axis=1)
     assert pwcca(more, second) == pytest.approx(pwcca(first, second), abs=1e-4)
-    dependent = np.concatenate([second, second[:, :1]], axis=1)
-    assert 0.5 < pwcca(first, dependent, regularisers=(1e-4,)) < 0.8
+    centred = noise(4000, 30, seed=2)
+    centred -= centred.mean(axis=1, keepdims=True)
+    assert pwcca(centred @ noise(30, 30, seed=3), centred, regularisers=(1e-4,)) == pytest.approx(29 / 30, abs=0.04)
 
 
 def test_null_of_a_view_with_itself_is_near_0():
@@ -157,4 +158,5 @@ def test_fewer_frames_are_used_where_settings_say_so(network):
         values(measure.score(given, measure.Settings(frames_per_dimension=each)), "pwcca") for each in (500, 100)
     )
     assert all_frames != few
+    assert values(measure.score(given, measure.Settings(frames_per_dimension=100)), "num_instances") == {"-": 800}
     assert all_frames["conv"] == pytest.approx(few["conv"], abs=0.05)

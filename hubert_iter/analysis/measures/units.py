@@ -127,7 +127,8 @@ def assign(fitted_on: np.ndarray, features: np.ndarray, settings: Settings, seed
     """
     kmeans = faiss.Kmeans(
         fitted_on.shape[1], min(settings.k, len(fitted_on)), niter=settings.passes, seed=seed,
-        min_points_per_centroid=1, max_points_per_centroid=len(fitted_on), init_method=faiss.ClusteringInitMethod_AFK_MC2,
+        init_method=faiss.ClusteringInitMethod_AFK_MC2, min_points_per_centroid=1,
+        max_points_per_centroid=len(fitted_on),
     )  # fmt: skip
     kmeans.train(fitted_on)
     return kmeans.index.search(features, 1)[1][:, 0]
