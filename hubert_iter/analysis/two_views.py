@@ -49,7 +49,7 @@ class Settings:
     )
     frames_per_dimension: int = option(
         40,
-        "frames used, at most, per dimension of the wider view; half as many lower scores of log-mel by 0.02",
+        "frames used, at most, per dimension of the wider view; half as many lower scores of log-mel by 0.01 to 0.02",
         least=10,
     )
 

@@ -49,7 +49,7 @@ def test_all_pairs_of_layers_but_those_of_baselines(scored, networks):
     assert set(found) == {
         (layer, name, tap) for layer in "01" for name, taps in (("net", "01"), ("other", ("0", "wide"))) for tap in taps
     }
-    assert MEASURE.inputs(material(net, other=other, logmel=other)).keys() == {"layers", "samples", "other"}
+    assert MEASURE.inputs(material(net, other=other, logmel=other)).keys() == {"layers", "samples", "layers_other"}
 
 
 def test_a_layer_is_like_itself_turned_scaled_and_shifted(scored):

@@ -65,7 +65,8 @@ class Similarity(Measure):
 
     def inputs(self, material: Material) -> dict[str, Path]:
         """Also the other networks."""
-        return {**super().inputs(material), **{name: material.others[name] for name in _others(material)}}
+        others = {f"layers_{name}": material.others[name] for name in _others(material)}
+        return {**super().inputs(material), **others}
 
     def score(self, material: Material, settings: Settings) -> Scored:
         """CKA of all pairs of layers; null_cka of the last layer with those of each network on other utterances."""
