@@ -20,7 +20,7 @@ setup(
         "espnet>=202611",
         "kaldiio>=2.18",
         "sentencepiece",
-        "faiss-cpu>=1.11",
+        "faiss-cpu>=1.14.2",
         "pyyaml",
         "numpy>=2",
         "scipy",

@@ -4,12 +4,13 @@ import zlib
 
 import numpy as np
 
+from hubert_iter.analysis.frame_sample import FrameSample
 from hubert_iter.errors import UserError
 
 NUM_PARTS = 10
 
 
-def deal(labels: np.ndarray, prop: str, sample_set: int, seed: int) -> np.ndarray:
+def deal(labels: np.ndarray, prop: str, sample_set: int, seed: int, num_parts: int = NUM_PARTS) -> np.ndarray:
     """Part of each instance, int [instances].
 
     Each class is shuffled, then all are dealt in turn like cards, the next class going on where the last one ended:
@@ -19,8 +20,25 @@ def deal(labels: np.ndarray, prop: str, sample_set: int, seed: int) -> np.ndarra
     shuffled = generator.permutation(len(labels))
     order = shuffled[np.argsort(labels[shuffled], kind="stable")]
     parts = np.empty(len(labels), dtype=np.int64)
-    parts[order] = np.arange(len(labels)) % NUM_PARTS
+    parts[order] = np.arange(len(labels)) % num_parts
     return parts
+
+
+def deal_utterances(frames: FrameSample, name: str, seed: int, num_parts: int = NUM_PARTS) -> np.ndarray:
+    """Part of each frame, int [N]: an utterance's frames stay together, and each speaker's utterances are spread.
+
+    Neighbouring frames are nearly alike: dealt one by one, those of a test part would have been trained on.
+    """
+    starts = [part.start for part in frames.parts]
+    speakers = np.unique(frames.labels["speaker"][starts], return_inverse=True)[1]
+    parts = deal(speakers, name, 0, seed, num_parts)
+    return np.repeat(parts, [part.stop - part.start for part in frames.parts])
+
+
+def evenly(numbers: np.ndarray, most: int) -> np.ndarray:
+    """At most so many of the numbers, evenly spaced."""
+    count = min(most, len(numbers))
+    return numbers[np.arange(count) * len(numbers) // max(count, 1)]
 
 
 def shuffle_within_parts(labels: np.ndarray, parts: np.ndarray, prop: str, sample_set: int, seed: int) -> np.ndarray:
