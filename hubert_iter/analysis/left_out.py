@@ -1,12 +1,14 @@
 """Evaluation speakers as numbers, for scores with each of them left out."""
 
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from hubert_iter.analysis.measures.cca import speaker_groups
 from hubert_iter.analysis.sample import Span
 from hubert_iter.errors import UserError
+
+MOST_GROUPS = 50
 
 
 class Groups:
@@ -32,3 +34,12 @@ class Groups:
     def numbers(self, speakers: Sequence[str]) -> np.ndarray:
         """Group of each speaker given, int [n] in 0..len(names)-1."""
         return np.array([self._numbers[self._group_of[speaker]] for speaker in speakers])
+
+
+def speaker_groups(speakers: Iterable[str], seed: int, most: int = MOST_GROUPS) -> dict[str, str]:
+    """Speaker -> what is left out at once: the speaker, or of more than `most` one of so many groups, dealt by seed."""
+    speakers = sorted(set(speakers))
+    if len(speakers) <= most:
+        return {speaker: speaker for speaker in speakers}
+    order = np.random.default_rng([seed, zlib.crc32(b"speakers")]).permutation(len(speakers))
+    return {speakers[index]: f"group{place % most:02d}" for place, index in enumerate(order)}

@@ -293,3 +293,8 @@ def read_speakers(folder: str | Path) -> dict[str, str]:
                 raise UserError(f"{path}:{number}: expected an utterance and its speaker, found '{line.strip()}'")
             speakers[utterance] = speaker
     return speakers
+
+
+def class_numbers(labels: Sequence[str]) -> np.ndarray:
+    """Labels as numbers 0..K-1, in alphabetical order."""
+    return np.unique(np.asarray(labels, dtype=np.str_), return_inverse=True)[1]

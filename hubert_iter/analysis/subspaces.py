@@ -9,7 +9,6 @@ there are, and counts directions that hold little but the noise of the means.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,8 @@ class Cells:
 
 def cells(features: np.ndarray, rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> Cells:
     """From features [N, D], rows int [N] in 0..shape[0]-1, columns int [N]."""
+    from scipy import sparse  # not needed to say "up to date"
+
     index = rows * shape[1] + columns
     counts = np.bincount(index, minlength=shape[0] * shape[1])
     shares = (1 / counts[index]).astype(features.dtype)

@@ -16,17 +16,18 @@ there as large as the directions that do.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy import linalg
 
 from hubert_iter.analysis import folds
-from hubert_iter.analysis.cca import Whitener
 from hubert_iter.analysis.frame_sample import FrameSample
 from hubert_iter.analysis.measure import FACT, Material, Metric, Row
 from hubert_iter.analysis.pool import Layers
 from hubert_iter.options import option
+
+if TYPE_CHECKING:  # scipy, which is not needed to say "up to date"
+    from hubert_iter.analysis.cca import Whitener
 
 METRICS = (
     Metric("pwcca", "PWCCA, held out", control="null_pwcca", lines=("ceiling",)),
@@ -116,12 +117,14 @@ class Weights(NamedTuple):
 class Whiteners(NamedTuple):
     """Of either view, with a regulariser added to its covariance over the largest absolute entry of that."""
 
-    first: Whitener
-    second: Whitener
+    first: "Whitener"
+    second: "Whitener"
 
 
 def whiteners(train: Covariances, regulariser: float) -> Whiteners:
     """Factorise both views' covariances."""
+    from hubert_iter.analysis.cca import Whitener
+
     scaled = [view / max(np.abs(view).max(), np.finfo(float).tiny) for view in (train.first, train.second)]
     return Whiteners(*(Whitener(view, regulariser) for view in scaled))
 
@@ -140,6 +143,8 @@ def solve(views: Whiteners, cross: np.ndarray) -> Weights:
 
 def _falling(gram: np.ndarray) -> np.ndarray:
     """Eigenvectors in the order of falling eigenvalues."""
+    from scipy import linalg
+
     return linalg.eigh(gram, driver="evd", overwrite_a=True, check_finite=False)[1][:, ::-1]
 
 
@@ -161,6 +166,8 @@ def _projection_weights(gram: np.ndarray, columns: np.ndarray) -> np.ndarray:
     Gram-Schmidt in the given order is the Cholesky factor: gram = L L', and L^-1 V are the orthonormal variates. A
     variate that is a combination of earlier ones (fewer frames than columns, say) weighs next to nothing.
     """
+    from scipy import linalg
+
     variances = np.diagonal(gram)
     length = np.sqrt(np.maximum(variances, max(ROUNDING * variances.max(), np.finfo(float).tiny)))
     correlations = gram / length[:, None] / length

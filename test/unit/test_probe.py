@@ -7,8 +7,8 @@ from networks import write
 from hubert_iter import options
 from hubert_iter.analysis import folds, logistic, measures
 from hubert_iter.analysis.measures import probe
-from hubert_iter.analysis.measures.cca import class_indices
 from hubert_iter.analysis.parallel import Workers
+from hubert_iter.analysis.sample import class_numbers
 from hubert_iter.errors import UserError
 
 
@@ -203,4 +203,4 @@ def test_layers_of_other_samples_and_odd_settings_are_refused(tmp_path):
 
 
 def test_labels_are_numbered_in_alphabetical_order():
-    assert class_indices(["b", "a", "b"]).tolist() == [1, 0, 1]
+    assert class_numbers(["b", "a", "b"]).tolist() == [1, 0, 1]

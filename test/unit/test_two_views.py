@@ -5,6 +5,7 @@ import pytest
 from frame_networks import frames, material, values, write
 
 from hubert_iter.analysis import folds, measures, two_views
+from hubert_iter.feats.baselines import TAP
 
 TINY = (1e-8,)
 
@@ -115,7 +116,7 @@ def network(tmp_path_factory):
     mel = noise(4000, 8)
     conv = mel[:, :4] @ noise(4, 6, seed=1) + 0.1 * noise(4000, 6, seed=2)
     taps = {"conv": conv, "0": conv + noise(4000, 6, seed=3), "1": conv + 3 * noise(4000, 6, seed=4)}
-    return write(root / "net", sample, taps), write(root / "logmel", sample, {"logmel": mel})
+    return write(root / "net", sample, taps), write(root / "logmel", sample, {TAP: mel})
 
 
 def test_mel_scores_every_layer_and_says_what_it_rests_on(network):

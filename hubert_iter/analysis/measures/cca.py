@@ -6,19 +6,17 @@ The mathematics are in `analysis/cca.py`.
 
 import logging
 import time
-import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from hubert_iter.analysis import folds, pool
+from hubert_iter.analysis.left_out import Groups
 from hubert_iter.analysis.measure import FACT, Material, Measure, Metric, Row, Scored, SpeakerRow
-from hubert_iter.analysis.sample import Span
-from hubert_iter.errors import UserError
+from hubert_iter.analysis.sample import class_numbers
 from hubert_iter.options import option
 
-MOST_GROUPS = 50
 log = logging.getLogger(__name__)
 
 
@@ -53,18 +51,15 @@ class CCA(Measure):
     def score(self, material: Material, settings: Settings) -> Scored:
         """All properties and sample sets; warns where instances are too few for the layer's width."""
         layers, splits = material.layers, Splits(material.seed, material.trials)
-        group_of = speaker_groups(material.speakers.values(), material.seed)
-        names = sorted(set(group_of.values()))
-        numbers = {speaker: names.index(group) for speaker, group in group_of.items()}
+        groups = Groups(material.speakers, material.seed)
+        names = groups.names
         tasks: list[Task] = []
         rows: list[Row] = []
         for (prop, sample_set), spans in material.segments.items():
-            labels = class_indices([span.label for span in spans])
-            groups = None
-            if len(names) > 1:
-                groups = np.array([numbers[_speaker(span, material.speakers)] for span in spans])
+            labels = class_numbers([span.label for span in spans])
+            groups_of = groups.numbers(groups.speakers(spans)) if len(names) > 1 else None
             for tap in layers.taps:
-                tasks.append(Task(layers, prop, sample_set, tap, labels, settings, splits, groups, len(names)))
+                tasks.append(Task(layers, prop, sample_set, tap, labels, settings, splits, groups_of, len(names)))
             rows += _facts(layers, prop, sample_set, labels)
         started = time.monotonic()
         left_out: dict[tuple[str, str], list[tuple[float, ...]]] = {}
@@ -110,12 +105,7 @@ class Task:
 
 def score_layer(task: Task) -> tuple[list[Row], list[tuple[float, ...]]]:
     """Scores of one layer (pwcca, mean_cca, null_pwcca, the regulariser), and per trial PWCCA without each group."""
-    features = task.layers.load(task.prop, task.sample_set, task.tap)
-    if len(features) != len(task.labels):
-        raise UserError(
-            f"{task.layers.folder}: {task.prop}, sample set {task.sample_set}: expected {len(task.labels)} instances, "
-            f"found {len(features)}. They were pooled for other samples: run pool_layers again"
-        )
+    features = task.layers.instances(task.prop, task.sample_set, task.tap, len(task.labels))
     rows, without = [], []
     for trial, result in enumerate(score_features(features, task)):
         values = {"pwcca": result.score.pwcca, "mean_cca": result.score.mean_cca}
@@ -146,30 +136,6 @@ def score_features(features: np.ndarray, task: Task) -> list:
         cca.score_trial(layer, dev, test, settings.regularisers, null, by_part)
         for dev, test in folds.trials(task.splits.trials)
     ]
-
-
-def speaker_groups(speakers: Iterable[str], seed: int, most: int = MOST_GROUPS) -> dict[str, str]:
-    """Speaker -> what is left out at once: the speaker, or of more than `most` one of so many groups, dealt by seed."""
-    speakers = sorted(set(speakers))
-    if len(speakers) <= most:
-        return {speaker: speaker for speaker in speakers}
-    order = np.random.default_rng([seed, zlib.crc32(b"speakers")]).permutation(len(speakers))
-    return {speakers[index]: f"group{place % most:02d}" for place, index in enumerate(order)}
-
-
-def _speaker(span: Span, speakers: Mapping[str, str]) -> str:
-    try:
-        return speakers[span.utterance]
-    except KeyError:
-        raise UserError(
-            f"utterance {span.utterance}: expected its speaker beside the samples, found none. "
-            "Run sample_segments (stage 8) again"
-        ) from None
-
-
-def class_indices(labels: Sequence[str]) -> np.ndarray:
-    """Labels as numbers 0..K-1, in alphabetical order."""
-    return np.unique(np.asarray(labels, dtype=np.str_), return_inverse=True)[1]
 
 
 def _facts(layers: pool.Layers, prop: str, sample_set: int, labels: np.ndarray) -> list[Row]:

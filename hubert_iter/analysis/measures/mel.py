@@ -4,9 +4,10 @@ from pathlib import Path
 
 from hubert_iter.analysis import two_views
 from hubert_iter.analysis.measure import Material, Measure, Scored
+from hubert_iter.feats.baselines import TAP
 
 LOGMEL = "logmel"
-"""The baseline network whose only tap is the log-mel bands, and that tap."""
+"""The baseline whose only tap is the log-mel bands."""
 
 
 class CcaMel(Measure):
@@ -26,7 +27,7 @@ class CcaMel(Measure):
 
     def leaves_out(self, material: Material) -> str:
         """Needs log-mel frames, enough utterances, and something else than log-mel."""
-        if LOGMEL in material.layers.taps:
+        if material.layers.name == LOGMEL:
             return "it is the log-mel spectrum"
         if LOGMEL not in material.others:
             return "log-mel frames of the evaluation set are not there"
@@ -38,4 +39,4 @@ class CcaMel(Measure):
 
     def score(self, material: Material, settings: two_views.Settings) -> Scored:
         """A score for each layer and trial, and of log-mel that belongs to other utterances."""
-        return Scored(two_views.score(material, settings, "mel", material.other(LOGMEL), LOGMEL))
+        return Scored(two_views.score(material, settings, "mel", material.other(LOGMEL), TAP))

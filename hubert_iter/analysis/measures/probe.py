@@ -13,7 +13,7 @@ import numpy as np
 from hubert_iter.analysis import folds, logistic, pool
 from hubert_iter.analysis.left_out import Groups
 from hubert_iter.analysis.measure import FACT, Material, Measure, Metric, Row, Scored, SpeakerRow
-from hubert_iter.analysis.measures.cca import class_indices
+from hubert_iter.analysis.sample import class_numbers
 from hubert_iter.errors import UserError
 from hubert_iter.options import option
 
@@ -92,7 +92,7 @@ class Probe(Measure):
         for (prop, sample_set), spans in material.segments.items():
             if sample_set >= settings.sample_sets:
                 continue
-            labels = class_indices([span.label for span in spans])
+            labels = class_numbers([span.label for span in spans])
             who = groups.numbers(groups.speakers(spans))
             rows += _facts(prop, sample_set, labels, material.seed, settings.trials)
             tasks += [

@@ -16,9 +16,8 @@ import numpy as np
 from hubert_iter.analysis import folds
 from hubert_iter.analysis.measure import Material, Measure, Metric, PairRow, Scored
 from hubert_iter.analysis.pool import Layers
+from hubert_iter.feats.baselines import BASELINES
 from hubert_iter.options import option
-
-BASELINES = ("mfcc", "logmel")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 from hubert_iter.analysis import pool, subspaces
 from hubert_iter.analysis.left_out import Groups
 from hubert_iter.analysis.measure import FACT, Material, Measure, Metric, Row, Scored, SpeakerRow
-from hubert_iter.analysis.measures.cca import class_indices
+from hubert_iter.analysis.sample import class_numbers
 from hubert_iter.options import option
 
 BOTH = "both"
@@ -82,8 +82,8 @@ class Subspaces(Measure):
             if prop != "phone":
                 continue
             speakers = groups.speakers(spans)
-            phones = class_indices([span.label for span in spans])
-            numbers = class_indices(speakers)
+            phones = class_numbers([span.label for span in spans])
+            numbers = class_numbers(speakers)
             who = groups.numbers(np.unique(speakers).tolist())
             rows += _facts(sample_set, phones, numbers)
             tasks += [

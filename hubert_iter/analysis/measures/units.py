@@ -10,7 +10,6 @@ classes have shares that compare.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import faiss
 import numpy as np
 
 from hubert_iter.analysis import folds
@@ -125,6 +124,8 @@ def assign(fitted_on: np.ndarray, features: np.ndarray, settings: Settings, seed
     Seeds are those of k-means++, by a Markov chain (Bachem et al. 2016): they gain 0.005 in PNMI over random ones, and
     k-means++ itself would take as long as the passes.
     """
+    import faiss  # not needed to say "up to date"
+
     kmeans = faiss.Kmeans(
         fitted_on.shape[1], min(settings.k, len(fitted_on)), niter=settings.passes, seed=seed,
         init_method=faiss.ClusteringInitMethod_AFK_MC2, min_points_per_centroid=1,
