@@ -6,8 +6,6 @@ the numbers that it would have seen, and no generator's state is kept (PROTOCOL 
 
 from dataclasses import dataclass
 
-import numpy as np
-
 _WEIGHTS, _BATCHES, _UPDATE, _KMEANS = range(4)
 
 
@@ -47,4 +45,6 @@ def kmeans_seed(seed: int, replicate: int) -> int:
 
 def derive(*key: int) -> int:
     """A seed of 63 bits from whole numbers; keys that differ give unrelated seeds (numpy's SeedSequence)."""
+    import numpy as np  # which a stage that finds its work done does without
+
     return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hubert_iter.bin import cli
-from hubert_iter.data import repair, validate
+from hubert_iter.data import recordings
 from hubert_iter.errors import UserError
 from hubert_iter.provenance import Product
 
@@ -29,7 +29,7 @@ def main(argv=None) -> None:
         "fix": args.fix,
         "min_seconds": args.min_seconds,
         "max_seconds": args.max_seconds,
-        "audio": validate.audio_state(args.data),
+        "audio": recordings.state(args.data),
     }
     inputs = {"data": args.data}
     inputs |= {f"other_{n}": path for n, path in enumerate(args.other_speakers_than, start=1)}
@@ -37,6 +37,9 @@ def main(argv=None) -> None:
     stage = Product(args.out, "filter_data", settings, inputs, form=2)
     if stage.done():
         return
+
+    from hubert_iter.data import repair, validate
+
     with stage.writing() as work:
         limits = validate.Limits(args.min_seconds, args.max_seconds)
         findings = validate.examine(args.data, limits, args.other_speakers_than, args.nj, args.other_utterances_than)

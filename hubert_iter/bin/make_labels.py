@@ -5,6 +5,7 @@ from pathlib import Path
 from hubert_iter import provenance
 from hubert_iter.bin import cli
 from hubert_iter.data import datadir
+from hubert_iter.errors import UserError
 from hubert_iter.feats import source
 from hubert_iter.frames import FRAME_RATE
 from hubert_iter.provenance import Product
@@ -19,19 +20,25 @@ def main(argv=None) -> None:
     source.add_options(parser)
     args = parser.parse_args(argv)
 
-    from hubert_iter.units import kmeans, labels
-
     features = source.open_source(args.data, args.mfcc, args.model, args.tap)
-    labels.check_features(features, args.kmeans)
-    centroids = kmeans.load(args.kmeans)
-    settings = {"rate": FRAME_RATE, "k": len(centroids), "features": features.describe()}
     fitted = provenance.read(args.kmeans)["settings"]
+    settings = {"rate": FRAME_RATE, "k": fitted.get("k"), "features": features.describe()}
     if "replicate" in fitted:
         settings["replicate"] = fitted["replicate"]
     inputs = {"kmeans": args.kmeans, "data": args.data} | features.inputs()
     stage = Product(args.out, "make_labels", settings, inputs)
     if stage.done():
         return
+
+    from hubert_iter.units import kmeans, labels  # load faiss
+
+    labels.check_features(features, args.kmeans)
+    centroids = kmeans.load(args.kmeans)
+    if len(centroids) != settings["k"]:
+        raise UserError(
+            f"{args.kmeans}: expected {settings['k']} centroids as its provenance says, found {len(centroids)}. Fit "
+            "again (stage 5)"
+        )
     data = datadir.read(args.data)
     source.check_utterances(features, [utt.id for utt in data.utterances])
     with stage.writing() as work:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hubert_iter.bin import cli
 from hubert_iter.errors import UserError
-from hubert_iter.feats import mfcc
+from hubert_iter.feats import mfcc_folders
 
 
 def main(argv=None) -> None:
@@ -19,12 +19,15 @@ def main(argv=None) -> None:
     if not 1 <= args.part <= args.parts:
         raise UserError(f"--part: expected 1 to {args.parts} (--parts), found {args.part}")
 
-    stage = mfcc.part_stage(args.data, args.out, args.part, args.parts)
-    if not mfcc.merged_stage(args.data, args.out).why():
+    stage = mfcc_folders.part_stage(args.data, args.out, args.part, args.parts)
+    if not mfcc_folders.merged_stage(args.data, args.out).why():
         logging.info("make_mfcc: %s is up to date, nothing to do", args.out)
         return
     if stage.done():
         return
+
+    from hubert_iter.feats import mfcc
+
     with stage.writing() as work:
         mfcc.write_part(args.data, work, args.part, args.parts)
 

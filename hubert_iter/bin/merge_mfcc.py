@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hubert_iter.bin import cli
 from hubert_iter.errors import UserError
-from hubert_iter.feats import mfcc
+from hubert_iter.feats import mfcc_folders
 
 
 def main(argv=None) -> None:
@@ -17,11 +17,13 @@ def main(argv=None) -> None:
     if args.parts < 1:
         raise UserError(f"--parts: expected at least 1, found {args.parts}")
 
-    stage = mfcc.merged_stage(args.data, args.out)
+    stage = mfcc_folders.merged_stage(args.data, args.out)
     if not stage.done():
+        from hubert_iter.feats import mfcc
+
         with stage.writing() as work:
             mfcc.merge(args.data, args.out, work, args.parts)
-    mfcc.remove_parts(args.out)
+    mfcc_folders.remove_parts(args.out)
 
 
 if __name__ == "__main__":

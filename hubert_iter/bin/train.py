@@ -5,6 +5,8 @@ from pathlib import Path
 
 from hubert_iter import study
 from hubert_iter.bin import cli
+from hubert_iter.provenance import Product
+from hubert_iter.train.inputs import Inputs
 
 
 def main(argv=None) -> None:
@@ -26,18 +28,25 @@ def main(argv=None) -> None:
     parser.add_argument("--gpu", type=cli.true_or_false, default=False, help="train on the GPU of this process")
     args = parser.parse_args(argv)
 
-    from hubert_iter.train import config, distributed, run
-    from hubert_iter.train.stopping import Stopped
+    from hubert_iter.train import config
 
     row = study.read(args.study).run(args.run_name)
     settings = config.load(row, [Path(folder) for folder in args.conf_dirs.split()])
+    inputs = Inputs(args.data, args.valid_data, args.labels, args.valid_labels, args.teacher_model, args.init_model)
+    shaping = inputs.shaping() if row.trained else {}
+    product = Product(args.out / "model", "train", settings.shaping(), shaping)
+    if product.done():
+        return
+
+    from hubert_iter.train import distributed, run
+    from hubert_iter.train.stopping import Stopped
+
     if not row.trained:
-        run.write_random(settings, args.out)
+        run.write_random(settings, product, args.out)
         return
     world = distributed.join(args.gpu)
-    inputs = run.Inputs(args.data, args.valid_data, args.labels, args.valid_labels, args.teacher_model, args.init_model)
     try:
-        run.train(settings, inputs, args.out, world)
+        run.train(settings, inputs, product, args.out, world)
     except Stopped as stopped:
         print(f"{stopped}; the state is saved, the same command goes on from there", file=sys.stderr)
         sys.exit(128 + stopped.number)

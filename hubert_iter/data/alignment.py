@@ -4,12 +4,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from hubert_iter import frames
 from hubert_iter.data.tables import read_lines
 from hubert_iter.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 TIERS = ("phones", "words")
 # Labels of no word. Not "noise" and "silence": people say these.
@@ -194,11 +196,13 @@ def write_ctm(path: str | Path, segments: Iterable[Segment]) -> None:
     Path(path).write_text("".join(lines), encoding="utf-8")
 
 
-def frame_labels(segments: Iterable[Segment], num_frames: int, phone_index: Mapping[str, int]) -> np.ndarray:
+def frame_labels(segments: Iterable[Segment], num_frames: int, phone_index: Mapping[str, int]) -> "np.ndarray":
     """The phone at each frame's centre, sample 320 t + 200: int32 [num_frames], -1 where there is none.
 
     `segments` are those of one utterance and do not overlap; UserError for a label that `phone_index` lacks.
     """
+    import numpy as np  # which gathering alignments does without
+
     segments = sorted(segments, key=lambda segment: segment.start)
     labels = np.full(num_frames, -1, dtype=np.int32)
     for segment in segments:

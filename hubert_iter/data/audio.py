@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import soundfile
 
+from hubert_iter.data.recordings import split_offset
 from hubert_iter.errors import UserError
 from hubert_iter.frames import SAMPLE_RATE
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 OVERSHOOT = 0.05  # seconds by which `segments` may end after its recording: times there are often rounded
 # libsndfile shortens a truncated WAV without an error, and says so only in its log.
 _SHORTENED = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
-_OFFSET = re.compile(r"(.+):(\d+)")
 
 
 class AudioError(UserError):
@@ -103,14 +103,6 @@ def decode(utterance: "Utterance") -> Decoded:
         raise AudioError(utterance, f"truncated: its header promises {last - first} samples, found {len(samples)}")
     content = np.ascontiguousarray(samples, dtype="<f4")
     return Decoded(len(samples), hashlib.blake2b(content, digest_size=16).hexdigest())
-
-
-def split_offset(wav: str) -> tuple[str, int | None]:
-    """Split `path:offset` as Kaldi does; a plain path (also one that itself ends in :digits) has no offset."""
-    match = _OFFSET.fullmatch(wav)
-    if match is None or os.path.exists(wav):
-        return wav, None
-    return match[1], int(match[2])
 
 
 def open_audio(utterance: "Utterance") -> soundfile.SoundFile:

@@ -3,7 +3,6 @@
 import logging
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -86,6 +85,8 @@ def from_textgrids(data: DataDir, folder: Path, nj: int = 1) -> Alignments:
     log.info("%s: reading %d TextGrids of %d utterances", folder, len(jobs), len(data))
     result = Alignments()
     if nj > 1 and len(jobs) > 1000:
+        from concurrent.futures import ProcessPoolExecutor
+
         with ProcessPoolExecutor(nj) as pool:
             parts = list(pool.map(_read_one, jobs, chunksize=200))
     else:

@@ -1,8 +1,6 @@
 """Find what is wrong in a data directory, decoding all of its audio; and mend it, keeping a copy of the old files."""
 
-import hashlib
 import logging
-import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -10,7 +8,7 @@ from pathlib import Path
 
 from hubert_iter.data import collect_alignments, equal_audio
 from hubert_iter.data.alignment import TIERS
-from hubert_iter.data.audio import AudioError, decode, split_offset
+from hubert_iter.data.audio import AudioError, decode
 from hubert_iter.data.datadir import DataDir, Utterance, files, parse_length, parse_segment
 from hubert_iter.data.tables import Fault, Row, scan
 from hubert_iter.errors import UserError, summarise
@@ -142,23 +140,6 @@ def report(findings: Findings, most: int = 20, count_only: Collection[str] = ())
         len(findings.faults),
         "".join(f", {number} {kind}" for kind, number in sorted(counts.items())),
     )
-
-
-def audio_state(path: str | Path) -> str:
-    """A hash of the audio files' sizes and times, so that a repaired file causes its data to be examined again."""
-    path = Path(path)
-    digest = hashlib.sha256()
-    rows = scan(path / "wav.scp")[0] if (path / "wav.scp").is_file() else []
-    for row in rows:
-        state = ""
-        if not row.value.endswith("|"):
-            try:
-                status = os.stat(split_offset(row.value)[0])
-                state = f"{status.st_size} {status.st_mtime_ns}"
-            except OSError:
-                state = "missing"
-        digest.update(f"{row.key}\0{row.value}\0{state}\n".encode())
-    return digest.hexdigest()[:16]
 
 
 def _tables(path: Path, findings: Findings) -> dict[str, dict[str, Row]]:

@@ -6,7 +6,6 @@ over two frames to each side, edges repeated; delta-deltas are deltas of the del
 """
 
 import logging
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,15 +15,10 @@ import numpy as np
 from hubert_iter.data import audio, datadir
 from hubert_iter.errors import UserError
 from hubert_iter.feats import archive
+from hubert_iter.feats.mfcc_folders import DIM, part_stage
 from hubert_iter.frames import FRAME_LENGTH, MFCC_RATE, SAMPLE_RATE
-from hubert_iter.provenance import Product
 
-DIM = 39
 NAME = "feats"
-SETTINGS = {
-    "kind": "mfcc", "rate": MFCC_RATE, "dim": DIM, "coefficients": 13, "mel_bins": 23, "use_energy": False,
-    "dither": 0.0, "cmvn": False, "delta_window": 2,
-}  # fmt: skip
 log = logging.getLogger(__name__)
 
 
@@ -42,23 +36,6 @@ def mfcc(samples: np.ndarray) -> np.ndarray:
     static = static.T.contiguous()  # [13, T]
     delta = compute_deltas(static)
     return torch.cat([static, delta, compute_deltas(delta)]).T.contiguous().numpy()
-
-
-def part_stage(data: Path, out: Path, part: int, parts: int) -> Product:
-    """The stage that makes one part of the features."""
-    settings = SETTINGS | {"part": part, "of": parts}
-    return Product(parts_folder(out) / f"{part}of{parts}", "make_mfcc", settings, {"data": data})
-
-
-def merged_stage(data: Path, out: Path) -> Product:
-    """The stage whose folder holds all features: the same whatever the number of parts."""
-    return Product(Path(out), "merge_mfcc", SETTINGS, {"data": data})
-
-
-def parts_folder(out: Path) -> Path:
-    """Where the parts wait to be merged."""
-    out = Path(out)
-    return out.with_name(out.name + ".parts")
 
 
 def write_part(data: Path, folder: Path, part: int, parts: int) -> None:
@@ -98,8 +75,3 @@ def merge(data: Path, out: Path, folder: Path, parts: int) -> None:
     if found != expected:
         raise UserError(f"{out}: expected features of {expected} utterances, found {found}. Make the parts again")
     log.info("MFCC of %s: %d utterances, %d frames, %.2f h", data, found, frames, frames / MFCC_RATE / 3600)
-
-
-def remove_parts(out: Path) -> None:
-    """Remove the parts once they are merged."""
-    shutil.rmtree(parts_folder(out), ignore_errors=True)

@@ -1,19 +1,27 @@
-"""What units are made from, behind one interface: MFCC on the disk, or a model's layer computed as it streams by."""
+"""What units are made from, behind one interface: MFCC on the disk, or a model's layer computed as it streams by.
+
+Features can be described without being read: numpy, torch and what reads audio are imported with the first utterance.
+"""
 
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Protocol
 
 from hubert_iter import provenance
-from hubert_iter.data import audio, datadir
+from hubert_iter.data import datadir
 from hubert_iter.errors import UserError, summarise
-from hubert_iter.feats import archive
 from hubert_iter.frames import FRAME_RATE, num_frames
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    import numpy as np
+
+    from hubert_iter.feats.archive import Archive
+    from hubert_iter.feats.taps import TappedModel
 
 
 class FeatureSource(Protocol):
@@ -34,7 +42,7 @@ class FeatureSource(Protocol):
     def num_frames(self, utt: str) -> int:
         """Number of frames that `stream` will give for an utterance."""
 
-    def stream(self, utts: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
+    def stream(self, utts: Iterable[str]) -> "Iterator[tuple[str, np.ndarray]]":
         """Yield (utterance, float32 [T, D]) in the order asked for."""
 
 
@@ -53,8 +61,18 @@ class MfccSource:
             )
         self._settings = record["settings"]
         self.rate = int(self._settings["rate"])
-        self._feats = archive.read_scp(self.path / "feats.scp")
-        self._lengths = archive.read_lengths(self.path / "utt2num_frames")
+
+    @cached_property
+    def _feats(self) -> "Archive":
+        from hubert_iter.feats import archive
+
+        return archive.read_scp(self.path / "feats.scp")
+
+    @cached_property
+    def _lengths(self) -> dict[str, int]:
+        from hubert_iter.feats import archive
+
+        return archive.read_lengths(self.path / "utt2num_frames")
 
     def describe(self) -> dict:
         """The extraction's settings: any data set's features with these settings may be mixed."""
@@ -68,7 +86,7 @@ class MfccSource:
         """Frames of an utterance, at the features' rate."""
         return self._lengths.get(utt, 0)
 
-    def stream(self, utts: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
+    def stream(self, utts: Iterable[str]) -> "Iterator[tuple[str, np.ndarray]]":
         """Yield (utterance, float32 [T, 39]); a missing utterance is an error."""
         for utt in utts:
             if utt not in self._feats:
@@ -81,8 +99,20 @@ class LayerSource:
 
     def __init__(self, model_dir: Path, tap: str, data: Path):
         self.path, self.tap, self.rate = Path(model_dir), str(tap), FRAME_RATE
-        self._data = datadir.read(data)
-        self._model = None
+        self._data_folder = data
+
+    @cached_property
+    def _data(self) -> datadir.DataDir:
+        return datadir.read(self._data_folder)
+
+    @cached_property
+    def _model(self) -> "TappedModel":
+        from hubert_iter.feats import layers
+
+        model = layers.open_model(self.path)
+        if int(model.rate) != self.rate:
+            raise UserError(f"{self.path}: expected a model with {self.rate} frames/s, found {model.rate}")
+        return model
 
     def describe(self) -> dict:
         """The model by content, and the tap."""
@@ -96,25 +126,24 @@ class LayerSource:
         """Encoder frames of an utterance."""
         return num_frames(self._data[utt].num_samples)
 
-    def stream(self, utts: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
+    def stream(self, utts: Iterable[str]) -> "Iterator[tuple[str, np.ndarray]]":
         """Yield (utterance, float32 [T, D]); the model is loaded at the first utterance.
 
         Threads take an utterance each, and torch has one thread in each: several threads for one utterance wait for
         each other, long where the machine has other work, and their number would change the last digits.
         """
-        import torch  # which MFCC units do without
+        from concurrent.futures import ThreadPoolExecutor
 
-        from hubert_iter.feats import layers
+        import torch
 
-        if self._model is None:
-            self._model = layers.open_model(self.path)
-            if int(self._model.rate) != self.rate:
-                raise UserError(f"{self.path}: expected a model with {self.rate} frames/s, found {self._model.rate}")
+        features = partial(self._features, self._model)
         with ThreadPoolExecutor(num_threads(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            yield from _ahead(pool, self._features, utts, 2 * num_threads())
+            yield from _ahead(pool, features, utts, 2 * num_threads())
 
-    def _features(self, utt: str) -> tuple[str, np.ndarray]:
-        feats = self._model.tap(audio.read_audio(self._data[utt]), self.tap)
+    def _features(self, model: "TappedModel", utt: str) -> "tuple[str, np.ndarray]":
+        from hubert_iter.data import audio
+
+        feats = model.tap(audio.read_audio(self._data[utt]), self.tap)
         return utt, _checked(utt, feats, self.num_frames(utt), f"tap {self.tap} of {self.path}")
 
 
@@ -162,7 +191,7 @@ def check_utterances(source: FeatureSource, utts: Iterable[str]) -> None:
         raise UserError(f"{source.path}: utterances without a frame: {summarise(without)}. Drop them (stage 2)")
 
 
-def _ahead(pool: ThreadPoolExecutor, function: Callable, items: Iterable, most: int) -> Iterator:
+def _ahead(pool: "Executor", function: Callable, items: Iterable, most: int) -> Iterator:
     """Map in order, with at most `most` results computed ahead of their use."""
     pending = deque()
     try:
@@ -177,7 +206,9 @@ def _ahead(pool: ThreadPoolExecutor, function: Callable, items: Iterable, most: 
             future.cancel()
 
 
-def _checked(utt: str, feats: np.ndarray, expected: int, where: str | Path) -> np.ndarray:
+def _checked(utt: str, feats: "np.ndarray", expected: int, where: str | Path) -> "np.ndarray":
+    import numpy as np
+
     if feats.ndim != 2 or len(feats) != expected:
         raise UserError(f"{where}: utterance {utt}: expected {expected} frames, found an array of shape {feats.shape}")
     if not np.isfinite(feats).all():

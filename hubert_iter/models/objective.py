@@ -1,5 +1,6 @@
 """What every objective has in common: what it is given, what it returns, and the cosine logits."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -21,6 +22,8 @@ class Frames:
     """[B, T] labels, or None for an objective that makes its own targets."""
     update: int = 0
     """Number of updates done, for schedules."""
+    wave: Tensor | None = None
+    """[B, S] the audio, of which nothing is masked: what a teacher hears."""
 
     def at_masked(self, values: Tensor) -> Tensor:
         """[B, T, ...] -> [B, M, ...]: the values at masked frames."""
@@ -59,17 +62,36 @@ class Outcome:
 
 
 class Objective(nn.Module):
-    """A loss over masked frames. A subclass is one module: its class here, its values in conf/objective."""
+    """A loss over masked frames. A subclass is one module: its class here, its values in conf/objective.
+
+    An objective that keeps something over updates (a teacher that follows the encoder, a codebook) has it in buffers,
+    or in parameters without gradient, and changes it in `after_update` alone: then checkpoints hold it, and an update
+    that is skipped leaves it alone.
+    """
 
     needs_labels = True
     sizes: tuple[str, ...] = ()
-    """Constructor arguments that the model or the labels decide: some of width, channels, classes."""
+    """Constructor arguments that the model or the labels decide: some of width, channels, classes, encoder (the
+    encoder's configuration, to make a teacher of its shape)."""
     options: tuple[str, ...] = ()
     """Constructor arguments that the configuration may set."""
 
     def forward(self, frames: Frames) -> Outcome:
         """Compute the loss of one batch."""
         raise NotImplementedError
+
+    def after_update(self, encoder: nn.Module, updates: int, mean: Callable[[Tensor], Tensor]) -> None:
+        """Change what is kept; called without gradient when `updates` updates are done.
+
+        First with 0, before any update, when the encoder has its initial weights; then after every update. What an
+        update's batches add (a codebook's frames), `forward` leaves in plain attributes in training, to be used up
+        here. Each process has its own batches: `mean` takes the mean over processes, and all must ask for it.
+        """
+
+    def kept(self) -> dict[str, Tensor]:
+        """By name, what the objective keeps: all that is saved with it and takes no gradient."""
+        saved = self.state_dict(keep_vars=True)
+        return {name: value for name, value in saved.items() if not value.requires_grad}
 
     def warning(self, values: dict[str, float]) -> str | None:
         """A sentence where the statistics of the last updates show that nothing is being learnt."""

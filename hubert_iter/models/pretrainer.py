@@ -52,7 +52,7 @@ class Pretrainer(nn.Module):
         """Loss terms and statistics of one batch."""
         features, penalty = self.encoder.frame_features(batch.wave)
         encoded = self.encoder.transform(features, mask_of(batch.masked, features.shape[1]))
-        outcome = self.objective(Frames(features, encoded, batch.masked, batch.labels, update))
+        outcome = self.objective(Frames(features, encoded, batch.masked, batch.labels, update, batch.wave))
         terms = {**outcome.terms, "feature_penalty": self.feature_penalty * penalty}
         with torch.no_grad():
             # Near zero when all frames come out alike: the sign of collapse.
@@ -69,5 +69,5 @@ def build(model: dict, objective: dict, classes: int | None, where: str) -> Pret
     config = EncoderConfig.read(model, f"{where}: model")
     refuse_unknown_keys(settings, kind.options, f"{where}: objective {name}")
     encoder = Encoder(config)
-    sizes = {"width": config.width, "channels": config.channels[-1], "classes": classes}
+    sizes = {"width": config.width, "channels": config.channels[-1], "classes": classes, "encoder": config}
     return Pretrainer(encoder, kind(**{key: sizes[key] for key in kind.sizes}, **settings), penalty)

@@ -5,6 +5,7 @@ import json
 import logging
 import re
 import shutil
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -16,6 +17,23 @@ from hubert_iter.provenance import sync
 
 log = logging.getLogger(__name__)
 NAME = re.compile(r"update_(\d+)")
+
+
+@dataclass
+class State:
+    """Where a training stands, besides its weights and its optimiser."""
+
+    update: int = 0
+    """Updates done."""
+    audio_seconds: float = 0.0
+    """Seconds of audio gone through, by all processes."""
+    train_seconds: float = 0.0
+    """Seconds that all calls took together."""
+
+    @property
+    def hours(self) -> float:
+        """Hours of audio gone through."""
+        return self.audio_seconds / 3600
 
 
 class Checkpoints:
@@ -40,30 +58,36 @@ class Checkpoints:
         """The most advanced checkpoint, or None."""
         return next(reversed(self.all().values()), None)
 
-    def save(self, update: int, model: nn.Module, optimiser: torch.optim.Optimizer, state: dict) -> Path:
+    def save(self, state: State, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
         """Write a checkpoint; the earlier ones are removed only after it is safe on disk."""
-        final = self.folder / f"update_{update}"
-        work = self.folder / f"tmp_{update}"
+        final = self.folder / f"update_{state.update}"
+        work = self.folder / f"tmp_{state.update}"
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
-        store.write(work, model, {**self.description, "updates": update})
+        store.write(work, model, {**self.description, "updates": state.update})
         _save_tensors(optimiser.state_dict(), work / "optimiser.pt")
-        (work / "state.json").write_text(json.dumps({**state, "update": update}) + "\n")
+        (work / "state.json").write_text(json.dumps(asdict(state)) + "\n")
         for path in (*work.iterdir(), work):
             sync(path)
         shutil.rmtree(final, ignore_errors=True)
         work.replace(final)
         sync(self.folder)
         self._forget()
-        return final
 
-    def restore(self, path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device) -> dict:
-        """Load weights and optimiser; return the rest of the state. Random numbers need none: see `randomness`."""
+    def resume(self, model: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device) -> State:
+        """Load the last checkpoint's weights and optimiser and return its state; the state of a beginning without one.
+
+        Random numbers have no state: see `randomness`.
+        """
+        path = self.last()
+        if path is None:
+            return State()
+        log.info("going on from %s", path)
         try:
             store.load_weights(model, path)
             optimiser.load_state_dict(torch.load(path / "optimiser.pt", map_location=device, weights_only=True))
-            return json.loads((path / "state.json").read_text())
-        except (OSError, RuntimeError, ValueError, KeyError) as error:
+            return State(**json.loads((path / "state.json").read_text()))
+        except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
             raise UserError(
                 f"{path}: checkpoint cannot be read ({error}). Move it away: the run then goes on from the one before"
             ) from None

@@ -24,10 +24,11 @@ class World:
 
     def mean(self, values: torch.Tensor) -> torch.Tensor:
         """Mean over processes."""
-        if self.size > 1:
-            dist.all_reduce(values)
-            values = values / self.size
-        return values
+        if self.size == 1:
+            return values
+        total = values.clone()
+        dist.all_reduce(total)
+        return total / self.size
 
     def any(self, flag: bool) -> bool:
         """True where any process says so."""

@@ -1,5 +1,7 @@
 """Validation: held-out utterances, whole, always with the same masks."""
 
+from functools import cached_property
+
 import numpy as np
 import torch
 
@@ -17,34 +19,44 @@ def plans(lengths: np.ndarray) -> list[BatchPlan]:
     return [BatchPlan((Crop(number, 0, int(length)),), (SEED, number)) for number, length in enumerate(lengths)]
 
 
-@torch.no_grad()
-def evaluate(model: Pretrainer, reader: CropReader, batches: list[BatchPlan], device: torch.device) -> dict[str, float]:
-    """Loss terms and statistics, each averaged over masked frames of all held-out utterances, and what guesses reach.
+class HeldOut:
+    """The held-out set, which every validation goes through alike."""
 
-    `chance` is the share of the most frequent label, where the objective has no chance level of its own.
-    """
-    model.eval()
-    counts = None if reader.labels is None else label_counts(reader, batches)
-    guesses = Guesses(counts)
-    totals: dict[str, float] = {}
-    frames = 0
-    # The same for all runs and moments: masks are fixed, and what an objective draws (negatives, say) is repeated.
-    torch.manual_seed(SEED)
-    for plan in batches:
-        batch = reader.read(plan).to(device)
-        outcome = model(batch)
-        values = {"loss": outcome.loss, **outcome.terms, **outcome.statistics}
-        count = batch.masked.numel()
-        for key, value in values.items():
-            totals[key] = totals.get(key, 0.0) + float(value) * count
-        frames += count
-        if outcome.contest is not None:
-            guesses.add(outcome.contest, batch.masked, values["accuracy"])
-    model.train()
-    chance = {} if counts is None else {"chance": float(counts.max() / counts.sum())}
-    return {**chance, **{key: value / frames for key, value in totals.items()}, **guesses.values()}
+    def __init__(self, reader: CropReader, lengths: np.ndarray):
+        """`lengths` in samples, one per utterance."""
+        self.reader = reader
+        self.plans = plans(lengths)
 
+    @cached_property
+    def label_counts(self) -> np.ndarray | None:
+        """How many held-out frames bear each label, int [classes]; None without labels."""
+        if self.reader.labels is None:
+            return None
+        return np.bincount(np.concatenate([self.reader.crop_labels(plan.crops[0]) for plan in self.plans]))
 
-def label_counts(reader: CropReader, batches: list[BatchPlan]) -> np.ndarray:
-    """How many held-out frames bear each label, int [classes]."""
-    return np.bincount(np.concatenate([reader.crop_labels(plan.crops[0]) for plan in batches]))
+    @torch.no_grad()
+    def evaluate(self, model: Pretrainer, device: torch.device) -> dict[str, float]:
+        """Loss terms and statistics, each averaged over masked frames of all utterances, and what guesses reach.
+
+        `chance` is the share of the most frequent label, where the objective has no chance level of its own.
+        """
+        model.eval()
+        counts = self.label_counts
+        guesses = Guesses(counts)
+        totals: dict[str, float] = {}
+        frames = 0
+        # The same for all runs and moments: masks are fixed, and what an objective draws (negatives, say) is repeated.
+        torch.manual_seed(SEED)
+        for plan in self.plans:
+            batch = self.reader.read(plan).to(device)
+            outcome = model(batch)
+            values = {"loss": outcome.loss, **outcome.terms, **outcome.statistics}
+            count = batch.masked.numel()
+            for key, value in values.items():
+                totals[key] = totals.get(key, 0.0) + float(value) * count
+            frames += count
+            if outcome.contest is not None:
+                guesses.add(outcome.contest, batch.masked, values["accuracy"])
+        model.train()
+        chance = {} if counts is None else {"chance": float(counts.max() / counts.sum())}
+        return {**chance, **{key: value / frames for key, value in totals.items()}, **guesses.values()}

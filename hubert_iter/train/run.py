@@ -5,7 +5,6 @@ import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,9 +15,11 @@ from hubert_iter.data import datadir
 from hubert_iter.errors import UserError, summarise
 from hubert_iter.models import store
 from hubert_iter.models.pretrainer import Pretrainer, build
+from hubert_iter.provenance import Product
 from hubert_iter.train import checks, memory
 from hubert_iter.train.config import RunConfig
 from hubert_iter.train.distributed import World
+from hubert_iter.train.inputs import Inputs
 from hubert_iter.train.loop import Material, Trainer
 from hubert_iter.units import labels as units
 
@@ -29,43 +30,19 @@ LOG = "train.log"
 """What was said in the course of a training, over all calls that it took."""
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """Folders a run is trained on; no labels for an objective that makes its own targets."""
-
-    data: Path
-    valid_data: Path
-    labels: Path | None = None
-    valid_labels: Path | None = None
-    teacher_model: Path | None = None
-    """The model whose layer the labels come from; none for MFCC labels."""
-    init_model: Path | None = None
-
-    def shaping(self) -> dict[str, Path]:
-        """Those that shape the trained weights."""
-        named = {"data": self.data, "labels": self.labels, "init_model": self.init_model}
-        return {name: path for name, path in named.items() if path is not None}
-
-
-def write_random(config: RunConfig, folder: Path) -> None:
+def write_random(config: RunConfig, product: Product, folder: Path) -> None:
     """The untrained network, the baseline of the analysis."""
-    stage = provenance.Product(folder / "model", "train", config.shaping(), {})
-    if stage.done():
-        return
     model = _fresh(config)
-    with stage.writing() as work:
+    with product.writing() as work:
         store.write(work, model, {**config.as_dict(), "updates": 0})
     write_yaml(folder / "config.yaml", config.as_dict())
 
 
-def train(config: RunConfig, inputs: Inputs, folder: Path, world: World) -> None:
-    """Train into `folder`, going on where an interrupted call stopped; the result is `folder`/model."""
-    stage = provenance.Product(folder / "model", "train", config.shaping(), inputs.shaping())
-    if stage.done():
-        return
+def train(config: RunConfig, inputs: Inputs, product: Product, folder: Path, world: World) -> None:
+    """Train into `folder`, going on where an interrupted call stopped; the result is the product, `folder`/model."""
     training, held_out = _materials(config, inputs)
     if world.first:
-        _prepare(folder, stage, config)
+        _prepare(folder, product, config)
     world.wait()
     with _logging(folder / LOG) if world.first else nullcontext():
         model = _fresh(config)
@@ -75,7 +52,7 @@ def train(config: RunConfig, inputs: Inputs, folder: Path, world: World) -> None
             memory.keep_freed()
         Trainer(config, model, training, held_out, world).run(folder)
     if world.first:
-        with stage.writing() as work:
+        with product.writing() as work:
             store.write(work, model, {**config.as_dict(), "updates": config.run["updates"]})
     world.wait()
 
@@ -127,11 +104,11 @@ def _materials(config: RunConfig, inputs: Inputs) -> tuple[Material, Material]:
     return Material(data, labels), Material(valid_data, valid_labels)
 
 
-def _prepare(folder: Path, stage: provenance.Product, config: RunConfig) -> None:
+def _prepare(folder: Path, product: Product, config: RunConfig) -> None:
     """Make the run's folder, or take an unfinished one that was begun with the same settings on the same inputs."""
     origin = {
         "settings": json.loads(json.dumps(config.shaping())),
-        "inputs": {name: provenance.identity(path) for name, path in stage.inputs.items()},
+        "inputs": {name: provenance.identity(path) for name, path in product.inputs.items()},
     }
     path = folder / ORIGIN
     if path.is_file():

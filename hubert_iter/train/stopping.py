@@ -3,8 +3,12 @@
 import logging
 import signal
 
+from hubert_iter.train.distributed import World
+
 log = logging.getLogger(__name__)
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+EVERY = 10
+"""With several processes, updates between two exchanges about whether one was told to stop."""
 
 
 class Stopped(Exception):
@@ -30,6 +34,14 @@ class StopOrders:
             raise KeyboardInterrupt
         self.received = number
         log.info("told to stop (signal %d): finishing this update, then saving; once more stops at once", number)
+
+    def agreed(self, update: int, world: World) -> int:
+        """The signal to stop by, for all processes at the same update; 0 to go on."""
+        if world.size == 1:
+            return self.received
+        if update % EVERY:
+            return 0
+        return signal.SIGTERM if world.any(bool(self.received)) else 0
 
     def __exit__(self, *exception) -> None:
         for number, handler in self.before.items():

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from hubert_iter.data.audio import AudioError, decode, read_audio, split_offset
+from hubert_iter.data.audio import AudioError, decode, read_audio
 from hubert_iter.data.datadir import Utterance
+from hubert_iter.data.recordings import split_offset
 from hubert_iter.errors import UserError
 from hubert_iter.frames import num_frames
 

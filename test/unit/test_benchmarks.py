@@ -30,6 +30,12 @@ def test_the_loader_s_share_of_a_step_is_printed():
     assert float(re.search(r"share ([\d.]+)%", printed)[1]) > 0
 
 
+def test_start_up_is_compared_with_python_alone():
+    printed = run("startup.py", "--repeats", "1", "--only", "merge_mfcc", "validate_data")
+    found = {name: float(ratio) for name, ratio in re.findall(r"^(\w+) .*ratio ([\d.]+)", printed, re.MULTILINE)}
+    assert found["merge_mfcc"] < found["validate_data"]  # which takes numpy
+
+
 def test_intervals_hold_for_new_speakers(real_data):
     """A small version: 6 utterances of a speaker, 30 draws; the benchmark's own numbers are in its README."""
     printed = run("speakers.py", "--data", str(real_data), "--draws", "30", "--utterances", "6", "--per_phone", "40")

@@ -158,6 +158,13 @@ def test_a_folder_that_is_no_k_means_is_refused(corpus, tmp_path):
         label(mfcc_options(corpus), corpus.labels, tmp_path / "labels")
 
 
+def test_centroids_that_are_not_as_many_as_were_fitted_are_refused(corpus, tmp_path):
+    fitted = fit(mfcc_options(corpus), tmp_path / "kmeans")
+    np.savez(fitted / kmeans.FILE_NAME, centroids=kmeans.load(fitted)[1:])
+    with pytest.raises(UserError, match="expected 5 centroids as its provenance says, found 4"):
+        label(mfcc_options(corpus), fitted, tmp_path / "labels")
+
+
 def test_a_folder_that_is_no_labels_is_refused(corpus, tmp_path):
     with pytest.raises(UserError, match="expected labels made by make_labels, found the output of fit_kmeans"):
         labels.read_labels(corpus.data.parent / "kmeans")

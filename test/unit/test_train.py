@@ -1,10 +1,7 @@
 import json
-import os
 import shutil
 import signal
 import subprocess
-import sys
-import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,23 +9,14 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from tiny import ROOT, Corpus, write_noise
+from tiny import Corpus, write_noise
+from trainings import MODEL, TRAIN, TWO_PROCESSES, start, wait_for
 
 from hubert_iter import provenance
 from hubert_iter.bin import train
-from hubert_iter.data.dataset import CropReader
 from hubert_iter.errors import UserError
 from hubert_iter.models import store
 from hubert_iter.train.schedule import learning_rate
-
-MODEL = {
-    "conv_channels": 8, "width": 16, "layers": 2, "heads": 2, "feedforward": 32,
-    "position_kernel": 8, "position_groups": 2,
-}  # fmt: skip
-TRAIN = {
-    "batch_seconds": 8.0, "device_seconds": 4.0, "max_crop_seconds": 2.0, "learning_rate": 1e-3, "precision": "float32",
-    "workers": 1, "log_every": 2, "valid_every": 6, "checkpoint_every": 4,
-}  # fmt: skip
 
 
 def configuration(folder: Path, updates: int = 12, **train_values) -> Path:
@@ -61,23 +49,8 @@ def options(conf: Path, corpus: Corpus, out: Path, run: str = "first") -> list[s
     return [word for key, value in values.items() for word in (f"--{key}", str(value))]
 
 
-@pytest.fixture
-def one_thread(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
 def launch(conf: Path, corpus: Corpus, out: Path, launcher: tuple[str, ...] = ()) -> subprocess.Popen:
-    command = [sys.executable, *launcher, "-m", "hubert_iter.bin.train", *options(conf, corpus, out)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def wait_for(path: Path, process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + 120
-    while not path.exists():
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline, f"{path} did not appear"
-        time.sleep(0.02)
+    return start(*launcher, "-m", "hubert_iter.bin.train", *options(conf, corpus, out))
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -114,14 +87,13 @@ def test_two_processes_train_one_model_and_resume(corpus, tmp_path, one_thread):
     # Layerdrop: blocks without a gradient must not make the processes wait for each other.
     conf = configuration(tmp_path, updates=12)
     (conf / "model/m.yaml").write_text(yaml.safe_dump({**MODEL, "layerdrop": 0.5}))
-    two = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
-    straight = launch(conf, corpus, tmp_path / "straight", two)
+    straight = launch(conf, corpus, tmp_path / "straight", TWO_PROCESSES)
     assert straight.wait(300) == 0, straight.communicate()[0]
-    process = launch(conf, corpus, tmp_path / "run", two)
+    process = launch(conf, corpus, tmp_path / "run", TWO_PROCESSES)
     wait_for(tmp_path / "run/checkpoints/update_4", process)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=120)
-    again = launch(conf, corpus, tmp_path / "run", two)
+    again = launch(conf, corpus, tmp_path / "run", TWO_PROCESSES)
     output = again.communicate(timeout=300)[0]
     assert again.returncode == 0, output
     rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
@@ -253,17 +225,17 @@ def test_labels_of_another_replicate_are_refused(corpus, tmp_path):
 
 
 def test_what_an_update_draws_does_not_depend_on_what_was_drawn_before(corpus, tmp_path, monkeypatch):
-    from hubert_iter.train.loop import Trainer
+    from hubert_iter.train.update import Updater
 
     conf = configuration(tmp_path, updates=4, workers=0)
     train.main(options(conf, corpus, tmp_path / "run"))
-    largest = Trainer._try_largest_batch
+    try_out = Updater.try_out
 
-    def and_draw(self):
-        largest(self)
+    def and_draw(self, batch):
         torch.rand(17)
+        return try_out(self, batch)
 
-    monkeypatch.setattr(Trainer, "_try_largest_batch", and_draw)
+    monkeypatch.setattr(Updater, "try_out", and_draw)
     train.main(options(conf, corpus, tmp_path / "disturbed"))
     made = [provenance.file_hash(tmp_path / name / "model" / store.WEIGHTS) for name in ("run", "disturbed")]
     assert made[0] == made[1]
@@ -296,22 +268,6 @@ def test_loss_that_is_not_finite_is_skipped_and_at_last_stops_the_run(corpus, tm
         train.main(options(conf, corpus, tmp_path / "run"))
     rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert sum(row.get("skipped", 0) for row in rows) >= 2
-
-
-@pytest.fixture
-def broken_batches(monkeypatch):
-    """Positions of batches whose audio is not a number."""
-    positions: set[int] = set()
-    read = CropReader.read
-
-    def read_or_break(self, plan):
-        batch = read(self, plan)
-        if len(plan.seed) == 3 and plan.seed[2] in positions:  # those of validation have two
-            batch.wave.fill_(float("nan"))
-        return batch
-
-    monkeypatch.setattr(CropReader, "read", read_or_break)
-    return positions
 
 
 def test_a_broken_batch_leaves_weights_and_moments_alone_and_the_run_goes_on(corpus, tmp_path, broken_batches):

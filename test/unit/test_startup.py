@@ -1,0 +1,56 @@
+"""A call that finds its work done says so before it imports what only the work takes: recipes start dozens of them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tiny import ROOT, Corpus
+
+from hubert_iter.bin import align_data, filter_data
+
+# numpy alone takes twice as long to import as all the rest of such a call.
+HEAVY = ("numpy", "torch", "torchaudio", "scipy", "soundfile", "kaldiio", "faiss", "matplotlib")
+CALL = f"""
+import importlib, logging, sys
+logging.basicConfig(level="INFO", format="%(message)s", stream=sys.stdout)
+importlib.import_module("hubert_iter.bin." + sys.argv[1]).main(sys.argv[2:])
+print("loaded:", *(name for name in {HEAVY} if name in sys.modules))
+"""
+
+
+@pytest.fixture
+def calls(corpus: Corpus, tmp_path: Path) -> dict[str, list[str]]:
+    """The options of each entry point, for work that is done."""
+    root = corpus.data.parent
+    mfcc = ["--mfcc", str(root / "mfcc/valid")]
+    data = ["--data", str(corpus.valid_data)]
+    (tmp_path / "phones.ctm").write_text("".join(f"{name} 1 0.1 0.2 ah\n" for name in _utterances(corpus.valid_data)))
+    (tmp_path / "words.ctm").write_text("".join(f"{name} 1 0.1 0.2 a\n" for name in _utterances(corpus.valid_data)))
+    options = {
+        "filter_data": [*data, "--out", str(tmp_path / "filtered")],
+        "align_data": [*data, "--ctm_dir", str(tmp_path), "--out", str(tmp_path / "aligned")],
+        "make_mfcc": [*data, "--out", str(root / "mfcc/valid")],
+        "merge_mfcc": [*data, "--out", str(root / "mfcc/valid")],
+        "fit_kmeans": [
+            "--data", str(corpus.data), "--mfcc", str(root / "mfcc/train"), "--out", str(root / "kmeans"),
+            "--k", str(corpus.k), "--portion", "1.0",
+        ],
+        "make_labels": [*data, *mfcc, "--kmeans", str(root / "kmeans"), "--out", str(corpus.valid_labels)],
+    }  # fmt: skip
+    filter_data.main(options["filter_data"])
+    align_data.main(options["align_data"])
+    return options
+
+
+def _utterances(data: Path) -> list[str]:
+    return [line.split()[0] for line in (data / "wav.scp").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("name", ["filter_data", "align_data", "make_mfcc", "merge_mfcc", "fit_kmeans", "make_labels"])
+def test_a_call_that_finds_its_work_done_imports_nothing_heavy(calls, name):
+    command = [sys.executable, "-c", CALL, name, *calls[name]]
+    done = subprocess.run(command, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "up to date" in done.stdout
+    assert done.stdout.splitlines()[-1] == "loaded:"
