@@ -1,7 +1,7 @@
 """Where the random numbers of a run come from: a seed for each purpose, made from what the run is.
 
 No draw depends on what was drawn before: a run that goes on after it was killed, alone or in several processes, sees
-the numbers that it would have seen, and no generator's state is kept (PROTOCOL section 3, "Whose randomness").
+the numbers that it would have seen, and no generator's state is kept (docs/protocol.md section 3, "Whose randomness").
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Held-out canonical correlation of a layer with one-hot labels: PWCCA and mean CCA, exact and fast.
 
-PROTOCOL section 4, points 4 to 6. Notation: X features [N, D], Y one-hot labels [N, K], both centred on the train part;
-Sxx, Sxy, Syy their covariances, Sxx and Syy scaled by their largest absolute entries.
+docs/protocol.md section 4, points 4 to 6. Notation: X features [N, D], Y one-hot labels [N, K], both centred on the
+train part; Sxx, Sxy, Syy their covariances, Sxx and Syy scaled by their largest absolute entries.
 
 How it is fast, without approximation, in float64:
 

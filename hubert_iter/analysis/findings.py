@@ -2,7 +2,7 @@
 
 Only the report puts findings into words. What is said of conditions rests on several networks of each and its interval
 covers networks, segments, splits and evaluation speakers; with one network on each side it is about these two. No
-finding rests on a network that has not learnt to use context (PROTOCOL sections 6 and 7).
+finding rests on a network that has not learnt to use context (docs/protocol.md sections 6 and 7).
 """
 
 import math

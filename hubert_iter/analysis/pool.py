@@ -1,7 +1,8 @@
 """One pass of a model over the evaluation set: the mean of each sampled segment at each layer.
 
 Every segment of every property is pooled while its utterance is at hand, straight into memory-mapped files, so neither
-frames nor a corpus is ever held. PROTOCOL section 4, points 2 and 3. No masking, no dropout: `open_model` sees to it.
+frames nor a corpus is ever held. docs/protocol.md section 4, points 2 and 3. No masking, no dropout: `open_model` sees
+to it.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Which segments are scored: phones, words and speakers of the evaluation set, drawn by seed, the same for every run.
 
 A draw depends on the seed, the property, the sample set and the label alone, never on a model, so that adding a run (or
-another label) changes no one else's segments. PROTOCOL section 4, points 2 to 4.
+another label) changes no one else's segments. docs/protocol.md section 4, points 2 to 4.
 """
 
 import json

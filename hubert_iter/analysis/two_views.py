@@ -1,7 +1,7 @@
 """Held-out canonical correlation of a layer's frames with another continuous view of the same frames: PWCCA.
 
 For measures that compare layers with features (log-mel bands, the convolutions' output) and not with labels, as Pasad
-et al. do (arXiv 2107.04734, 2211.03929). Method and conventions are those of `cca` (PROTOCOL 4.4 to 4.6):
+et al. do (arXiv 2107.04734, 2211.03929). Method and conventions are those of `cca`:
 
 - Ten parts, dealt by utterance; eight train, one chooses the regulariser, one is scored with the trained weights.
 - Correlations are weighted by alpha_i = sum_j |<variate_i, column j of the second view>|, variates orthonormalised by

@@ -1,8 +1,8 @@
 """How well labels tell phones apart: the measures of HuBERT (arXiv 2106.07447, section V-C) and facts of the labels.
 
 All come from counts of frames that bear label z while phone y is spoken at their centre. The measures of phones come
-twice (PROTOCOL section 3): without frames that bear no phone (silence, noise), and, under names ending in _sil, with
-these frames as one more phone, SIL. Utterances without any alignment count only for the facts of the labels
+twice (docs/protocol.md section 3): without frames that bear no phone (silence, noise), and, under names ending in _sil,
+with these frames as one more phone, SIL. Utterances without any alignment count only for the facts of the labels
 themselves: used clusters, entropy, run length.
 """
 

@@ -20,7 +20,7 @@ def one_hot(labels, num_classes):
 
 
 def weighted(left, right, label_view):
-    """PWCCA of paired variates [n, M], by the formula of PROTOCOL 4.6, over instances; the null counts as 0."""
+    """PWCCA of paired variates [n, M], by the formula of docs/protocol.md section 4.6; the null counts as 0."""
     left, right = left - left.mean(axis=0), right - right.mean(axis=0)
     correlations = (left * right).sum(axis=0) / np.sqrt((left**2).sum(axis=0) * (right**2).sum(axis=0))
     basis, _ = np.linalg.qr(right)

@@ -1,4 +1,4 @@
-"""k-means against scikit-learn's MiniBatchKMeans with the settings of PROTOCOL section 3."""
+"""k-means against scikit-learn's MiniBatchKMeans with the settings of docs/protocol.md section 3."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Whose randomness: what replicates, objectives and iterations share and what they do not (PROTOCOL section 3)."""
+"""What replicates, objectives and iterations share of their random numbers (docs/protocol.md section 3)."""
 
 import torch
 from hypothesis import given

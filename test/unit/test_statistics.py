@@ -11,7 +11,7 @@ from hubert_iter.analysis.statistics import Scores
 from hubert_iter.errors import UserError
 
 SETS, TRIALS, SPEAKERS = 3, 3, 10
-# PROTOCOL section 7: measured standard deviations of a difference of two networks, hence / sqrt(2) of one.
+# docs/protocol.md section 7: measured standard deviations of a difference of two networks, hence / sqrt(2) of one.
 DEVIATIONS = {name: value / math.sqrt(2) for name, value in (("phone", 0.0124), ("word", 0.0067), ("speaker", 0.0070))}
 RUNS = 600
 

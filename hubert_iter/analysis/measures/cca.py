@@ -33,7 +33,7 @@ class Settings:
 
 
 class CCA(Measure):
-    """Held-out canonical correlation with one-hot labels (Pasad et al. 2021, 2023; PROTOCOL section 4)."""
+    """Held-out canonical correlation with one-hot labels (Pasad et al. 2021, 2023; docs/protocol.md section 4)."""
 
     title = "What the layers know"
     text = (

@@ -1,4 +1,4 @@
-"""Linear probe: how often a linear classifier of a layer's instances is right, held out. PROTOCOL section 8.
+"""Linear probe: how often a linear classifier of a layer's instances is right, held out. docs/protocol.md section 8.
 
 Same instances and folds as CCA: eight parts to train on, the dev part chooses the penalty, the test part gives the
 accuracy. One trial takes about as long as all nine of CCA (three sample sets of three trials), so by default there is

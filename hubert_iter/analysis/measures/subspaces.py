@@ -1,4 +1,4 @@
-"""How orthogonal a layer's directions of speakers and of phones are. PROTOCOL section 8.
+"""How orthogonal a layer's directions of speakers and of phones are. docs/protocol.md section 8.
 
 Scored on the means of phone segments: each has a phone and a speaker, and the sample sets show how far scores depend on
 the segments. Single frames would count long segments more, and at the edges of segments they belong to two phones.
