@@ -1,4 +1,4 @@
-"""Whether a run has learnt to use context: its masked accuracy beside what needs no network. docs/protocol.md section 6."""
+"""Has a run learnt to use context? Masked accuracy beside what needs no network. docs/protocol.md section 6."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

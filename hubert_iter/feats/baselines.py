@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hubert_iter.feats import mfcc
+from hubert_iter.feats import mfcc, mfcc_folders
 from hubert_iter.feats.taps import TappedModel
 from hubert_iter.frames import FRAME_LENGTH, FRAME_SHIFT, MFCC_SHIFT, SAMPLE_RATE
 
@@ -57,6 +57,6 @@ def _mfcc_at_frames(samples: np.ndarray) -> np.ndarray:
 
 
 BASELINES = {
-    "mfcc": Baseline(_mfcc_at_frames, dict(mfcc.SETTINGS)),
+    "mfcc": Baseline(_mfcc_at_frames, dict(mfcc_folders.SETTINGS)),
     "logmel": Baseline(log_mel, {"kind": "logmel", "dim": MEL_BANDS, "dither": 0.0}),
 }
