@@ -4,7 +4,8 @@ A file may say `base: NAME`: it then holds only what differs from that file of t
 its own name in a later folder, as a recipe's does that changes a value of the shared one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -28,23 +29,49 @@ def read_yaml(path: str | Path) -> dict:
     return values
 
 
-def load(kind: str, name: str, folders: list[Path]) -> dict:
+SHARED = Path(__file__).resolve().parents[1] / "conf"
+"""The project's own configurations."""
+
+
+def load(kind: str, name: str, folders: Sequence[Path], built_in: Mapping[str, dict] | None = None) -> dict:
     """Values of `<folder>/<kind>/<name>.yaml` from the first folder that has it, on top of those of its `base`.
 
-    Mappings are merged key by key, anything else is replaced. UserError where files build on each other in a circle.
+    Mappings are merged key by key, anything else is replaced. A name of `built_in` needs no file. UserError where files
+    build on each other in a circle.
     """
-    return _load(kind, name, folders, ())
+    return _load(_Search(kind, folders, built_in or {}), name, ())
 
 
-def _load(kind: str, name: str, folders: list[Path], above: tuple[Path, ...]) -> dict:
-    path = find(kind, name, folders, above)
+def load_file(path: Path, kind: str, folders: Sequence[Path]) -> dict:
+    """Values of one file, on top of those of its `base`, which is looked up as in `load`."""
+    return _on_base(_Search(kind, folders), Path(path), (Path(path),))
+
+
+@dataclass(frozen=True)
+class _Search:
+    """Where configurations of a kind are looked for."""
+
+    kind: str
+    folders: Sequence[Path]
+    built_in: Mapping[str, dict] = field(default_factory=dict)
+
+
+def _load(search: _Search, name: str, above: tuple[Path, ...]) -> dict:
+    candidates = [path for path in _paths(search.kind, name, search.folders) if path not in above]
+    if name in search.built_in and not any(path.is_file() for path in candidates):
+        return dict(search.built_in[name])
+    path = find(search.kind, name, search.folders, above, search.built_in)
+    return _on_base(search, path, (*above, path))
+
+
+def _on_base(search: _Search, path: Path, above: tuple[Path, ...]) -> dict:
     values = read_yaml(path)
     base = values.pop("base", None)
     if base is None:
         return values
     if not isinstance(base, str):
-        raise UserError(f"{path}: base: expected the name of another {kind} configuration, found {base!r}")
-    return merge(_load(kind, base, folders, (*above, path)), values)
+        raise UserError(f"{path}: base: expected the name of another {search.kind} configuration, found {base!r}")
+    return merge(_load(search, base, above), values)
 
 
 def merge(base: dict, values: dict) -> dict:
@@ -61,15 +88,24 @@ def write_yaml(path: Path, values: dict) -> None:
     path.write_text(yaml.safe_dump(values, sort_keys=False))
 
 
-def find(kind: str, name: str, folders: list[Path], but: Sequence[Path] = ()) -> Path:
+def find(kind: str, name: str, folders: Sequence[Path], but: Sequence[Path] = (), built_in: Iterable[str] = ()) -> Path:
     """Path of `<folder>/<kind>/<name>.yaml` in the first folder that has it, leaving out the files `but`."""
-    candidates = [folder / kind / f"{name}.yaml" for folder in folders]
+    candidates = _paths(kind, name, folders)
     for path in candidates:
         if path.is_file() and path not in but:
             return path
     if any(path in but for path in candidates):
         raise UserError(f"{but[-1]}: base: {name}: files build on each other in a circle: {', '.join(map(str, but))}")
-    known = sorted(path.stem for folder in folders for path in (folder / kind).glob("*.yaml"))
+    known = sorted({path.stem for folder in folders for path in (folder / kind).glob("*.yaml")} | set(built_in))
     looked = ", ".join(str(path) for path in candidates)
     asked = f"{but[-1]}: base: " if but else ""
     raise UserError(f"{asked}no {kind} configuration '{name}'{nearest(name, known)}. Looked for {looked}")
+
+
+def source(kind: str, name: str, folders: Iterable[Path]) -> str:
+    """Where values that `load` gives come from, for messages."""
+    return next((str(path) for path in _paths(kind, name, folders) if path.is_file()), f"{kind} {name}")
+
+
+def _paths(kind: str, name: str, folders: Iterable[Path]) -> list[Path]:
+    return [folder / kind / f"{name}.yaml" for folder in folders]

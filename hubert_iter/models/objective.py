@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hubert_iter.models.settings import ObjectiveSettings
+
 
 @dataclass(frozen=True)
 class Frames:
@@ -58,14 +60,26 @@ class Outcome:
         return sum(self.terms.values())
 
 
-class Objective(nn.Module):
-    """A loss over masked frames. A subclass is one module: its class here, its values in conf/objective."""
+@dataclass(frozen=True)
+class Head:
+    """An objective as another library has it, beside the encoder."""
 
-    needs_labels = True
-    sizes: tuple[str, ...] = ()
-    """Constructor arguments that the model or the labels decide: some of width, channels, classes."""
-    options: tuple[str, ...] = ()
-    """Constructor arguments that the configuration may set."""
+    weights: dict[str, Tensor]
+    """By the library's names."""
+    config: dict[str, object]
+    """What the library's configuration of the model says of it."""
+    labels: int = 0
+    """How many classes it names, for a library that wants them listed."""
+    note: str = ""
+    """What a reader opens the model as, where the library has several classes for it."""
+
+
+class Objective(nn.Module):
+    """A loss over masked frames, made by `ObjectiveSettings.build`."""
+
+    def __init__(self, settings: ObjectiveSettings):
+        super().__init__()
+        self.settings = settings
 
     def forward(self, frames: Frames) -> Outcome:
         """Compute the loss of one batch."""
@@ -73,6 +87,18 @@ class Objective(nn.Module):
 
     def warning(self, values: dict[str, float]) -> str | None:
         """A sentence where the statistics of the last updates show that nothing is being learnt."""
+        return None
+
+    def facts(self) -> dict[str, object]:
+        """What tells an exported model from others of its objective."""
+        return {}
+
+    def fairseq(self) -> Head | None:
+        """The objective in fairseq's layout; None where fairseq does not have it."""
+        return None
+
+    def huggingface(self) -> Head | None:
+        """The objective in transformers' layout; None to export the encoder alone."""
         return None
 
 
