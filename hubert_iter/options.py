@@ -137,7 +137,7 @@ def _default(each: Field) -> Any:
 
 
 def _help(each: Field) -> str:
-    check = str(each.metadata["check"])
+    check = str(each.metadata["check"]).removeprefix("of ")
     return each.metadata["help"] + (f"; {check}" if check else "")
 
 

@@ -160,9 +160,9 @@ def group(runs: Iterable[Run]) -> dict[str, tuple[Run, ...]]:
 
 
 def values_of(path: str | Path) -> dict:
-    """What the file says, on top of its `base`: a file of the same folder or of the project's conf/study."""
+    """What the file says, on top of its `base`: another study of the same conf/study, or of the project's."""
     path = Path(path)
-    return load_file(path, path.parent.name, (path.parent.parent, SHARED))
+    return load_file(path, "study", (path.parent.parent, SHARED))
 
 
 def read(path: str | Path) -> Study:

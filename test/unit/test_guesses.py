@@ -295,7 +295,6 @@ def test_a_training_says_what_needs_no_network(run, corpus: Corpus, tmp_path):
             "batch_seconds": 8.0, "device_seconds": 4.0, "max_crop_seconds": 2.0, "learning_rate": 1e-3, "workers": 0,
             "log_every": 12, "valid_every": 4, "checkpoint_every": 12,
         },
-        f"objective/{run}": {"name": run},
         "study/s": {"model": "m", "train": "t", "runs": {run: RUNS[run]}},
     }  # fmt: skip
     conf = tmp_path / "conf"
