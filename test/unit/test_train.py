@@ -20,7 +20,8 @@ from hubert_iter.data.dataset import CropReader
 from hubert_iter.errors import UserError
 from hubert_iter.feats.layers import open_model
 from hubert_iter.models import store
-from hubert_iter.train import config, run
+from hubert_iter.train import config
+from hubert_iter.train.run import _fresh
 from hubert_iter.train.schedule import learning_rate
 
 MODEL = {
@@ -202,7 +203,7 @@ def test_random_network_has_an_encoder_alone_which_can_be_read_and_exported(corp
     assert model.objective is None and all(name.startswith("encoder.") for name in model.state_dict())
     # The same as that of a run that is to be trained.
     table = study.read(conf / "study/s.yaml")
-    fresh = run._fresh(config.load(table.run("first"), [conf])).encoder.state_dict()
+    fresh = _fresh(config.load(table.run("first"), [conf])).encoder.state_dict()
     assert all(torch.equal(value, fresh[name]) for name, value in model.encoder.state_dict().items())
     samples = np.random.default_rng(0).standard_normal(8000).astype(np.float32)
     assert list(open_model(folder).taps(samples)) == ["conv", "0", "1", "2"]

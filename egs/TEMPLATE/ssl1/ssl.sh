@@ -75,6 +75,7 @@ export_formats="huggingface torchaudio"  # Formats of stage 12: huggingface torc
 {
 
 # What may be set of a study, for parse_options.sh: the end of the help text, and where an option of that name belongs.
+# shellcheck disable=SC2329  # which calls it
 elsewhere() { (. ./path.sh && ${python} -m hubert_iter.bin.options --study "${study}" "$@"); }
 
 . utils/parse_options.sh
