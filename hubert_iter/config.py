@@ -14,7 +14,7 @@ from hubert_iter.errors import UserError, nearest
 
 
 def read_yaml(path: str | Path) -> dict:
-    """Read a mapping from a YAML file; UserError with file and line when it is none."""
+    """Read a mapping from a YAML file, an empty one from comments alone; UserError with file and line otherwise."""
     path = Path(path)
     try:
         values = yaml.safe_load(path.read_text())
@@ -24,6 +24,8 @@ def read_yaml(path: str | Path) -> dict:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         raise UserError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
+    if values is None:
+        return {}
     if not isinstance(values, dict):
         raise UserError(f"{path}: expected 'key: value' lines, found {type(values).__name__}")
     return values
