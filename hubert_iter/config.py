@@ -1,7 +1,8 @@
 """Find and read configuration files: a recipe's own conf folder first, then the shared one.
 
 A file may say `base: NAME`: it then holds only what differs from that file of the same kind. A file may build on one of
-its own name in a later folder, as a recipe's does that changes a value of the shared one.
+its own name in a later folder, as a recipe's does that changes a value of the shared one. Some names are built in, as
+those of objectives are, and need no file.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +12,9 @@ from pathlib import Path
 import yaml
 
 from hubert_iter.errors import UserError, nearest
+
+SHARED = Path(__file__).resolve().parents[1] / "conf"
+"""The project's own configurations."""
 
 
 def read_yaml(path: str | Path) -> dict:
@@ -29,10 +33,6 @@ def read_yaml(path: str | Path) -> dict:
     if not isinstance(values, dict):
         raise UserError(f"{path}: expected 'key: value' lines, found {type(values).__name__}")
     return values
-
-
-SHARED = Path(__file__).resolve().parents[1] / "conf"
-"""The project's own configurations."""
 
 
 def load(kind: str, name: str, folders: Sequence[Path], built_in: Mapping[str, dict] | None = None) -> dict:

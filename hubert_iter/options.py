@@ -47,12 +47,14 @@ class Check:
         return " and ".join(f"{word} {value:g}" for word, value in words.items() if value is not None)
 
 
-def option(default: Any, help: str, **check: Any) -> Any:
+def option(default: Any, help: str, shapes: bool = True, **check: Any) -> Any:
     """A field of a dataclass of options. `check`: least, above, most, choices.
 
-    What several options must fulfil together is checked by the dataclass's own __post_init__, with a UserError.
+    `shapes` is False where a result is the same whatever the value, as of how often to report, or of how many processes
+    read; then a changed value makes nothing anew. What several options must fulfil together is checked by the
+    dataclass's own __post_init__, with a UserError.
     """
-    metadata = {"help": help, "check": Check(**check)}
+    metadata = {"help": help, "check": Check(**check), "shapes": shapes}
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -117,6 +119,11 @@ def add_arguments(parser: argparse.ArgumentParser, kind: type) -> None:
 def from_arguments[T](kind: type[T], args: argparse.Namespace) -> T:
     """The options that `add_arguments` added."""
     return kind(**{name: getattr(args, name) for name in names(kind)})
+
+
+def shaping(made: Any) -> dict[str, Any]:
+    """The values that shape a result, for provenance."""
+    return {each.name: plain(getattr(made, each.name)) for each in fields(made) if each.metadata["shapes"]}
 
 
 def describe(kind: type) -> Iterable[tuple[str, str, str]]:

@@ -197,7 +197,6 @@ def _row(name: str, row: dict, defaults: dict, where: str) -> tuple[Run, int]:
     """A row as its first replicate, and how many there are."""
     if not isinstance(row, dict):
         raise UserError(f"{where}: expected {{objective: ..., ...}}, found {row!r}")
-    refuse_unknown_keys(row, options.names(Row), where)
     own, common = row.get("set", {}), defaults.get("set", {})
     unused = {"k"} if "targets" not in row else set()
     sections = SECTIONS

@@ -14,9 +14,6 @@ from hubert_iter.options import option
 from hubert_iter.randomness import Draws
 from hubert_iter.study import Run
 
-REPORTING = ("log_every", "valid_every", "checkpoint_every", "keep_checkpoints", "milestones")
-COMPUTING = ("workers", "compile")
-
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -40,13 +37,15 @@ class TrainConfig:
         "bfloat16 is for GPUs and CPUs that multiply it fast (AVX512_BF16, AMX), as auto finds out",
         choices=("auto", "float32", "bfloat16"),
     )
-    compile: bool = option(False, "fuse operations with torch.compile (a minute at the start; needs a C++ compiler)")
-    workers: int = option(2, "processes that read audio; 0: the trainer itself", least=0)
-    log_every: int = option(50, "updates between two rows of metrics", least=1)
-    valid_every: int = option(1000, "updates between two validations", least=1)
-    checkpoint_every: int = option(1000, "updates between two checkpoints", least=1)
-    keep_checkpoints: int = option(2, "how many are kept besides the milestones", least=1)
-    milestones: tuple[int, ...] = option((), "updates whose checkpoints are kept for good", least=1)
+    compile: bool = option(
+        False, "fuse operations with torch.compile (a minute at the start; needs a C++ compiler)", shapes=False
+    )
+    workers: int = option(2, "processes that read audio; 0: the trainer itself", shapes=False, least=0)
+    log_every: int = option(50, "updates between two rows of metrics", shapes=False, least=1)
+    valid_every: int = option(1000, "updates between two validations", shapes=False, least=1)
+    checkpoint_every: int = option(1000, "updates between two checkpoints", shapes=False, least=1)
+    keep_checkpoints: int = option(2, "how many are kept besides the milestones", shapes=False, least=1)
+    milestones: tuple[int, ...] = option((), "updates whose checkpoints are kept for good", shapes=False, least=1)
     max_skipped: int = option(10, "updates in a row with a loss that is not finite before the run ends", least=1)
 
 
@@ -78,10 +77,7 @@ class RunConfig:
 
     def shaping(self) -> dict:
         """The part that shapes the result: without what only says how often to report or how to compute."""
-        values = self.as_dict()
-        for key in (*COMPUTING, *REPORTING) if self.train else ():
-            del values["train"][key]
-        return values
+        return {**self.as_dict(), "train": self.train and options.shaping(self.train)}
 
 
 def load(run: Run, folders: list[Path]) -> RunConfig:
