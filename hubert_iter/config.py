@@ -1,19 +1,24 @@
 """Find and read configuration files: a recipe's own conf folder first, then the shared one.
 
 A file may say `base: NAME`: it then holds only what differs from that file of the same kind. A file may build on one of
-its own name in a later folder, as a recipe's does that changes a value of the shared one.
+its own name in a later folder, as a recipe's does that changes a value of the shared one. Some names are built in, as
+those of objectives are, and need no file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 
 from hubert_iter.errors import UserError, nearest
 
+SHARED = Path(__file__).resolve().parents[1] / "conf"
+"""The project's own configurations."""
+
 
 def read_yaml(path: str | Path) -> dict:
-    """Read a mapping from a YAML file; UserError with file and line when it is none."""
+    """Read a mapping from a YAML file, an empty one from comments alone; UserError with file and line otherwise."""
     path = Path(path)
     try:
         values = yaml.safe_load(path.read_text())
@@ -23,30 +28,54 @@ def read_yaml(path: str | Path) -> dict:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         raise UserError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
+    if values is None:
+        return {}
     if not isinstance(values, dict):
         raise UserError(f"{path}: expected 'key: value' lines, found {type(values).__name__}")
     return values
 
 
-def load(kind: str, name: str, folders: list[Path]) -> dict:
+def load(kind: str, name: str, folders: Sequence[Path], built_in: Mapping[str, dict] | None = None) -> dict:
     """Values of `<folder>/<kind>/<name>.yaml` from the first folder that has it, on top of those of its `base`.
 
-    `name` may also be a file. Mappings are merged key by key, anything else is replaced. UserError where files build on
-    each other in a circle.
+    `name` may also be a file. Mappings are merged key by key, anything else is replaced. A name of `built_in` needs no
+    file. UserError where files build on each other in a circle.
     """
-    path = Path(name) if name.endswith(".yaml") else find(kind, name, folders)
-    return _load(kind, path, folders, ())
+    if name.endswith(".yaml"):
+        return load_file(Path(name), kind, folders)
+    return _load(_Search(kind, folders, built_in or {}), name, ())
 
 
-def _load(kind: str, path: Path, folders: list[Path], above: tuple[Path, ...]) -> dict:
+def load_file(path: Path, kind: str, folders: Sequence[Path]) -> dict:
+    """Values of one file, on top of those of its `base`, which is looked up as in `load`."""
+    return _on_base(_Search(kind, folders), Path(path), (Path(path),))
+
+
+@dataclass(frozen=True)
+class _Search:
+    """Where configurations of a kind are looked for."""
+
+    kind: str
+    folders: Sequence[Path]
+    built_in: Mapping[str, dict] = field(default_factory=dict)
+
+
+def _load(search: _Search, name: str, above: tuple[Path, ...]) -> dict:
+    candidates = [path for path in _paths(search.kind, name, search.folders) if path not in above]
+    if name in search.built_in and not any(path.is_file() for path in candidates):
+        return dict(search.built_in[name])
+    path = find(search.kind, name, search.folders, above, search.built_in)
+    return _on_base(search, path, (*above, path))
+
+
+def _on_base(search: _Search, path: Path, above: tuple[Path, ...]) -> dict:
     values = read_yaml(path)
     base = values.pop("base", None)
     if base is None:
         return values
     if not isinstance(base, str):
-        raise UserError(f"{path}: base: expected the name of another {kind} configuration, found {base!r}")
-    above = (*above, path)
-    return merge(_load(kind, find(kind, base, folders, above), folders, above), values)
+        raise UserError(f"{path}: base: expected the name of another {search.kind} configuration, found {base!r}")
+    return merge(_load(search, base, above), values)
 
 
 def merge(base: dict, values: dict) -> dict:
@@ -63,15 +92,24 @@ def write_yaml(path: Path, values: dict) -> None:
     path.write_text(yaml.safe_dump(values, sort_keys=False))
 
 
-def find(kind: str, name: str, folders: list[Path], but: Sequence[Path] = ()) -> Path:
+def find(kind: str, name: str, folders: Sequence[Path], but: Sequence[Path] = (), built_in: Iterable[str] = ()) -> Path:
     """Path of `<folder>/<kind>/<name>.yaml` in the first folder that has it, leaving out the files `but`."""
-    candidates = [folder / kind / f"{name}.yaml" for folder in folders]
+    candidates = _paths(kind, name, folders)
     for path in candidates:
         if path.is_file() and path not in but:
             return path
     if any(path in but for path in candidates):
         raise UserError(f"{but[-1]}: base: {name}: files build on each other in a circle: {', '.join(map(str, but))}")
-    known = sorted(path.stem for folder in folders for path in (folder / kind).glob("*.yaml"))
+    known = sorted({path.stem for folder in folders for path in (folder / kind).glob("*.yaml")} | set(built_in))
     looked = ", ".join(str(path) for path in candidates)
     asked = f"{but[-1]}: base: " if but else ""
     raise UserError(f"{asked}no {kind} configuration '{name}'{nearest(name, known)}. Looked for {looked}")
+
+
+def source(kind: str, name: str, folders: Iterable[Path]) -> str:
+    """Where values that `load` gives come from, for messages."""
+    return next((str(path) for path in _paths(kind, name, folders) if path.is_file()), f"{kind} {name}")
+
+
+def _paths(kind: str, name: str, folders: Iterable[Path]) -> list[Path]:
+    return [folder / kind / f"{name}.yaml" for folder in folders]

@@ -8,6 +8,7 @@ import argparse
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
+from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
@@ -46,9 +47,17 @@ class Check:
         return " and ".join(f"{word} {value:g}" for word, value in words.items() if value is not None)
 
 
-def option(default: Any, help: str, **check: Any) -> Any:
-    """A field of a dataclass of options. `check`: least, above, most, choices."""
-    return field(default=default, metadata={"help": help, "check": Check(**check)})
+def option(default: Any, help: str, shapes: bool = True, **check: Any) -> Any:
+    """A field of a dataclass of options. `check`: least, above, most, choices.
+
+    `shapes` is False where a result is the same whatever the value, as of how often to report, or of how many processes
+    read; then a changed value makes nothing anew. What several options must fulfil together is checked by the
+    dataclass's own __post_init__, with a UserError.
+    """
+    metadata = {"help": help, "check": Check(**check), "shapes": shapes}
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 def read[T](kind: type[T], values: Mapping[str, Any], where: str) -> T:
@@ -57,12 +66,26 @@ def read[T](kind: type[T], values: Mapping[str, Any], where: str) -> T:
     UserError, with `where`, for unknown or missing keys, wrong types and values outside the limits.
     """
     refuse_unknown_keys(values, names(kind), where)
-    missing = [each.name for each in fields(kind) if each.default is MISSING and each.name not in values]
+    missing = [each.name for each in fields(kind) if _default(each) is MISSING and each.name not in values]
     if missing:
         raise UserError(f"{where}: {missing[0]}: expected a value, found none. Needed: {', '.join(missing)}")
     types = get_type_hints(kind)
     known = {each.name: each for each in fields(kind)}
-    return kind(**{name: _value(known[name], types[name], value, where) for name, value in values.items()})
+    read_values = {name: _value(known[name], types[name], value, where) for name, value in values.items()}
+    try:
+        return kind(**read_values)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+
+
+def change[T](made: T, changes: Mapping[str, Any], where: str) -> T:
+    """The options with some values replaced, which are checked as `read` checks them."""
+    return read(type(made), {**values(made), **changes}, where) if changes else made
+
+
+def values(made: Any) -> dict[str, Any]:
+    """All options' values, as YAML and JSON know them."""
+    return {name: plain(getattr(made, name)) for name in names(type(made))}
 
 
 def names(kind: type) -> list[str]:
@@ -98,11 +121,17 @@ def from_arguments[T](kind: type[T], args: argparse.Namespace) -> T:
     return kind(**{name: getattr(args, name) for name in names(kind)})
 
 
+def shaping(made: Any) -> dict[str, Any]:
+    """The values that shape a result, for provenance."""
+    return {each.name: plain(getattr(made, each.name)) for each in fields(made) if each.metadata["shapes"]}
+
+
 def describe(kind: type) -> Iterable[tuple[str, str, str]]:
     """(name, default as YAML writes it, help) of each option."""
     for each in fields(kind):
-        default = "" if each.default is MISSING else plain(each.default)
-        yield each.name, yaml.safe_dump(default, default_flow_style=True).removesuffix("...\n").strip(), _help(each)
+        default = _default(each)
+        written = "" if default in (MISSING, "") else yaml.safe_dump(plain(default), default_flow_style=True)
+        yield each.name, written.removesuffix("...\n").strip(), _help(each)
 
 
 def plain(value: Any) -> Any:
@@ -110,8 +139,12 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, tuple) else value
 
 
+def _default(each: Field) -> Any:
+    return each.default if each.default_factory is MISSING else each.default_factory()
+
+
 def _help(each: Field) -> str:
-    check = str(each.metadata["check"])
+    check = str(each.metadata["check"]).removeprefix("of ")
     return each.metadata["help"] + (f"; {check}" if check else "")
 
 
@@ -126,6 +159,8 @@ def _value(each: Field, kind: Any, value: Any, where: str) -> Any:
 
 def _convert(kind: Any, value: Any) -> Any:
     """The value as `kind` has it; None where it is none."""
+    if get_origin(kind) is UnionType:
+        return next((made for each in get_args(kind) if (made := _convert(each, value)) is not None), None)
     if get_origin(kind) is tuple:
         item = get_args(kind)[0]
         if not isinstance(value, list | tuple):
@@ -135,6 +170,8 @@ def _convert(kind: Any, value: Any) -> Any:
         return items if size_is_right and None not in items else None
     if kind is float:
         return _number(value)
+    if get_origin(kind) is dict:
+        return value if isinstance(value, dict) else None
     return value if type(value) is kind else None
 
 
@@ -153,6 +190,10 @@ def _words(kind: Any, check: Check) -> str:
         return str(check)
     if kind is bool:
         return "true or false"
+    if get_origin(kind) is dict:
+        return "{NAME: VALUE, ...}"
+    if get_origin(kind) is UnionType:
+        return ", or ".join(_words(each, check) for each in get_args(kind))
     if get_origin(kind) is tuple:
         given = get_args(kind)
         count = "a list" if given[1:] == (...,) else f"a list of {len(given)}"

@@ -8,31 +8,52 @@ iteration 1. The first replicate bears the condition's own name and the others t
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from hubert_iter.config import read_yaml
+from hubert_iter import options
+from hubert_iter.config import SHARED, load_file
 from hubert_iter.errors import UserError, nearest, refuse_unknown_keys
+from hubert_iter.options import option
 
 NO_TRAINING = "none"
 MFCC = "mfcc"
 
 
 @dataclass(frozen=True)
-class Run:
+class Condition:
+    """What a row of the table says of its networks."""
+
+    objective: str = option(NO_TRAINING, "an objective, a file of conf/objective, or none: the untrained network")
+    model: str = option("", "a file of conf/model: the encoder's size")
+    train: str = option("", "a file of conf/train: schedule, batch, masking, optimiser")
+    targets: str = option(
+        "", "mfcc, or ROW@TAP: the layer of another row's network that is clustered; none where objectives make them"
+    )
+    k: int = option(0, "number of clusters", least=0)
+    updates: int = option(0, "length of the training", least=0)
+    init: str = option("", "row whose encoder weights it starts from (warm start); the head is made anew")
+    seed: int = option(0, "where all random numbers come from", least=0)
+    set: dict[str, Any] = option(
+        {}, "values that differ from those of the files: {train.learning_rate: 1.0e-3, model.layers: 4, ...}"
+    )
+
+
+@dataclass(frozen=True)
+class Row(Condition):
+    """A row of the table."""
+
+    seeds: int = option(
+        1, "networks of the row, its replicates; untrained rows have one unless they say otherwise", least=1
+    )
+
+
+@dataclass(frozen=True)
+class Run(Condition):
     """One network of a study: a row, or one replicate of it."""
 
-    name: str
-    objective: str
-    model: str
-    train: str = ""
-    targets: str = ""
-    """"mfcc", or "<teacher>@<tap>": the run whose layer is clustered; "" for an objective that makes its own."""
-    k: int = 0
-    updates: int = 0
-    init: str = ""
-    """The run whose encoder weights this one starts from (warm start); "" draws them anew."""
-    seed: int = 0
+    name: str = ""
     condition: str = ""
     """The row of the study; for the first replicate the same as `name`."""
     replicate: int = 1
@@ -69,10 +90,10 @@ class Run:
         return tuple(name for name in dict.fromkeys((self.teacher, self.init)) if name)
 
 
-MADE_HERE = ("name", "condition", "replicate", "iteration")
-ROW_KEYS = (*(field.name for field in fields(Run) if field.name not in MADE_HERE), "seeds")
-DEFAULT_KEYS = ("model", "train", "k", "updates", "seed", "seeds")
+DEFAULT_KEYS = ("model", "train", "k", "updates", "seed", "seeds", "set")
 """Keys that may stand at the top of a study, as the default of all its rows."""
+SECTIONS = ("train", "model", "objective")
+"""What `set` changes options of."""
 NUMBER = re.compile(r"(?P<condition>.+)\.(?P<replicate>[1-9]\d*)")
 """How a replicate is named."""
 
@@ -138,14 +159,26 @@ def group(runs: Iterable[Run]) -> dict[str, tuple[Run, ...]]:
     return grouped
 
 
+def values_of(path: str | Path) -> dict:
+    """What the file says, on top of its `base`: another study of the same conf/study, or of the project's."""
+    path = Path(path)
+    return load_file(path, "study", (path.parent.parent, SHARED))
+
+
 def read(path: str | Path) -> Study:
     """Read and check a study; every fault names the file and the run."""
     path = Path(path)
-    values = read_yaml(path)
+    return make(path, values_of(path))
+
+
+def make(path: Path, values: Mapping[str, Any]) -> Study:
+    """The study that a file's values make; `path` is for messages and results."""
+    values = dict(values)
     refuse_unknown_keys(values, (*DEFAULT_KEYS, "runs"), str(path))
     table = values.pop("runs", None)
     if not isinstance(table, dict) or not table:
         raise UserError(f"{path}: expected a table 'runs:' with at least one run")
+    _check_set(values.get("set", {}), SECTIONS, str(path))
     rows, seeds = {}, {}
     for name, row in table.items():
         rows[str(name)], seeds[str(name)] = _row(str(name), row, values, f"{path}: run {name}")
@@ -164,20 +197,20 @@ def _row(name: str, row: dict, defaults: dict, where: str) -> tuple[Run, int]:
     """A row as its first replicate, and how many there are."""
     if not isinstance(row, dict):
         raise UserError(f"{where}: expected {{objective: ..., ...}}, found {row!r}")
-    refuse_unknown_keys(row, ROW_KEYS, where)
-    objective = row.get("objective", NO_TRAINING)
-    if "targets" not in row:
-        defaults = {key: value for key, value in defaults.items() if key != "k"}
-    if objective == NO_TRAINING:
-        defaults = {key: value for key, value in defaults.items() if key not in ("updates", "train", "seeds")}
-    values = {"seeds": 1, **defaults, **row, "objective": objective}
-    for key, least in (("k", 0), ("updates", 0), ("seed", 0), ("seeds", 1)):
-        if key in values and (type(values[key]) is not int or values[key] < least):
-            raise UserError(f"{where}: {key}: expected a whole number of at least {least}, found {values[key]!r}")
-    if "model" not in values:
-        raise UserError(f"{where}: no model: name one of conf/model, here or at the top of the study")
+    own, common = row.get("set", {}), defaults.get("set", {})
+    unused = {"k"} if "targets" not in row else set()
+    sections = SECTIONS
+    if row.get("objective", NO_TRAINING) == NO_TRAINING:
+        unused |= {"updates", "train", "seeds"}
+        sections = ("model",)
+        common = {key: value for key, value in common.items() if key.startswith("model.")}
+    _check_set(own, sections, where)
+    defaults = {key: value for key, value in defaults.items() if key not in unused}
+    values = options.values(options.read(Row, {**defaults, **row, "set": common | own}, where))
     seeds = values.pop("seeds")
     run = Run(name=name, condition=name, **values)
+    if not run.model:
+        raise UserError(f"{where}: no model: name one of conf/model, here or at the top of the study")
     if run.trained and (not run.updates or not run.train):
         raise UserError(f"{where}: expected updates and train (a name of conf/train), here or at the top of the study")
     if run.targets and not run.trained:
@@ -191,6 +224,16 @@ def _row(name: str, row: dict, defaults: dict, where: str) -> tuple[Run, int]:
     if NUMBER.fullmatch(name):
         raise UserError(f"{where}: names that end in '.' and a number are those of replicates: rename the run")
     return run, seeds
+
+
+def _check_set(given: Any, sections: tuple[str, ...], where: str) -> None:
+    if not isinstance(given, dict):
+        raise UserError(f"{where}: set: expected {{train.learning_rate: 1.0e-3, ...}}, found {given!r}")
+    for name in given:
+        section, _, option_name = str(name).partition(".")
+        if section not in sections or not option_name:
+            expected = ", ".join(f"{each}.NAME" for each in sections)
+            raise UserError(f"{where}: set: expected {expected}, found '{name}'")
 
 
 def _check_needed(row: Run, needed: str, rows: Mapping[str, Run], seeds: Mapping[str, int], path: Path) -> None:

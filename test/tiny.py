@@ -40,3 +40,11 @@ def write_noise(path: Path, utterances: int, seconds: float, seed: int) -> None:
         entries.append(datadir.Utterance(name, f"s{seed}{number % 3}", len(samples), str(audio / f"{name}.flac")))
     datadir.write(path, entries)
     provenance.write(path, "test", {}, {})
+
+
+def an_objective(name: str, width: int = 24, channels: int = 12, classes: int | None = None, **options):
+    """An objective with fresh weights, as a configuration with these options has it."""
+    from hubert_iter.models import objectives
+    from hubert_iter.models.settings import Sizes
+
+    return objectives.read({"name": name, **options}, "test").build(Sizes(width, channels, classes))

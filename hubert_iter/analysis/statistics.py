@@ -9,13 +9,13 @@ Intervals are Student's, of 95 %, with the degrees of freedom of the part that h
 *and* a segment is in both parts, which makes intervals a little wide (Owen 2007).
 
 Measured (test_statistics.py; 600 simulated studies with the deviations of docs/protocol.md section 7, correlation 0.8
-between neighbouring layers; nominal 5 %): of equal conditions of 2, 3 and 5 networks and 7 or 13 layers at most 5 % differ in
-the final layer, 4 % are said to fall, 6 % differ in the fall, 6 % in the best layers, 5 % in any layer (standard error
-0.9 %). Satterthwaite's (1946) degrees of freedom are more, but with two networks of each condition 7 % differ in the
-final layer and some layer of 13 does in 13 %: two networks may be alike by chance. The price: where each network's own
-evaluation variance is a sixth to a half of that between networks, fewer differ than might (0.3, 1.5 and 3.5 % for 2, 3
-and 5 networks). Single networks with flat curves of 13 layers are said to fall in 5 % by `fall`, in 12 % where the
-layer is picked and tested on the same scores.
+between neighbouring layers; nominal 5 %): of equal conditions of 2, 3 and 5 networks and 7 or 13 layers at most 5 %
+differ in the final layer, 4 % are said to fall, 6 % differ in the fall, 6 % in the best layers, 5 % in any layer
+(standard error 0.9 %). Satterthwaite's (1946) degrees of freedom are more, but with two networks of each condition 7 %
+differ in the final layer and some layer of 13 does in 13 %: two networks may be alike by chance. The price: where each
+network's own evaluation variance is a sixth to a half of that between networks, fewer differ than might (0.3, 1.5 and
+3.5 % for 2, 3 and 5 networks). Single networks with flat curves of 13 layers are said to fall in 5 % by `fall`, in 12 %
+where the layer is picked and tested on the same scores.
 """
 
 import math

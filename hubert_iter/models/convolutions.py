@@ -11,9 +11,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from hubert_iter.models.products import weight_gradient
-
-KERNELS = (10, 3, 3, 3, 3, 2, 2)
-STRIDES = (5, 2, 2, 2, 2, 2, 2)
+from hubert_iter.models.settings import KERNELS, STRIDES
 
 
 class ConvFeatures(nn.Module):

@@ -5,64 +5,16 @@ S samples, T frames of 20 ms, C convolution channels, D model width.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hubert_iter.errors import UserError, refuse_unknown_keys
-from hubert_iter.models.convolutions import KERNELS, ConvFeatures
+from hubert_iter.models.convolutions import ConvFeatures
 from hubert_iter.models.dropout import Dropout, attend
 from hubert_iter.models.positions import ConvPositions
 from hubert_iter.models.products import Linear
-
-
-@dataclass(frozen=True)
-class EncoderConfig:
-    """Sizes and regularisation of the encoder; the defaults are BASE."""
-
-    conv_channels: int | tuple[int, ...] = 512
-    width: int = 768
-    layers: int = 12
-    heads: int = 12
-    feedforward: int = 3072
-    position_kernel: int = 128
-    position_groups: int = 16
-    dropout: float = 0.1
-    attention_dropout: float = 0.1
-    activation_dropout: float = 0.0
-    input_dropout: float = 0.1
-    layerdrop: float = 0.05
-    conv_gradient: float = 0.1
-
-    @classmethod
-    def read(cls, values: dict, where: str) -> "EncoderConfig":
-        """Build from a configuration section, refusing unknown keys and impossible sizes."""
-        refuse_unknown_keys(values, [field.name for field in fields(cls)], where)
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-        config = cls(**values)
-        if len(config.channels) != len(KERNELS):
-            raise UserError(
-                f"{where}: conv_channels: expected one number or {len(KERNELS)}, found {config.conv_channels}"
-            )
-        if config.width % config.heads or config.width % config.position_groups:
-            raise UserError(
-                f"{where}: width {config.width} must be a multiple of heads {config.heads} "
-                f"and of position_groups {config.position_groups}"
-            )
-        return config
-
-    @property
-    def taps(self) -> tuple[str, ...]:
-        """Names of what can be looked at, in order: see `Encoder.transform`."""
-        return ("conv", *(str(number) for number in range(self.layers + 1)))
-
-    @property
-    def channels(self) -> tuple[int, ...]:
-        """Output channels of each convolution; early ones run at high rates and dominate the cost of small models."""
-        given = self.conv_channels
-        return (given,) * len(KERNELS) if isinstance(given, int) else given
+from hubert_iter.models.settings import EncoderConfig
 
 
 class _ScaleGradient(torch.autograd.Function):

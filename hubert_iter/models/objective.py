@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hubert_iter.models.settings import ObjectiveSettings
+
 
 @dataclass(frozen=True)
 class Frames:
@@ -61,20 +63,31 @@ class Outcome:
         return sum(self.terms.values())
 
 
+@dataclass(frozen=True)
+class Head:
+    """An objective as another library has it, beside the encoder."""
+
+    weights: dict[str, Tensor]
+    """By the library's names."""
+    config: dict[str, object]
+    """What the library's configuration of the model says of it."""
+    labels: int = 0
+    """How many classes it names, for a library that wants them listed."""
+    note: str = ""
+    """What a reader opens the model as, where the library has several classes for it."""
+
+
 class Objective(nn.Module):
-    """A loss over masked frames. A subclass is one module: its class here, its values in conf/objective.
+    """A loss over masked frames, made by `ObjectiveSettings.build`.
 
     An objective that keeps something over updates (a teacher that follows the encoder, a codebook) has it in buffers,
     or in parameters without gradient, and changes it in `after_update` alone: then checkpoints hold it, and an update
     that is skipped leaves it alone.
     """
 
-    needs_labels = True
-    sizes: tuple[str, ...] = ()
-    """Constructor arguments that the model or the labels decide: some of width, channels, classes, encoder (the
-    encoder's configuration, to make a teacher of its shape)."""
-    options: tuple[str, ...] = ()
-    """Constructor arguments that the configuration may set."""
+    def __init__(self, settings: ObjectiveSettings):
+        super().__init__()
+        self.settings = settings
 
     def forward(self, frames: Frames) -> Outcome:
         """Compute the loss of one batch."""
@@ -95,6 +108,18 @@ class Objective(nn.Module):
 
     def warning(self, values: dict[str, float]) -> str | None:
         """A sentence where the statistics of the last updates show that nothing is being learnt."""
+        return None
+
+    def facts(self) -> dict[str, object]:
+        """What tells an exported model from others of its objective."""
+        return {}
+
+    def fairseq(self) -> Head | None:
+        """The objective in fairseq's layout; None where fairseq does not have it."""
+        return None
+
+    def huggingface(self) -> Head | None:
+        """The objective in transformers' layout; None to export the encoder alone."""
         return None
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hubert_iter import frames
-from hubert_iter.errors import refuse_unknown_keys
+from hubert_iter import frames, options
 from hubert_iter.models import objectives
-from hubert_iter.models.encoder import Encoder, EncoderConfig
+from hubert_iter.models.encoder import Encoder
 from hubert_iter.models.objective import Frames, Objective, Outcome, mask_of
+from hubert_iter.models.settings import EncoderConfig, Sizes
 
 
 @dataclass
@@ -40,34 +40,33 @@ class Batch:
 
 
 class Pretrainer(nn.Module):
-    """Mask, encode, and let the objective score."""
+    """Mask, encode, and let the objective score. Without an objective it holds an encoder that is not trained."""
 
-    def __init__(self, encoder: Encoder, objective: Objective, feature_penalty: float = 10.0):
+    def __init__(self, encoder: Encoder, objective: Objective | None):
         super().__init__()
         self.encoder = encoder
         self.objective = objective
-        self.feature_penalty = feature_penalty
 
     def forward(self, batch: Batch, update: int = 0) -> Outcome:
         """Loss terms and statistics of one batch."""
         features, penalty = self.encoder.frame_features(batch.wave)
         encoded = self.encoder.transform(features, mask_of(batch.masked, features.shape[1]))
         outcome = self.objective(Frames(features, encoded, batch.masked, batch.labels, update, batch.wave))
-        terms = {**outcome.terms, "feature_penalty": self.feature_penalty * penalty}
+        terms = {**outcome.terms, "feature_penalty": self.objective.settings.feature_penalty * penalty}
         with torch.no_grad():
             # Near zero when all frames come out alike: the sign of collapse.
             spread = encoded.flatten(0, 1).float().std(dim=0).mean()
         return Outcome(terms, {**outcome.statistics, "feature_std": spread}, outcome.contest)
 
 
-def build(model: dict, objective: dict, classes: int | None, where: str) -> Pretrainer:
-    """Build from the `model` and `objective` sections of a configuration; random weights from torch's own generator."""
-    settings = dict(objective)
-    name = settings.pop("name", None)
-    kind = objectives.find(name, where)
-    penalty = settings.pop("feature_penalty", 10.0)
-    config = EncoderConfig.read(model, f"{where}: model")
-    refuse_unknown_keys(settings, kind.options, f"{where}: objective {name}")
+def build(model: dict, objective: dict | None, classes: int | None, where: str) -> Pretrainer:
+    """Build from the `model` and `objective` sections of a configuration; random weights from torch's own generator.
+
+    A network that is not trained has no objective: its encoder is all there is.
+    """
+    config = options.read(EncoderConfig, model, f"{where}: model")
+    settings = objectives.read(objective, where) if objective else None
+    # The encoder's weights are drawn first, so that they are the same whatever the objective.
     encoder = Encoder(config)
-    sizes = {"width": config.width, "channels": config.channels[-1], "classes": classes, "encoder": config}
-    return Pretrainer(encoder, kind(**{key: sizes[key] for key in kind.sizes}, **settings), penalty)
+    sizes = Sizes(config.width, config.channels[-1], classes, config)
+    return Pretrainer(encoder, settings.build(sizes) if settings else None)

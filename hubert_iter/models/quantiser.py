@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hubert_iter.errors import UserError
-
 
 @dataclass(frozen=True)
 class Quantised:
@@ -30,8 +28,6 @@ class Quantiser(nn.Module):
 
     def __init__(self, inputs: int, groups: int, entries: int, width: int):
         super().__init__()
-        if width % groups:
-            raise UserError(f"objective: embedding {width} must be a multiple of groups {groups}")
         self.groups = groups
         self.entries = entries
         self.scores = nn.Linear(inputs, groups * entries)

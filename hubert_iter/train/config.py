@@ -1,73 +1,64 @@
-"""The complete configuration of a training run, merged from a study's row and the files it names."""
+"""The complete configuration of a training run: a study's row, the files it names, and what the row sets itself."""
 
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from hubert_iter.config import find, read_yaml
-from hubert_iter.errors import UserError, refuse_unknown_keys
+from hubert_iter import config, options
+from hubert_iter.errors import UserError
 from hubert_iter.models import objectives
+from hubert_iter.models.settings import EncoderConfig
+from hubert_iter.options import option
 from hubert_iter.randomness import Draws
 from hubert_iter.study import Run
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Schedule, batch, optimiser. Values of HuBERT BASE where nothing else is said."""
+    """Schedule, batch, masking, optimiser. The defaults are HuBERT BASE's (fairseq's hubert_base_librispeech)."""
 
-    batch_seconds: float = 2800.0
-    device_seconds: float = 87.5
-    max_crop_seconds: float = 15.6
-    mask_probability: float = 0.8
-    mask_length: int = 10
-    learning_rate: float = 5e-4
-    warmup: float = 0.08
-    betas: tuple[float, float] = (0.9, 0.98)
-    epsilon: float = 1e-6
-    weight_decay: float = 0.01
-    clip: float = 10.0
-    precision: str = "auto"
-    compile: bool = False
-    workers: int = 2
-    log_every: int = 50
-    valid_every: int = 1000
-    checkpoint_every: int = 1000
-    keep_checkpoints: int = 2
-    milestones: tuple[int, ...] = ()
-    max_skipped: int = 10
-
-    @classmethod
-    def read(cls, values: dict, where: str) -> "TrainConfig":
-        """Build from a configuration section, refusing unknown keys and impossible values."""
-        refuse_unknown_keys(values, [field.name for field in fields(cls)], where)
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-        config = cls(**values)
-        for name in ("batch_seconds", "device_seconds", "max_crop_seconds", "learning_rate", "epsilon"):
-            value = getattr(config, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-                raise UserError(f"{where}: {name}: expected a number above 0, found {value!r}")
-        for name in ("mask_probability", "warmup"):
-            value = getattr(config, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-                raise UserError(f"{where}: {name}: expected a number from 0 to 1, found {value!r}")
-        for name in ("mask_length", "log_every", "valid_every", "checkpoint_every", "keep_checkpoints"):
-            value = getattr(config, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise UserError(f"{where}: {name}: expected a whole number of at least 1, found {value!r}")
-        if config.precision not in ("auto", "float32", "bfloat16"):
-            raise UserError(f"{where}: precision: expected auto, float32 or bfloat16, found {config.precision!r}")
-        return config
+    batch_seconds: float = option(2800.0, "audio per update, over all processes", above=0)
+    device_seconds: float = option(87.5, "audio that one process holds at a time", above=0)
+    max_crop_seconds: float = option(15.6, "longer utterances are cropped at random", above=0)
+    mask_probability: float = option(
+        0.8, "of a frame to lie in a masked span, if spans did not overlap", least=0, most=1
+    )
+    mask_length: int = option(10, "frames per span", least=1)
+    learning_rate: float = option(5e-4, "at its peak", above=0)
+    warmup: float = option(0.08, "fraction of updates spent in linear warm-up; then linear to zero", least=0, most=1)
+    betas: tuple[float, float] = option((0.9, 0.98), "of Adam", least=0, most=1)
+    epsilon: float = option(1e-6, "of Adam", above=0)
+    weight_decay: float = option(0.01, "of AdamW", least=0)
+    clip: float = option(10.0, "largest gradient norm; 0 for none", least=0)
+    precision: str = option(
+        "auto",
+        "bfloat16 is for GPUs and CPUs that multiply it fast (AVX512_BF16, AMX), as auto finds out",
+        choices=("auto", "float32", "bfloat16"),
+    )
+    compile: bool = option(
+        False, "fuse operations with torch.compile (a minute at the start; needs a C++ compiler)", shapes=False
+    )
+    workers: int = option(2, "processes that read audio; 0: the trainer itself", shapes=False, least=0)
+    log_every: int = option(50, "updates between two rows of metrics", shapes=False, least=1)
+    valid_every: int = option(1000, "updates between two validations", shapes=False, least=1)
+    checkpoint_every: int = option(1000, "updates between two checkpoints", shapes=False, least=1)
+    keep_checkpoints: int = option(2, "how many are kept besides the milestones", shapes=False, least=1)
+    milestones: tuple[int, ...] = option((), "updates whose checkpoints are kept for good", shapes=False, least=1)
+    max_skipped: int = option(10, "updates in a row with a loss that is not finite before the run ends", least=1)
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that shapes a run's result, in the sections that `config.yaml` has."""
+    """Everything that shapes a run's result, in the sections that `config.yaml` has; all values are in them."""
 
     run: dict
     model: dict
-    objective: dict
-    train: TrainConfig
+    objective: dict | None
+    """None for a network that is not trained; so is `train`."""
+    train: TrainConfig | None
     classes: int | None = None
-    sources: tuple[str, ...] = field(default=())
 
     @property
     def draws(self) -> Draws:
@@ -76,40 +67,54 @@ class RunConfig:
 
     def as_dict(self) -> dict:
         """For config.yaml: plain values only."""
-        train = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self.train).items()}
         return {
             "run": self.run,
             "model": self.model,
             "objective": self.objective,
-            "train": train,
+            "train": self.train and options.values(self.train),
             "classes": self.classes,
         }
 
     def shaping(self) -> dict:
         """The part that shapes the result: without what only says how often to report or how to compute."""
-        values = self.as_dict()
-        reporting = ("log_every", "valid_every", "checkpoint_every", "keep_checkpoints", "milestones")
-        for key in ("workers", "compile", *reporting):
-            del values["train"][key]
-        return values
+        return {**self.as_dict(), "train": self.train and options.shaping(self.train)}
 
 
 def load(run: Run, folders: list[Path]) -> RunConfig:
     """Merge a study's row with the model, objective and training files it names."""
-    model_path = find("model", run.model, folders)
-    model = read_yaml(model_path)
-    facts = {key: value for key, value in asdict(run).items() if value not in ("", 0) or key == "seed"}
+    model = _read("model", partial(options.read, EncoderConfig), run, folders)
     if not run.trained:
-        # The random network: only the encoder matters; HuBERT's head with two classes completes it.
-        return RunConfig(facts, model, {"name": "hubert"}, TrainConfig(), 2, (str(model_path),))
-    objective_path = find("objective", run.objective, folders)
-    objective = read_yaml(objective_path)
-    needs_labels = objectives.find(objective.get("name"), str(objective_path)).needs_labels
-    if needs_labels and not run.targets:
+        return RunConfig(_facts(run, {"model": model}), options.values(model), None, None)
+    # An objective needs no file: one holds values that differ from its own.
+    objective = _read("objective", objectives.read, run, folders, {name: {"name": name} for name in objectives.names()})
+    if objective.needs_labels and not run.targets:
         raise UserError(f"run {run.name}: objective {run.objective} needs targets (mfcc or RUN@TAP) and k")
-    if run.targets and not needs_labels:
+    if run.targets and not objective.needs_labels:
         raise UserError(f"run {run.name}: objective {run.objective} makes its own targets: remove targets and k")
-    train_path = find("train", run.train, folders)
-    train = TrainConfig.read(read_yaml(train_path), str(train_path))
-    sources = (str(model_path), str(objective_path), str(train_path))
-    return RunConfig(facts, model, objective, train, run.k or None, sources)
+    train = _read("train", partial(options.read, TrainConfig), run, folders)
+    facts = _facts(run, {"model": model, "objective": objective, "train": train})
+    return RunConfig(facts, options.values(model), objective.section(), train, run.k or None)
+
+
+def _read[T](
+    section: str,
+    read: Callable[[dict, str], T],
+    run: Run,
+    folders: list[Path],
+    built_in: Mapping[str, dict] | None = None,
+) -> T:
+    """Options of the file that the row names, and on top of them what the row sets itself."""
+    name, prefix = getattr(run, section), f"{section}."
+    values = config.load(section, name, folders, built_in or {})
+    own = {key.removeprefix(prefix): value for key, value in run.set.items() if key.startswith(prefix)}
+    made = read(values, config.source(section, name, folders))
+    return options.change(made, own, f"run {run.name}: set: {section}")
+
+
+def _facts(run: Run, parts: dict[str, Any]) -> dict[str, Any]:
+    """What the row says, without what it leaves out; what it sets is written as it was understood: 0.001 for 1e-3."""
+    values = asdict(run)
+    for key in values["set"]:
+        section, _, name = key.partition(".")
+        values["set"][key] = options.values(parts[section])[name]
+    return {key: value for key, value in values.items() if value not in ("", 0, {}) or key == "seed"}

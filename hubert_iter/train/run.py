@@ -58,9 +58,9 @@ def train(config: RunConfig, inputs: Inputs, product: Product, folder: Path, wor
 
 
 def _fresh(config: RunConfig) -> Pretrainer:
-    """The model with initial weights; the encoder's are drawn first, so that they are the same for all objectives."""
+    """The model with initial weights."""
     torch.manual_seed(config.draws.weights())
-    return build(config.model, config.objective, config.classes, " ".join(config.sources))
+    return build(config.model, config.objective, config.classes, f"run {config.run['name']}")
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import soundfile
 import torch
 from steps import CLASSES, CONF, ours, step_of
 
+from hubert_iter import config, options
 from hubert_iter.config import read_yaml
 from hubert_iter.data import datadir
 from hubert_iter.data.dataset import CropReader
@@ -74,7 +75,7 @@ def main() -> None:
     args = parser.parse_args()
     memory.keep_freed()  # as trainings do
     torch.set_num_threads(args.threads)
-    train = TrainConfig.read(read_yaml(CONF / f"train/{args.train}.yaml"), args.train)
+    train = options.read(TrainConfig, config.load("train", args.train, [CONF]), args.train)
     with tempfile.TemporaryDirectory() as folder:
         data = datadir.read(args.data) if args.data else generate(Path(folder))
         reading, stepping = measure(data, train, args.batches)

@@ -9,12 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hubert_iter import options
 from hubert_iter.config import read_yaml
 from hubert_iter.frames import num_frames
-from hubert_iter.models.convolutions import KERNELS, STRIDES
-from hubert_iter.models.encoder import EncoderConfig
 from hubert_iter.models.masking import draw_mask
 from hubert_iter.models.pretrainer import Batch, build
+from hubert_iter.models.settings import KERNELS, STRIDES, EncoderConfig
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 CLASSES = 100
@@ -58,7 +58,7 @@ class Task:
 def make(name: str, task: Task) -> Callable[[], None]:
     """A contender's step."""
     batch, mask = task.batch()
-    config = EncoderConfig.read(task.sizes, "benchmark")
+    config = options.read(EncoderConfig, task.sizes, "benchmark")
     who, _, form = name.partition(" ")
     if who == "ours":
         objective, _, compiled = form.partition(" ")
@@ -101,7 +101,7 @@ ModelAndLoss = tuple[nn.Module, Callable[[], Tensor]]
 
 def ours(sizes: dict, batch: Batch, objective: str, compiled: bool = False) -> ModelAndLoss:
     """This project's."""
-    model = build(sizes, read_yaml(CONF / f"objective/{objective}.yaml"), CLASSES, objective)
+    model = build(sizes, {"name": objective}, CLASSES, objective)
     if compiled:
         model.encoder.compile()
     return model, lambda: model(batch).loss

@@ -23,9 +23,9 @@ from multiprocessing.connection import Connection
 import torch
 from steps import Task, finish, make
 
-from hubert_iter.models.convolutions import KERNELS, STRIDES
-from hubert_iter.models.encoder import EncoderConfig
+from hubert_iter import options
 from hubert_iter.models.products import linear
+from hubert_iter.models.settings import KERNELS, STRIDES, EncoderConfig
 from hubert_iter.train import memory
 
 GROUPS = {
@@ -164,7 +164,7 @@ def main() -> None:
         f"{args.size}, {args.utterances} x {args.seconds} s, {args.device}, {args.threads} threads, "
         f"torch {torch.__version__}, load {os.getloadavg()[0]:.1f}, matrix products {rate / 1e9:.0f} GFLOP/s"
     )
-    bound = audio * rate / operations(EncoderConfig.read(task.sizes, ""), task.samples, args.utterances)
+    bound = audio * rate / operations(options.read(EncoderConfig, task.sizes, ""), task.samples, args.utterances)
     for name, seconds in medians.items():
         speed = audio / seconds
         print(f"{name:26s} {seconds:8.3f} s/step {speed:8.2f} audio-s/s {speed / bound:6.0%} of the bound")

@@ -9,14 +9,15 @@ import torch
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from hubert_iter import provenance
+from hubert_iter import options, provenance
 from hubert_iter.bin import export
 from hubert_iter.errors import UserError
 from hubert_iter.feats.layers import open_model
 from hubert_iter.models import store
 from hubert_iter.models.convert import names
-from hubert_iter.models.encoder import Encoder, EncoderConfig
+from hubert_iter.models.encoder import Encoder
 from hubert_iter.models.pretrainer import build
+from hubert_iter.models.settings import EncoderConfig
 
 TINY = {
     "conv_channels": [8, 12, 12, 16, 16, 24, 24], "width": 32, "layers": 3, "heads": 4, "feedforward": 48,
@@ -234,7 +235,7 @@ def test_what_is_exported_opens_again_with_all_taps(model_dir, samples, name):
 
 @pytest.mark.parametrize("layout", [names.HUGGINGFACE, names.FAIRSEQ, names.TORCHAUDIO])
 def test_names_there_and_back(layout):
-    state = Encoder(EncoderConfig.read(TINY, "test")).state_dict()
+    state = Encoder(options.read(EncoderConfig, TINY, "test")).state_dict()
     back = names.import_state(names.export_state(state, layout), layout)
     if layout == names.TORCHAUDIO:  # it has no mask vector
         del state["mask_vector"]

@@ -17,7 +17,7 @@ from hubert_iter.models.convolutions import KERNELS, STRIDES
 from hubert_iter.models.masking import draw_mask
 from hubert_iter.models.negatives import draw_negatives
 from hubert_iter.models.objective import mask_of, pick
-from hubert_iter.models.objectives import wav2vec2
+from hubert_iter.models.objectives.wav2vec2 import loss as wav2vec2
 from hubert_iter.models.pretrainer import Batch, build
 
 CHANNELS, WIDTH, LAYERS, HEADS, FEEDFORWARD, GROUPS, NEGATIVES, UPDATE = 24, 48, 3, 4, 64, 2, 20, 30_000

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from recipe_runs import RECIPE, end_of, running, wait_until
 
 from hubert_iter.report import read
@@ -63,6 +64,22 @@ def test_a_changed_setting_redoes_what_depends_on_it(finished):
         f"exp/ci/{run}/{part}" for run in NETWORKS for part in ("layers", "cca")
     }
     assert changed == expected
+
+
+def test_values_for_one_call_make_results_of_their_own(copy):
+    before = copy.made()
+    call = ("--stage", "5", "--stop_stage", "7", "--runs", "hubert_it1.1", "--train_args", "updates=4 clip=1")
+    result = copy.run(*call)
+    assert result.returncode == 0, end_of(result.stdout)
+    made = copy.made()
+    study = "ci+clip=1+updates=4"
+    assert made.items() >= before.items()
+    assert {name.split("/")[1] for name in made.keys() - before.keys()} == {study}
+    assert f"exp/{study}/hubert_it1/model" in made
+    config = yaml.safe_load((copy.exp / study / "hubert_it1/config.yaml").read_text())
+    assert (config["run"]["set"], config["run"]["updates"], config["train"]["clip"]) == ({"train.clip": 1.0}, 4, 1.0)
+    again = copy.run(*call)
+    assert copy.made() == made and ": making" not in again.stdout
 
 
 def test_abx_on_request(copy):

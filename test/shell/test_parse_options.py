@@ -66,6 +66,17 @@ def test_unknown_option_names_the_nearest(script, given, near):
     assert result.stdout == ""
 
 
+def test_a_script_may_say_where_an_unknown_option_belongs(script, tmp_path):
+    path = tmp_path / "with space" / "script.sh"
+    function = 'elsewhere() { [ "$*" = "--where up_dates" ] && echo "--up_dates belongs elsewhere"; }\n'
+    path.write_text(path.read_text().replace('. "', function + '. "', 1))
+    for words in (("--up-dates", "3"), ("--up_dates=3",)):
+        result = script(*words)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert "--up_dates belongs elsewhere. --help lists" in result.stderr
+    assert "did you mean --stage?" in script("--stag", "1").stderr  # of which it says nothing
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -111,6 +111,21 @@ def test_the_recipes_options_of_the_analysis_are_the_programs_defaults():
         assert f'--{name} "${{{name}}}"' in script
 
 
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [("--updates", "conf/study/demo.yaml: updates:"), ("--learning-rate", '--train_args "learning_rate=VALUE"')],
+)
+def test_options_that_belong_in_the_study_are_answered_so(elsewhere, option, words):
+    result = run(elsewhere / "egs/synth/ssl1/run.sh", option, "3", cwd=elsewhere)
+    assert result.returncode == 2
+    assert words in result.stderr and "did you mean" not in result.stderr
+
+
+def test_help_lists_what_may_be_set_of_a_study(elsewhere):
+    names = {line.split()[0] for line in run(elsewhere / "egs/synth/ssl1/run.sh", "--help").stdout.splitlines()}
+    assert {"--train_args", "seeds", "learning_rate", "layerdrop", "gumbel_decay"} <= names
+
+
 def test_setup_makes_a_recipe_that_runs_its_own_data_script(elsewhere):
     recipe = elsewhere / "egs/my corpus/ssl1"
     template = elsewhere / "egs/TEMPLATE/ssl1"
@@ -161,6 +176,7 @@ def test_a_failing_data_script_ends_the_recipe(elsewhere, tmp_path):
         (["--study", "no_such_study"], "no_such_study"),
         (["--runs", "hubert_it3"], "hubert_it2"),
         (["--stage", "13"], "--stage"),
+        (["--train_args", "lerning_rate=1"], "did you mean learning_rate"),
         (["--skip_stages", "4 x"], "--skip_stages"),
         (["--valid_set", "train"], "expected three different sets, got 'train', 'train' and 'eval'"),
     ],

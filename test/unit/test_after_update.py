@@ -22,23 +22,31 @@ UPDATES = 15  # told to stop, two processes do so after 10
 FOLLOWING = '''
 """Say what the mean of all encoders so far says of the audio without masks."""
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from hubert_iter.models.encoder import Encoder
 from hubert_iter.models.objective import Objective, Outcome
+from hubert_iter.models.settings import ObjectiveSettings
+
+
+@dataclass(frozen=True)
+class Settings(ObjectiveSettings):
+    needs_labels = False
+
+    def build(self, sizes):
+        return Following(sizes, self)
 
 
 class Following(Objective):
-    needs_labels = False
-    sizes = ("width", "encoder")
-
-    def __init__(self, width, encoder):
-        super().__init__()
-        self.query = nn.Linear(width, width)
-        self.teacher = Encoder(encoder).requires_grad_(False)
-        self.register_buffer("said", torch.zeros(width))
+    def __init__(self, sizes, settings):
+        super().__init__(settings)
+        self.query = nn.Linear(sizes.width, sizes.width)
+        self.teacher = Encoder(sizes.encoder).requires_grad_(False)
+        self.register_buffer("said", torch.zeros(sizes.width))
         self.new = []
 
     def forward(self, frames):

@@ -6,13 +6,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny import an_objective
 
 from hubert_iter.errors import UserError
 from hubert_iter.models.negatives import contrast, draw_negatives
 from hubert_iter.models.objective import Frames
-from hubert_iter.models.objectives import chubert
-from hubert_iter.models.objectives.chubert import Chubert
-from hubert_iter.models.objectives.hubert import Hubert
+from hubert_iter.models.objectives.chubert import loss as chubert
+from hubert_iter.models.objectives.chubert.loss import Chubert
 
 
 def some_frames(utterances=3, frames=40, masked=18, width=24, classes=11, seed=0) -> Frames:
@@ -47,7 +47,7 @@ def reference(objective: Chubert, frames: Frames, negatives: torch.Tensor) -> tu
 @pytest.mark.parametrize("classes", [2, 11, 60])
 def test_loss_equals_the_protocol(monkeypatch, classes):
     torch.manual_seed(1)
-    objective, frames = Chubert(24, classes), some_frames(classes=classes)
+    objective, frames = an_objective("chubert", classes=classes), some_frames(classes=classes)
     negatives = draw_negatives(3, 18, 100, torch.device("cpu"))
     fixed(monkeypatch, negatives)
     outcome = objective(frames)
@@ -59,7 +59,7 @@ def test_loss_equals_the_protocol(monkeypatch, classes):
 def test_with_every_class_once_as_negative_it_is_hubert():
     torch.manual_seed(1)
     classes, frames = 11, some_frames()
-    predictive, contrastive = Hubert(24, classes), Chubert(24, classes)
+    predictive, contrastive = an_objective("hubert", classes=classes), an_objective("chubert", classes=classes)
     contrastive.load_state_dict(predictive.state_dict())
     labels = frames.at_masked(frames.labels)
     every_class = torch.arange(classes).expand(*labels.shape, classes)
@@ -77,7 +77,7 @@ def test_with_every_class_once_as_negative_it_is_hubert():
 def test_gradients_reach_embeddings_on_both_sides(monkeypatch):
     # Two frames of classes 0 and 1, each the other's negative; class 2 is not drawn.
     frames = Frames(torch.zeros(1, 2, 4), torch.randn(1, 2, 24), torch.tensor([[0, 1]]), torch.tensor([[0, 1]]))
-    objective = Chubert(24, 3)
+    objective = an_objective("chubert", classes=3)
     fixed(monkeypatch, torch.tensor([[[1], [0]]]))
     objective(frames).loss.backward()
     reached = objective.head.embeddings.grad.abs().sum(-1) > 0
@@ -127,7 +127,7 @@ def test_collapsed_scores_count_as_missed():
 def test_equal_labels_leave_nothing_to_tell_apart_and_are_noticed(monkeypatch):
     frames = some_frames()
     frames.labels.fill_(3)
-    objective = Chubert(24, 11)
+    objective = an_objective("chubert", classes=11)
     outcome = objective(frames)
     outcome.loss.backward()
     assert outcome.loss == 0
@@ -149,7 +149,7 @@ def test_contrast_gradient_by_gradcheck():
 
 def test_loss_is_float32_under_autocast():
     torch.manual_seed(1)
-    objective, frames = Chubert(24, 11), some_frames()
+    objective, frames = an_objective("chubert", classes=11), some_frames()
     with torch.autocast("cpu", torch.bfloat16):
         outcome = objective(frames)
     assert outcome.loss.dtype == torch.float32
@@ -158,7 +158,7 @@ def test_loss_is_float32_under_autocast():
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_forward_does_not_wait_for_the_gpu():
-    objective = Chubert(24, 11).cuda()
+    objective = an_objective("chubert", classes=11).cuda()
     frames = some_frames()
     frames = Frames(frames.features.cuda(), frames.encoded.cuda(), frames.masked.cuda(), frames.labels.cuda())
     torch.cuda.set_sync_debug_mode("error")

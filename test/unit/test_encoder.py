@@ -3,9 +3,11 @@
 import pytest
 import torch
 
+from hubert_iter import options
 from hubert_iter.errors import UserError
 from hubert_iter.frames import num_frames
-from hubert_iter.models.encoder import Encoder, EncoderConfig, _ScaleGradient
+from hubert_iter.models.encoder import Encoder, _ScaleGradient
+from hubert_iter.models.settings import EncoderConfig
 
 SMALL = {
     "conv_channels": 16, "width": 32, "layers": 3, "heads": 4, "feedforward": 48, "position_kernel": 16,
@@ -15,7 +17,7 @@ SMALL = {
 
 def small(**changes) -> Encoder:
     torch.manual_seed(0)
-    return Encoder(EncoderConfig.read({**SMALL, **changes}, "test"))
+    return Encoder(options.read(EncoderConfig, {**SMALL, **changes}, "test"))
 
 
 @pytest.mark.parametrize("samples", [400, 401, 719, 720, 721, 16000, 16079, 16080, 31999])
@@ -125,4 +127,4 @@ def test_layerdrop_skips_blocks_while_training_only():
 )
 def test_impossible_sizes_are_refused(values, words):
     with pytest.raises(UserError, match=words):
-        EncoderConfig.read({**SMALL, **values}, "conf/model/x.yaml: model")
+        options.read(EncoderConfig, {**SMALL, **values}, "conf/model/x.yaml: model")

@@ -58,6 +58,7 @@ def corpus(folder: Path, name: str):
 
 def train(name: str, folder: Path, updates: int = UPDATES, **changes) -> list[dict]:
     """The rows of metrics.jsonl of a short training."""
+    from hubert_iter import options
     from hubert_iter.models import objectives
     from hubert_iter.models.pretrainer import build
     from hubert_iter.train.config import RunConfig, TrainConfig
@@ -66,7 +67,8 @@ def train(name: str, folder: Path, updates: int = UPDATES, **changes) -> list[di
 
     needs_labels = objectives.find(OBJECTIVES[name]["name"], "test").needs_labels
     classes = CLASSES if needs_labels else None
-    settings = TrainConfig.read(
+    settings = options.read(
+        TrainConfig,
         {"batch_seconds": 16.0, "device_seconds": 8.0, "max_crop_seconds": 2.0, "learning_rate": 5e-3, "clip": 0.5,
          "weight_decay": 0.1, "workers": 0, "log_every": 1, "valid_every": updates, "precision": "float32",
          **changes}, "test",

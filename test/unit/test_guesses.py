@@ -11,14 +11,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import t as student
-from tiny import Corpus
+from tiny import Corpus, an_objective
 
 from hubert_iter.bin import train
 from hubert_iter.models.objective import Contest, Frames
-from hubert_iter.models.objectives import chubert
-from hubert_iter.models.objectives.chubert import Chubert
-from hubert_iter.models.objectives.hubert import Hubert
-from hubert_iter.models.objectives.wav2vec2 import Wav2Vec2
+from hubert_iter.models.objectives.chubert import loss as chubert
 from hubert_iter.train.guesses import GUESSES, Guesses, choose, warning
 
 SETTINGS = settings(deadline=None, max_examples=150)
@@ -153,7 +150,7 @@ def some_frames(classes=11, frames=60, masked=35, width=24, channels=12, seed=0)
     return Frames(features, encoded, order[:, :masked].sort(1).values, labels)
 
 
-@pytest.mark.parametrize("kind", [Hubert, Chubert])
+@pytest.mark.parametrize("kind", ["hubert", "chubert"])
 @pytest.mark.parametrize("name", GUESSES)
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_model_that_guesses_scores_as_the_guess(kind, name, seed, monkeypatch):
@@ -170,7 +167,7 @@ def test_a_model_that_guesses_scores_as_the_guess(kind, name, seed, monkeypatch)
             Counter(dict(enumerate(counts.tolist()))),
         )
         scores[0, frame, order] = torch.linspace(1, 0, classes)
-    objective = kind(classes, classes, embedding=classes).eval()
+    objective = an_objective(kind, width=classes, classes=classes, embedding=classes).eval()
     with torch.no_grad():
         objective.head.embeddings.copy_(torch.eye(classes))
         objective.head.query.weight.copy_(torch.eye(classes))
@@ -189,18 +186,18 @@ def test_a_model_that_guesses_scores_as_the_guess(kind, name, seed, monkeypatch)
 
 def test_contests_are_those_of_evaluation():
     frames = some_frames()
-    for kind, size in ((Hubert, 11), (Chubert, 11), (Wav2Vec2, 12)):
-        objective = kind(24, size)
+    for name in ("hubert", "chubert", "wav2vec2"):
+        objective = an_objective(name, classes=11)
         assert objective.train()(frames).contest is None
         contest = objective.eval()(frames).contest
         assert contest.targets.shape == (1, 60)
-        assert (contest.rivals is None) == (kind is Hubert)
+        assert (contest.rivals is None) == (name == "hubert")
         if contest.rivals is not None:
             assert contest.rivals.shape == (1, 35, 100)
 
 
 def test_codes_of_wav2vec2_are_the_quantisers_at_all_frames():
-    objective = Wav2Vec2(24, 12, embedding=16, entries=5).eval()
+    objective = an_objective("wav2vec2", embedding=16, entries=5).eval()
     frames = some_frames()
     contest = objective(frames).contest
     assert torch.equal(contest.targets, objective.quantiser(frames.features, 1.0).codes)
@@ -298,7 +295,6 @@ def test_a_training_says_what_needs_no_network(run, corpus: Corpus, tmp_path):
             "batch_seconds": 8.0, "device_seconds": 4.0, "max_crop_seconds": 2.0, "learning_rate": 1e-3, "workers": 0,
             "log_every": 12, "valid_every": 4, "checkpoint_every": 12,
         },
-        f"objective/{run}": {"name": run},
         "study/s": {"model": "m", "train": "t", "runs": {run: RUNS[run]}},
     }  # fmt: skip
     conf = tmp_path / "conf"

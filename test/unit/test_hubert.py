@@ -5,10 +5,11 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from tiny import an_objective
 
 from hubert_iter.errors import UserError
 from hubert_iter.models.objective import Frames, cosine_logits, mask_of, pick
-from hubert_iter.models.objectives.hubert import Hubert
+from hubert_iter.models.objectives.hubert.loss import Hubert
 
 
 def some_frames(utterances=3, frames=40, masked=18, width=24, classes=11, seed=0, dtype=torch.float32) -> Frames:
@@ -34,7 +35,7 @@ def reference(objective: Hubert, frames: Frames, masked: bool) -> float:
 
 def test_loss_equals_the_protocol():
     torch.manual_seed(1)
-    objective, frames = Hubert(24, 11), some_frames()
+    objective, frames = an_objective("hubert", classes=11), some_frames()
     outcome = objective(frames)
     assert outcome.loss.item() == pytest.approx(reference(objective, frames, True), rel=1e-5)
     assert set(outcome.terms) == {"prediction"}
@@ -46,7 +47,10 @@ def test_loss_equals_the_protocol():
 def test_frames_are_pooled_by_their_weights(weights):
     torch.manual_seed(1)
     masked, unmasked = weights
-    objective, frames = Hubert(24, 11, masked_weight=masked, unmasked_weight=unmasked), some_frames(masked=28)
+    objective, frames = (
+        an_objective("hubert", classes=11, masked_weight=masked, unmasked_weight=unmasked),
+        some_frames(masked=28),
+    )
     # 28 of 40 frames are masked in each of 3 utterances.
     sums = masked * 84 * reference(objective, frames, True) + unmasked * 36 * reference(objective, frames, False)
     outcome = objective(frames)
@@ -58,13 +62,13 @@ def test_frames_are_pooled_by_their_weights(weights):
 
 def test_without_weight_for_unmasked_frames_the_loss_is_the_mean_of_the_masked_to_the_last_bit():
     torch.manual_seed(1)
-    objective, frames = Hubert(24, 11), some_frames()
+    objective, frames = an_objective("hubert", classes=11), some_frames()
     logits, labels = objective.logits(frames.at_masked(frames.encoded)), frames.at_masked(frames.labels)
     assert torch.equal(objective(frames).loss, F.cross_entropy(logits.flatten(0, 1), labels.flatten()))
 
 
 def test_an_utterance_that_is_masked_all_over_has_a_finite_loss():
-    objective, frames = Hubert(24, 11, unmasked_weight=1.0), some_frames(masked=40)
+    objective, frames = an_objective("hubert", classes=11, unmasked_weight=1.0), some_frames(masked=40)
     outcome = objective(frames)
     assert outcome.loss.item() == pytest.approx(reference(objective, frames, True), rel=1e-5)
     assert all(value.isfinite() for value in outcome.statistics.values())
@@ -73,12 +77,12 @@ def test_an_utterance_that_is_masked_all_over_has_a_finite_loss():
 @pytest.mark.parametrize("weights", [(-1.0, 1.0), (1.0, -0.1), (0.0, 0.0), (float("nan"), 1.0)])
 def test_weights_that_make_no_mean_are_refused(weights):
     with pytest.raises(UserError, match="masked_weight"):
-        Hubert(24, 11, masked_weight=weights[0], unmasked_weight=weights[1])
+        an_objective("hubert", classes=11, masked_weight=weights[0], unmasked_weight=weights[1])
 
 
 def test_accuracy_counts_the_masked_frames_named_rightly():
     frames = some_frames(classes=5)
-    objective = Hubert(24, 5, embedding=5)
+    objective = an_objective("hubert", classes=5, embedding=5)
     with torch.no_grad():
         objective.head.embeddings.copy_(torch.eye(5))
         objective.head.query.weight.zero_()
@@ -88,7 +92,7 @@ def test_accuracy_counts_the_masked_frames_named_rightly():
 
 
 def test_embeddings_start_uniform():
-    embeddings = Hubert(24, 500).head.embeddings
+    embeddings = an_objective("hubert", classes=500).head.embeddings
     assert embeddings.min() >= 0 and embeddings.max() < 1
     assert embeddings.mean().item() == pytest.approx(0.5, abs=0.01)
 
@@ -103,7 +107,7 @@ def test_masked_and_unmasked_frames_are_picked_in_order():
 
 def test_cosines_and_loss_are_float32_under_autocast():
     torch.manual_seed(1)
-    objective, frames = Hubert(24, 11), some_frames()
+    objective, frames = an_objective("hubert", classes=11), some_frames()
     with torch.autocast("cpu", torch.bfloat16):
         logits = objective.logits(frames.encoded)
         outcome = objective(frames)

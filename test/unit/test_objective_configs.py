@@ -1,17 +1,16 @@
-"""The controlled studies' runs differ in the objective and its targets alone; the shipped files are complete."""
+"""The controlled studies' runs differ in the objective and its targets alone; what is recorded of a run is complete."""
 
-import inspect
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import yaml
 from tiny import ROOT
 
-from hubert_iter import study
+from hubert_iter import options, study
 from hubert_iter.errors import UserError
 from hubert_iter.models import objectives
 from hubert_iter.models.pretrainer import build
+from hubert_iter.models.settings import EncoderConfig
 from hubert_iter.train import config
 from hubert_iter.train.config import RunConfig, TrainConfig
 
@@ -61,46 +60,41 @@ def test_same_iteration_same_labels():
 
 
 def test_the_paper_values_differ_from_the_controlled_ones_where_the_papers_do():
-    shared, own = (yaml.safe_load((CONF / f"train/{name}.yaml").read_text()) for name in ("base", "wav2vec2_paper"))
-    assert shared.keys() == own.keys()
+    runs = {run.name: config.load(run, [CONF]) for run in study.read(CONF / "study/paper_values.yaml").runs.values()}
+    shared, own = (options.values(runs[name].train) for name in ("hubert_it1", "wav2vec2"))
     assert {key: (shared[key], own[key]) for key in shared if shared[key] != own[key]} == {
         "batch_seconds": (32 * 87.5, 64 * 87.5),
         "mask_probability": (0.8, 0.65),
         "clip": (10.0, 0.0),
     }
-    runs = study.read(CONF / "study/paper_values.yaml").runs
-    assert (runs["hubert_it1"].train, runs["wav2vec2"].train) == ("base", "wav2vec2_paper")
 
 
 @pytest.mark.parametrize("recipe", ["mini_librispeech", "synth"])
 def test_short_recipes_change_the_temperature_schedule_alone(recipe):
-    shared = yaml.safe_load((CONF / "objective/wav2vec2.yaml").read_text())
-    own = yaml.safe_load((ROOT / "egs" / recipe / "ssl1/conf/objective/wav2vec2.yaml").read_text())
-    assert {**own, "gumbel_decay": shared["gumbel_decay"]} == shared
     name = {"mini_librispeech": "objectives_mini", "synth": "objectives_demo"}[recipe]
-    updates = runs_of(name, recipe)["wav2vec2"].run["updates"]
-    assert own["gumbel_start"] * own["gumbel_decay"] ** updates <= own["gumbel_end"]
+    run = runs_of(name, recipe)["wav2vec2"]
+    own, usual = run.objective, objectives.find("wav2vec2", "test")().section()
+    assert {key for key in own if own[key] != usual[key]} == {"gumbel_decay"}
+    assert own["gumbel_start"] * own["gumbel_decay"] ** run.run["updates"] <= own["gumbel_end"]
 
 
-@pytest.mark.parametrize("name", objectives.names())
-def test_shipped_objectives_set_every_option_to_its_default(name):
-    values = yaml.safe_load((CONF / f"objective/{name}.yaml").read_text())
-    kind = objectives.find(name, "test")
-    assert values.pop("name") == name
-    assert values.pop("feature_penalty") == 10.0
-    parameters = inspect.signature(kind).parameters
-    assert values == {option: parameters[option].default for option in kind.options}
-    # Every constructor argument is either a size or an option: none is out of reach.
-    assert set(parameters) == {*kind.sizes, *kind.options}
-    built = build(TINY, {"name": name, **values}, 5 if kind.needs_labels else None, "test")
-    assert isinstance(built.objective, kind)
+def test_hubert_unmasked_is_hubert_with_one_other_value():
+    row = study.Run(name="a", objective="hubert_unmasked", model="tiny", train="mini", targets="mfcc", k=5, updates=1)
+    usual = objectives.find("hubert", "test")().section()
+    assert config.load(row, [CONF]).objective == usual | {"unmasked_weight": 1.0}
 
 
-@pytest.mark.parametrize("path", sorted(CONF.glob("train/*.yaml")), ids=lambda path: path.stem)
-def test_training_files_are_complete(path):
-    values = yaml.safe_load(path.read_text())
-    TrainConfig.read(values, str(path))
-    assert set(values) == {field.name for field in fields(TrainConfig)}
+def test_what_is_recorded_is_complete(tmp_path):
+    for kind, values in {"model": {"width": 96}, "train": {"clip": 0}, "objective": {"base": "chubert"}}.items():
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "mine.yaml").write_text(yaml.safe_dump(values))
+    row = study.Run(name="a", objective="mine", model="mine", train="mine", targets="mfcc", k=5, updates=1)
+    recorded = config.load(row, [tmp_path]).as_dict()
+    assert recorded["model"] == options.values(EncoderConfig(width=96))
+    assert recorded["train"] == options.values(TrainConfig(clip=0.0))
+    assert recorded["objective"] == {
+        "name": "chubert", "feature_penalty": 10.0, "embedding": 256, "temperature": 0.1, "negatives": 100,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -109,8 +103,8 @@ def test_training_files_are_complete(path):
     ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_every_value_is_commented(path: Path):
-    # An objective's name is explained by the line above it, a table of runs by its rows.
-    explained = ("#", "name:", "runs:")
+    # What a file builds on is explained by the line above, a table of runs by its rows.
+    explained = ("#", "base:", "runs:")
     lines = [line for line in path.read_text().splitlines() if line and not line.startswith(explained)]
     assert path.read_text().startswith("# ")
     assert [line for line in lines if "#" not in line] == []

@@ -1,6 +1,7 @@
 """Options declared once, and configuration files that build on others."""
 
 import argparse
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -50,6 +51,32 @@ def test_faults_name_option_expectation_and_value(values, message):
         options.read(Example, values, "x")
 
 
+@dataclass(frozen=True)
+class Together:
+    channels: int | tuple[int, ...] = option(8, "one for all, or of each", least=1)
+    groups: int = option(2, "that they are divided into", least=1)
+    more: dict[str, int] = option({}, "by name")
+
+    def __post_init__(self):
+        if isinstance(self.channels, int) and self.channels % self.groups:
+            raise UserError(f"channels {self.channels} must be a multiple of groups {self.groups}")
+
+
+def test_alternatives_mappings_and_what_must_fit_together():
+    made = options.read(Together, {"channels": [3, 4], "more": {"a": 1}}, "x")
+    assert (made.channels, made.more, options.read(Together, {"channels": 4}, "x").channels) == ((3, 4), {"a": 1}, 4)
+    assert options.values(made) == {"channels": [3, 4], "groups": 2, "more": {"a": 1}}
+    assert options.change(made, {"channels": 6}, "x") == Together(channels=6, more={"a": 1})
+    for values, message in (
+        ({"channels": 5}, "x: channels 5 must be a multiple of groups 2"),
+        ({"channels": "many"}, "channels: expected a whole number of at least 1, or a list, each a whole number"),
+        ({"channels": [0]}, "channels: expected"),
+        ({"more": [1]}, "more: expected {NAME: VALUE, ...}"),
+    ):
+        with pytest.raises(UserError, match=re.escape(message)):
+            options.change(Together(), values, "x")
+
+
 def test_an_option_without_default_is_wanted():
     @dataclass(frozen=True)
     class Needed:
@@ -91,6 +118,19 @@ def test_a_file_on_top_of_its_base(tmp_path):
     write(own, "base", "base: base\nrate: 2\n")
     write(own, "mine", "base: base\ndeep: {b: 3}\nlist: [1]\n")
     assert config.load("train", "mine", [own, shared]) == {"rate": 2, "deep": {"a": 1, "b": 3}, "list": [1]}
+
+
+def test_a_built_in_name_needs_no_file(tmp_path):
+    built_in = {"plain": {"name": "plain", "rate": 1}}
+    write(tmp_path, "mine", "base: plain\nrate: 2\n")
+    assert config.load("train", "plain", [tmp_path], built_in) == {"name": "plain", "rate": 1}
+    assert config.load("train", "mine", [tmp_path], built_in) == {"name": "plain", "rate": 2}
+    # A file of that name may change its values.
+    write(tmp_path, "plain", "base: plain\nrate: 3\n")
+    assert config.load("train", "mine", [tmp_path], built_in) == {"name": "plain", "rate": 2}
+    assert config.load("train", "plain", [tmp_path], built_in) == {"name": "plain", "rate": 3}
+    with pytest.raises(UserError, match="did you mean plain"):
+        config.load("train", "plane", [tmp_path], built_in)
 
 
 def test_bases_that_are_missing_or_go_round(tmp_path):

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import yaml
 from tiny import ROOT
@@ -5,7 +8,7 @@ from tiny import ROOT
 from hubert_iter import study
 from hubert_iter.bin import plan
 from hubert_iter.errors import UserError
-from hubert_iter.train import check_study
+from hubert_iter.train import check_study, config
 
 RUNS = {
     "second": {"objective": "hubert", "targets": "first@6", "k": 500},
@@ -87,12 +90,79 @@ def test_shipped_studies_fit_everything_they_name(path):
         ({"a": {"objective": "hubert", "targets": "mfcc", "train": "mino"}}, "did you mean mini"),
         ({**RUNS, "late": {"objective": "hubert", "targets": "second@7"}}, "run late: .*second has no tap '7'"),
         ({**RUNS, "late": {"objective": "wav2vec2", "init": "first", "model": "small"}}, "run late: init: .*shape"),
+        (
+            {**RUNS, "late": {"objective": "wav2vec2", "init": "first", "set": {"model.heads": 6}}},
+            "run late: init: .*shape",
+        ),
     ],
 )
 def test_faults_that_would_show_after_days_show_in_the_plan(tmp_path, runs, message):
     path = write(tmp_path, runs)
     with pytest.raises(UserError, match=message):
         plan.main(["--study", str(path), "--conf_dirs", f"conf {ROOT / 'conf'}"])
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (
+            {"objective": "hubert", "set": {"train.lerning_rate": 1}},
+            "set: train: unknown key.*did you mean learning_rate",
+        ),
+        ({"objective": "hubert", "set": {"objective.negatives": 5}}, "set: objective: unknown key 'negatives'"),
+        ({"objective": "hubert", "set": {"train.clip": -1}}, "set: train: clip: expected a number of at least 0"),
+        ({"objective": "hubert", "set": {"model.heads": 5}}, "set: model: width 192 must be a multiple of heads 5"),
+        ({"objective": "hubert", "set": {"clip": 0}}, "expected train.NAME, model.NAME, objective.NAME, found 'clip'"),
+        ({"objective": "hubert", "set": ["train.clip"]}, "set: expected {train.learning_rate"),
+        ({"objective": "none", "set": {"train.clip": 0}}, "expected model.NAME, found 'train.clip'"),
+    ],
+)
+def test_faults_of_values_that_a_row_sets_are_named(tmp_path, row, message):
+    labels = {} if row["objective"] == "none" else {"targets": "mfcc"}
+    with pytest.raises(UserError, match=f"run odd.*{message}"):
+        check_study.check(study.read(write(tmp_path, {"odd": {**row, **labels}})), [ROOT / "conf"])
+
+
+def test_a_row_sets_values_of_its_own_which_are_recorded(tmp_path):
+    row = {"objective": "hubert", "targets": "mfcc"}
+    own = {"train.learning_rate": "1e-4", "model.layers": 2, "objective.temperature": 0.5}
+    runs = study.read(write(tmp_path, {"usual": row, "own": {**row, "set": own}})).runs
+    usual, changed = (config.load(runs[name], [ROOT / "conf"]) for name in ("usual", "own"))
+    assert (changed.train.learning_rate, changed.model["layers"], changed.objective["temperature"]) == (1e-4, 2, 0.5)
+    assert changed.run["set"] == {**own, "train.learning_rate": 1e-4}  # as it was understood
+    assert "set" not in usual.run  # so that runs that set nothing are recorded as they were before this was possible
+    differing = {key for key, value in changed.as_dict()["train"].items() if value != usual.as_dict()["train"][key]}
+    assert differing == {"learning_rate"}
+
+
+def test_what_a_study_sets_for_all_its_rows(tmp_path):
+    common = {"train.clip": 1.0, "model.layers": 3}
+    runs = {"random": {"objective": "none"}, "own": {"objective": "wav2vec2", "set": {"train.clip": 2.0}}}
+    found = study.read(write(tmp_path, runs, set=common)).runs
+    assert found["own"].set == {"train.clip": 2.0, "model.layers": 3}
+    assert found["random"].set == {"model.layers": 3}  # the baseline is as large as the rest
+
+
+def test_a_study_builds_on_another(tmp_path):
+    folder = tmp_path / "study"
+    folder.mkdir()
+    (folder / "more.yaml").write_text(
+        "base: objectives_mini\nseeds: 5\nruns: {late: {objective: wav2vec2, updates: 9}}\n"
+    )
+    table, base = study.read(folder / "more.yaml"), study.read(ROOT / "conf/study/objectives_mini.yaml")
+    assert list(table.conditions) == [*base.conditions, "late"]
+    assert len(table.conditions["hubert_it1"]) == 5
+    assert (table.name, table.runs["late"].updates) == ("more", 9)
+
+
+def test_a_study_is_checked_without_torch():
+    """It takes seconds to load, and the recipe asks for the plan at every call."""
+    script = (
+        "import sys; from hubert_iter.bin import plan\n"
+        "plan.main(['--study', 'conf/study/paper.yaml', '--conf_dirs', 'conf'])\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.DEVNULL).returncode == 0
 
 
 def test_a_condition_has_replicates_each_with_its_own_chain_of_teachers(tmp_path):

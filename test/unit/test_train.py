@@ -12,10 +12,13 @@ import yaml
 from tiny import Corpus, write_noise
 from trainings import MODEL, TRAIN, TWO_PROCESSES, start, wait_for
 
-from hubert_iter import provenance
-from hubert_iter.bin import train
+from hubert_iter import provenance, study
+from hubert_iter.bin import export, train
 from hubert_iter.errors import UserError
+from hubert_iter.feats.layers import open_model
 from hubert_iter.models import store
+from hubert_iter.train import config
+from hubert_iter.train.run import _fresh
 from hubert_iter.train.schedule import learning_rate
 
 
@@ -30,7 +33,6 @@ def configuration(folder: Path, updates: int = 12, **train_values) -> Path:
     files = {
         "model/m": MODEL,
         "train/t": {**TRAIN, **train_values},
-        "objective/hubert": {"name": "hubert"},
         "study/s": study,
     }
     for name, values in files.items():
@@ -161,7 +163,27 @@ def test_validation_and_chance_are_reported(corpus, tmp_path):
 def test_random_network_needs_no_labels(corpus, tmp_path):
     conf = configuration(tmp_path)
     train.main(options(conf, corpus, tmp_path / "random", run="random"))
-    assert store.describe(tmp_path / "random/model")["updates"] == 0
+    folder = tmp_path / "random/model"
+    assert store.describe(folder)["updates"] == 0
+
+
+def test_random_network_has_an_encoder_alone_which_can_be_read_and_exported(corpus, tmp_path):
+    conf = configuration(tmp_path)
+    train.main(options(conf, corpus, tmp_path / "random", run="random"))
+    folder = tmp_path / "random/model"
+    model = store.read(folder)
+    assert model.objective is None and all(name.startswith("encoder.") for name in model.state_dict())
+    # The same as that of a run that is to be trained.
+    table = study.read(conf / "study/s.yaml")
+    fresh = _fresh(config.load(table.run("first"), [conf])).encoder.state_dict()
+    assert all(torch.equal(value, fresh[name]) for name, value in model.encoder.state_dict().items())
+    samples = np.random.default_rng(0).standard_normal(8000).astype(np.float32)
+    assert list(open_model(folder).taps(samples)) == ["conv", "0", "1", "2"]
+    for name in ("huggingface", "torchaudio"):
+        export.main(["--model", str(folder), "--format", name, "--out", str(tmp_path / name)])
+        assert "objective: none: random weights" in (tmp_path / name / "README.md").read_text()
+    with pytest.raises(UserError, match="fairseq has no model without an objective"):
+        export.main(["--model", str(folder), "--format", "fairseq", "--out", str(tmp_path / "fairseq")])
 
 
 def test_labels_of_another_kmeans_are_refused(corpus, tmp_path):

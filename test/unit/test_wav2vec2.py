@@ -4,12 +4,13 @@ import math
 
 import pytest
 import torch
+from tiny import an_objective
 
 from hubert_iter.errors import UserError
 from hubert_iter.models.negatives import draw_negatives
 from hubert_iter.models.objective import Frames
-from hubert_iter.models.objectives import wav2vec2
-from hubert_iter.models.objectives.wav2vec2 import Wav2Vec2
+from hubert_iter.models.objectives.wav2vec2 import loss as wav2vec2
+from hubert_iter.models.objectives.wav2vec2.loss import Wav2Vec2
 from hubert_iter.models.quantiser import Quantiser, perplexity
 
 SIZES = {"embedding": 16, "groups": 2, "entries": 5, "feature_dropout": 0.0}
@@ -25,7 +26,7 @@ def some_frames(utterances=3, frames=40, masked=18, width=24, channels=12, seed=
 
 def make(**options) -> Wav2Vec2:
     torch.manual_seed(1)
-    return Wav2Vec2(24, 12, **{**SIZES, **options})
+    return an_objective("wav2vec2", **{**SIZES, **options})
 
 
 def reference(objective: Wav2Vec2, frames: Frames, negatives: torch.Tensor) -> dict[str, float]:

@@ -16,6 +16,8 @@ skip_stages=       # Stages to leave out, e.g. "4 12".
 study=mini         # Table of runs: a file, or a name looked up in conf/study and then in the project's conf/study.
 runs=              # Only these runs of the study in stages 5 to 9 and 12, e.g. "hubert_it2", or one replicate of it,
                    # "hubert_it2.1"; empty for all.
+train_args=        # Values for this call, e.g. "learning_rate=1e-3 updates=500 model.layers=4" (names: end of this text).
+                   # Its results are those of a study of their name: exp/mini+learning_rate=0.001+...
 
 # Machine
 nj=4               # Jobs in parallel for data and features.
@@ -61,6 +63,10 @@ export_formats="huggingface torchaudio"  # Formats of stage 12: huggingface torc
 # days does no harm.
 {
 
+# What may be set of a study, for parse_options.sh: the end of the help text, and where an option of that name belongs.
+# shellcheck disable=SC2329  # which calls it
+elsewhere() { (. ./path.sh && ${python} -m hubert_iter.bin.options --study "${study}" "$@"); }
+
 . utils/parse_options.sh
 . ./path.sh
 . ./cmd.sh
@@ -100,8 +106,12 @@ for file in "${study}" "conf/study/${study}.yaml" "${MAIN_ROOT}/conf/study/${stu
     if [ -z "${study_file}" ] && [ -f "${file}" ]; then study_file=${file}; fi
 done
 [ -n "${study_file}" ] || die "no study '${study}': neither a file, nor in conf/study, nor in ${MAIN_ROOT}/conf/study"
-study_name=$(basename "${study_file}" .yaml)
 conf_dirs="conf $(realpath --relative-to=. "${MAIN_ROOT}/conf")"
+if [ -n "${train_args}" ]; then
+    study_file=$(${python} -m hubert_iter.bin.vary_study --study "${study_file}" --train_args "${train_args}" \
+        --conf_dirs "${conf_dirs}" --expdir "${expdir}")
+fi
+study_name=$(basename "${study_file}" .yaml)
 units=${dumpdir}/${study_name}/units
 exp=${expdir}/${study_name}
 logs=${exp}/log
@@ -303,6 +313,10 @@ if [ "${stage}" -le 12 ] && [ "${stop_stage}" -ge 12 ] && ! skip 12; then
     for row in "${run_rows[@]}"; do
         read_row "${row}"
         for format in ${export_formats}; do
+            if [ "${objective}" = none ] && [ "${format}" = fairseq ]; then
+                log "Stage 12, ${run}: left out, fairseq has no model without an objective"
+                continue
+            fi
             ${python} -m hubert_iter.bin.export --model "${exp}/${run}/model" --format "${format}" \
                 --out "${exp}/${run}/export/${format}"
         done

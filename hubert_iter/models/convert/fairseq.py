@@ -11,12 +11,8 @@ from torch import Tensor
 from hubert_iter.errors import UserError, summarise
 from hubert_iter.frames import FRAME_RATE, SAMPLE_RATE
 from hubert_iter.models.convert import names, tensors
-from hubert_iter.models.convolutions import KERNELS, STRIDES
-from hubert_iter.models.encoder import EncoderConfig
-from hubert_iter.models.objectives.chubert import Chubert
-from hubert_iter.models.objectives.hubert import Hubert, LabelHead
-from hubert_iter.models.objectives.wav2vec2 import Wav2Vec2
 from hubert_iter.models.pretrainer import Pretrainer
+from hubert_iter.models.settings import KERNELS, STRIDES, EncoderConfig
 
 README = """\
 # {title}
@@ -31,11 +27,9 @@ models, config, task = checkpoint_utils.load_model_ensemble_and_task(["model.pt"
 
 {facts}
 """
-_SPECIAL_LABELS = 4
-"""fairseq's dictionaries put <s>, <pad>, </s> and <unk> before the labels."""
 
 
-def write(folder: Path, model: Pretrainer, objective: str, facts: dict[str, str]) -> str:
+def write(folder: Path, model: Pretrainer, facts: dict[str, str]) -> str:
     """Write model.pt and the dictionary of labels; returns the README's text."""
     config = model.encoder.config
     if config.channels[-1] == config.width:
@@ -43,24 +37,20 @@ def write(folder: Path, model: Pretrainer, objective: str, facts: dict[str, str]
             f"fairseq has no projection between convolutions and Transformer where both are {config.width} wide, this "
             "model has one. Export it to huggingface or torchaudio instead"
         )
-    state = names.export_state(model.encoder.state_dict(), names.FAIRSEQ)
-    note = ""
-    if objective == "wav2vec2":
-        state |= names.export_wav2vec2_head(model.objective.state_dict(), names.FAIRSEQ)
-        task, head = {"_name": "audio_pretraining", **_TASK}, _wav2vec2_head(model.objective)
-    elif isinstance(model.objective, Hubert | Chubert):
-        state |= _label_head(model.objective.head)
-        task, head = {"_name": "hubert_pretraining", **_TASK, **_LABELS}, _hubert_head(model.objective)
-        labels = len(model.objective.head.embeddings)
-        (folder / "dict.km.txt").write_text("".join(f"{label} 1\n" for label in range(labels)))
-        note = f"`dict.km.txt` lists its {labels} labels; fairseq looks for it in the task's `data` folder.\n"
-    else:
-        raise UserError(f"fairseq has no objective {objective}. Export the model to huggingface or torchaudio instead")
-    optimiser = {"criterion_name": objective, "optimizer_name": "adam", "lr_scheduler_state": {}}
+    head = model.objective and model.objective.fairseq()
+    if head is None:
+        name = f"objective {model.objective.settings.name}" if model.objective else "model without an objective"
+        raise UserError(f"fairseq has no {name}. Export the model to huggingface or torchaudio instead")
+    task, note = _TASK, ""
+    if head.labels:
+        task = _TASK | _LABELS
+        (folder / "dict.km.txt").write_text("".join(f"{label} 1\n" for label in range(head.labels)))
+        note = f"`dict.km.txt` lists its {head.labels} labels; fairseq looks for it in the task's `data` folder.\n"
+    optimiser = {"criterion_name": model.objective.settings.name, "optimizer_name": "adam", "lr_scheduler_state": {}}
     checkpoint = {
         "args": None,
-        "cfg": {"_name": None, "task": task, "model": {**configuration(config), **head}},
-        "model": state,
+        "cfg": {"_name": None, "task": task, "model": {**configuration(config), **head.config}},
+        "model": names.export_state(model.encoder.state_dict(), names.FAIRSEQ) | names.copies(head.weights),
         "optimizer_history": [optimiser | {"num_updates": int(facts.get("updates", 0))}],
         "extra_state": {"train_iterator": {"epoch": 1}},
         "task_state": {},
@@ -71,47 +61,15 @@ def write(folder: Path, model: Pretrainer, objective: str, facts: dict[str, str]
 
 
 _OVERRIDES = ', arg_overrides={"data": "PATH OF THIS FOLDER", "label_dir": "PATH OF THIS FOLDER"}'
-_TASK = {"data": ".", "sample_rate": SAMPLE_RATE, "normalize": False}
-_LABELS = {"label_dir": None, "labels": ["km"], "label_rate": FRAME_RATE, "fine_tuning": False}
-
-
-def _label_head(head: LabelHead) -> dict[str, Tensor]:
-    """The head of HuBERT and cHuBERT."""
-    embeddings = head.embeddings.detach()
-    # Zero vectors have cosine 0 with everything: the special labels are neither likely nor unlikely.
-    special = embeddings.new_zeros(_SPECIAL_LABELS, embeddings.shape[1])
-    query = head.query.state_dict()
-    return {
-        "final_proj.weight": query["weight"].clone(),
-        "final_proj.bias": query["bias"].clone(),
-        "label_embs_concat": torch.cat([special, embeddings]),
-    }
-
-
-def _hubert_head(objective: Hubert | Chubert) -> dict:
-    """The fields of fairseq's HubertConfig that describe the head."""
-    return {
-        "_name": "hubert",
-        "label_rate": FRAME_RATE,
-        "final_dim": objective.head.query.out_features,
-        "untie_final_proj": True,
-        "logit_temp": objective.temperature,
-    }
-
-
-def _wav2vec2_head(objective: Wav2Vec2) -> dict:
-    """The fields of fairseq's Wav2Vec2Config that describe quantiser and contrast."""
-    return {
-        "_name": "wav2vec2",
-        "quantize_targets": True,
-        "final_dim": objective.query.out_features,
-        "latent_groups": objective.quantiser.groups,
-        "latent_vars": objective.quantiser.entries,
-        "latent_temp": list(objective.gumbel),
-        "num_negatives": objective.negatives,
-        "logit_temp": objective.temperature,
-        "dropout_features": objective.feature_dropout.rate,
-    }
+_TASK = {"_name": "audio_pretraining", "data": ".", "sample_rate": SAMPLE_RATE, "normalize": False}
+_LABELS = {
+    "_name": "hubert_pretraining",
+    "label_dir": None,
+    "labels": ["km"],
+    "label_rate": FRAME_RATE,
+    "fine_tuning": False,
+}
+"""What the task says besides where an objective names labels."""
 
 
 def configuration(config: EncoderConfig) -> dict:

@@ -7,10 +7,8 @@ from safetensors.torch import save
 
 from hubert_iter.frames import SAMPLE_RATE
 from hubert_iter.models.convert import names
-from hubert_iter.models.convolutions import KERNELS, STRIDES
-from hubert_iter.models.encoder import EncoderConfig
-from hubert_iter.models.objectives.wav2vec2 import Wav2Vec2
 from hubert_iter.models.pretrainer import Pretrainer
+from hubert_iter.models.settings import KERNELS, STRIDES, EncoderConfig
 
 README = """\
 # {title}
@@ -46,42 +44,22 @@ batches, so there too give it batches of one length.
 """
 
 
-def write(folder: Path, model: Pretrainer, objective: str, facts: dict[str, str]) -> str:
+def write(folder: Path, model: Pretrainer, facts: dict[str, str]) -> str:
     """Write weights, config.json and preprocessor_config.json; returns the README's text."""
     encoder = model.encoder
     state = names.export_state(encoder.state_dict(), names.HUGGINGFACE)
-    config = configuration(encoder.config)
-    if objective == "wav2vec2":
-        kind = "Wav2Vec2Model, or Wav2Vec2ForPreTraining with its quantiser"
-        state = {f"wav2vec2.{name}": value for name, value in state.items()}
-        state |= names.export_wav2vec2_head(model.objective.state_dict(), names.HUGGINGFACE)
-        config = (
-            {"architectures": ["Wav2Vec2ForPreTraining"], "model_type": "wav2vec2"} | config | head(model.objective)
-        )
-    else:
-        kind = "HubertModel"
-        config = {"model_type": "hubert", "architectures": [kind]} | config
+    config = {"model_type": "hubert", "architectures": ["HubertModel"]} | configuration(encoder.config)
+    kind = "HubertModel"
+    if head := model.objective and model.objective.huggingface():
+        kind = head.note
+        config |= head.config
+        state = {f"{config['model_type']}.{name}": value for name, value in state.items()} | names.copies(head.weights)
     # By way of bytes: safetensors' own file is readable by its owner alone, whatever the umask.
     (folder / "model.safetensors").write_bytes(save(state, metadata={"format": "pt"}))
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     (folder / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR, indent=2) + "\n")
     lines = "\n".join(f"- {name}: {value}" for name, value in facts.items())
     return README.format(title=facts["model"], kind=kind, layers=encoder.config.layers, facts=lines)
-
-
-def head(objective: Wav2Vec2) -> dict:
-    """The fields of Wav2Vec2Config that describe quantiser and contrast."""
-    width = objective.query.out_features
-    return {
-        "num_codevector_groups": objective.quantiser.groups,
-        "num_codevectors_per_group": objective.quantiser.entries,
-        "codevector_dim": width,
-        "proj_codevector_dim": width,
-        "num_negatives": objective.negatives,
-        "contrastive_logits_temperature": objective.temperature,
-        "diversity_loss_weight": objective.diversity_weight,
-        "feat_quantizer_dropout": objective.feature_dropout.rate,
-    }
 
 
 PREPROCESSOR = {

@@ -87,27 +87,12 @@ def export_state(state: Mapping[str, Tensor], layout: str) -> dict[str, Tensor]:
     if unknown:
         # Only a change of Encoder without one of the table above leads here.
         raise NotImplementedError(f"no {layout} name for {', '.join(unknown)}")
-    return {name: value.detach().cpu().clone().contiguous() for name, value in renamed.items()}
+    return copies(renamed)
 
 
-# The head of wav2vec 2.0: ours, fairseq, Hugging Face. torchaudio has none.
-_WAV2VEC2_HEAD = (
-    ("quantiser.scores.weight", "quantizer.weight_proj.weight", "quantizer.weight_proj.weight"),
-    ("quantiser.scores.bias", "quantizer.weight_proj.bias", "quantizer.weight_proj.bias"),
-    ("quantiser.codebooks", "quantizer.vars", "quantizer.codevectors"),
-    ("target.weight", "project_q.weight", "project_q.weight"),
-    ("target.bias", "project_q.bias", "project_q.bias"),
-    ("query.weight", "final_proj.weight", "project_hid.weight"),
-    ("query.bias", "final_proj.bias", "project_hid.bias"),
-)
-
-
-def export_wav2vec2_head(state: Mapping[str, Tensor], layout: str) -> dict[str, Tensor]:
-    """State of our Wav2Vec2 objective -> names and shapes of fairseq or Hugging Face, who list all codebooks as one."""
-    column = (OURS, FAIRSEQ, HUGGINGFACE).index(layout)
-    exported = {row[column]: state[row[0]].detach().cpu().clone().contiguous() for row in _WAV2VEC2_HEAD}
-    books = _WAV2VEC2_HEAD[2][column]
-    return exported | {books: exported[books].flatten(0, 1)[None]}
+def copies(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Every tensor its own, on the CPU, as files want them."""
+    return {name: value.detach().cpu().clone().contiguous() for name, value in state.items()}
 
 
 def import_state(state: Mapping[str, Tensor], layout: str) -> dict[str, Tensor]:

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from hubert_iter.errors import UserError, refuse_unknown_keys, summarise
 from hubert_iter.models.convert import names
-from hubert_iter.models.convolutions import KERNELS, STRIDES
-from hubert_iter.models.encoder import EncoderConfig
 from hubert_iter.models.pretrainer import Pretrainer
+from hubert_iter.models.settings import KERNELS, STRIDES, EncoderConfig
 
 README = """\
 # {title}
@@ -35,7 +34,7 @@ layers, _ = model.extract_features(samples)    # samples [batch, time] in +-1 at
 log = logging.getLogger(__name__)
 
 
-def write(folder: Path, model: Pretrainer, objective: str, facts: dict[str, str]) -> str:
+def write(folder: Path, model: Pretrainer, facts: dict[str, str]) -> str:
     """Write model.pt and model.json; returns the README's text."""
     torch.save(names.export_state(model.encoder.state_dict(), names.TORCHAUDIO), folder / "model.pt")
     (folder / "model.json").write_text(json.dumps(arguments(model.encoder.config), indent=1) + "\n")

@@ -3,6 +3,8 @@
 # A line "# Title" before options is a heading of the help text, a comment alone on an indented line goes on with the
 # text before it. Then `--name value` sets the variable; later options override earlier ones. An option whose default
 # is a whole number, a decimal number, or true or false, takes only such values. Values are never evaluated.
+# A script whose users set other things elsewhere defines a function `elsewhere`: with --where NAME it prints what to say
+# of an option that is not the script's, or nothing; without, the end of the help text.
 # shellcheck shell=bash
 
 _po_names=() _po_texts=() _po_kinds=() _po_layout=()
@@ -32,17 +34,19 @@ _po_read() {
 }
 
 _po_help() {
-    local item name last=0
-    # Comments below the last option are no headings.
-    for item in "${!_po_layout[@]}"; do [[ ${_po_layout[item]} == "# "* ]] || last=${item}; done
-    for item in "${_po_layout[@]:0:last+1}"; do
+    local item name headings=""
+    for item in "${_po_layout[@]}"; do
         if [[ ${item} == "# "* ]]; then
-            echo "${item#\# }"
+            headings+="${item#\# }"$'\n'
         else
+            # Comments that no option follows are none of the help text.
+            printf '%s' "${headings}"
+            headings=
             name=${_po_names[item]}
             printf '  --%-22s %s (now: %s)\n' "${name}" "${_po_texts[item]}" "${!name:-empty}"
         fi
     done
+    _po_elsewhere
 }
 
 # The known option with the smallest edit distance.
@@ -65,6 +69,17 @@ _po_nearest() {
         END { print name }'
 }
 
+# What the script says of options that are not its own; nothing where it does not, or cannot yet.
+_po_elsewhere() {
+    if declare -F elsewhere >/dev/null; then elsewhere "$@" 2>/dev/null || true; fi
+}
+
+_po_unknown() {
+    local told
+    told=$(_po_elsewhere --where "$1")
+    _po_fail "${told:-unknown option --$1 (did you mean --$(_po_nearest "$1")?)}. --help lists all options"
+}
+
 _po_fail() {
     echo "${_po_script}: $1" >&2
     exit 2
@@ -76,7 +91,7 @@ _po_set() {
         [ "${_po_names[index]}" = "${name}" ] && kind=${_po_kinds[index]}
     done
     case ${kind} in
-        "") _po_fail "unknown option --${name} (did you mean --$(_po_nearest "${name}")?). --help lists all options" ;;
+        "") _po_unknown "${name}" ;;
         integer) [[ ${value} =~ ^-?[0-9]+$ ]] || _po_fail "--${name} expects a whole number, got '${value}'" ;;
         number) [[ ${value} =~ ^-?[0-9]*\.?[0-9]+([eE]-?[0-9]+)?$ ]] || _po_fail "--${name} expects a number, got '${value}'" ;;
         flag) [[ ${value} =~ ^(true|false)$ ]] || _po_fail "--${name} expects true or false, got '${value}'" ;;

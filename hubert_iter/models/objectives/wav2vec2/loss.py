@@ -5,52 +5,39 @@ from torch import Tensor, nn
 
 from hubert_iter.models.dropout import Dropout
 from hubert_iter.models.negatives import contrast, draw_negatives
-from hubert_iter.models.objective import Contest, Frames, Objective, Outcome, cosine_logits, pick
+from hubert_iter.models.objective import Contest, Frames, Head, Objective, Outcome, cosine_logits, pick
+from hubert_iter.models.objectives.wav2vec2 import Settings
 from hubert_iter.models.quantiser import Quantiser
 
 COLLAPSED_SHARE = 0.01
 """Share of a codebook's entries in use below which it is reported as collapsed."""
+_NAMES = (
+    ("quantiser.scores.weight", "quantizer.weight_proj.weight", "quantizer.weight_proj.weight"),
+    ("quantiser.scores.bias", "quantizer.weight_proj.bias", "quantizer.weight_proj.bias"),
+    ("quantiser.codebooks", "quantizer.vars", "quantizer.codevectors"),
+    ("target.weight", "project_q.weight", "project_q.weight"),
+    ("target.bias", "project_q.bias", "project_q.bias"),
+    ("query.weight", "final_proj.weight", "project_hid.weight"),
+    ("query.bias", "final_proj.bias", "project_hid.bias"),
+)
+"""Weights of the head: ours, fairseq's, Hugging Face's. torchaudio has none."""
 
 
 class Wav2Vec2(Objective):
     """Contrastive loss against learnt, quantised targets, and a diversity loss that keeps all codes in use."""
 
-    needs_labels = False
-    sizes = ("width", "channels")
-    options = (
-        "embedding", "temperature", "negatives", "groups", "entries",
-        "gumbel_start", "gumbel_end", "gumbel_decay", "diversity_weight", "feature_dropout",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        width: int,
-        channels: int,
-        embedding: int = 256,
-        temperature: float = 0.1,
-        negatives: int = 100,
-        groups: int = 2,
-        entries: int = 320,
-        gumbel_start: float = 2.0,
-        gumbel_end: float = 0.5,
-        gumbel_decay: float = 0.999995,
-        diversity_weight: float = 0.1,
-        feature_dropout: float = 0.1,
-    ):
-        super().__init__()
-        self.feature_dropout = Dropout(feature_dropout)
-        self.quantiser = Quantiser(channels, groups, entries, embedding)
+    def __init__(self, width: int, channels: int, settings: Settings):
+        super().__init__(settings)
+        embedding = settings.embedding
+        self.feature_dropout = Dropout(settings.feature_dropout)
+        self.quantiser = Quantiser(channels, settings.groups, settings.entries, embedding)
         self.target = nn.Linear(embedding, embedding)
         self.query = nn.Linear(width, embedding)
-        self.temperature = temperature
-        self.negatives = negatives
-        self.gumbel = (gumbel_start, gumbel_end, gumbel_decay)
-        self.diversity_weight = diversity_weight
 
     def gumbel_temperature(self, update: int) -> float:
         """Temperature of the quantiser after so many updates: falling by a factor each, to its last value."""
-        start, end, decay = self.gumbel
-        return max(start * decay**update, end)
+        settings = self.settings
+        return max(settings.gumbel_start * settings.gumbel_decay**update, settings.gumbel_end)
 
     def forward(self, frames: Frames) -> Outcome:
         """Contrast masked frames' outputs with the quantised features of the same frames and of others."""
@@ -58,14 +45,14 @@ class Wav2Vec2(Objective):
         quantised = self.quantiser(self.feature_dropout(frames.at_masked(frames.features)), temperature)
         queries = self.query(frames.at_masked(frames.encoded))
         # All targets of an utterance against all its queries, [B, M, M]: no [B, M, negatives, embedding].
-        logits = cosine_logits(queries, self.target(quantised.vectors), self.temperature)
+        logits = cosine_logits(queries, self.target(quantised.vectors), self.settings.temperature)
         codes = quantised.codes
-        negatives = draw_negatives(*codes.shape, self.negatives, codes.device)
+        negatives = draw_negatives(*codes.shape, self.settings.negatives, codes.device)
         own = torch.arange(codes.shape[1], device=codes.device).expand(codes.shape)
         result = contrast(logits, own, negatives, same=codes[:, :, None] == codes[:, None, :])
         terms = {
             "contrastive": result.loss,
-            "diversity": self.diversity_weight * self._unused(quantised.soft_perplexity),
+            "diversity": self.settings.diversity_weight * self._unused(quantised.soft_perplexity),
         }
         statistics = {"accuracy": result.accuracy, "chance": result.chance}
         statistics["soft_perplexity"] = quantised.soft_perplexity.detach().mean()
@@ -101,3 +88,42 @@ class Wav2Vec2(Objective):
                     "larger batch"
                 )
         return None
+
+    def fairseq(self) -> Head:
+        """As in fairseq's Wav2Vec2Model."""
+        settings = self.settings
+        config = {
+            "_name": "wav2vec2",
+            "quantize_targets": True,
+            "final_dim": settings.embedding,
+            "latent_groups": settings.groups,
+            "latent_vars": settings.entries,
+            "latent_temp": [settings.gumbel_start, settings.gumbel_end, settings.gumbel_decay],
+            "num_negatives": settings.negatives,
+            "logit_temp": settings.temperature,
+            "dropout_features": settings.feature_dropout,
+        }
+        return Head(self._weights(1), config)
+
+    def huggingface(self) -> Head:
+        """As in transformers' Wav2Vec2ForPreTraining."""
+        settings = self.settings
+        config = {
+            "architectures": ["Wav2Vec2ForPreTraining"],
+            "model_type": "wav2vec2",
+            "num_codevector_groups": settings.groups,
+            "num_codevectors_per_group": settings.entries,
+            "codevector_dim": settings.embedding,
+            "proj_codevector_dim": settings.embedding,
+            "num_negatives": settings.negatives,
+            "contrastive_logits_temperature": settings.temperature,
+            "diversity_loss_weight": settings.diversity_weight,
+            "feat_quantizer_dropout": settings.feature_dropout,
+        }
+        return Head(self._weights(2), config, note="Wav2Vec2Model, or Wav2Vec2ForPreTraining with its quantiser")
+
+    def _weights(self, column: int) -> dict[str, Tensor]:
+        """The head's weights by the names of a column of _NAMES; the others list all codebooks as one."""
+        ours = self.state_dict()
+        ours["quantiser.codebooks"] = ours["quantiser.codebooks"].flatten(0, 1)[None]
+        return {row[column]: ours[row[0]] for row in _NAMES}

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from hubert_iter.models.negatives import contrast, draw_negatives
-from hubert_iter.models.objective import Contest, Frames, Objective, Outcome, cosine_logits
-from hubert_iter.models.objectives.hubert import LabelHead
+from hubert_iter.models.objective import Contest, Frames, Head, Objective, Outcome, cosine_logits
+from hubert_iter.models.objectives.chubert import Settings
+from hubert_iter.models.objectives.hubert.loss import LabelHead
 
 DEGENERATE = 0.5
 """Chance above which labels leave nothing to tell apart: one rival or none, on average."""
@@ -18,23 +19,18 @@ DEGENERATE = 0.5
 class Chubert(Objective):
     """Cross-entropy of cos(query, embedding) / temperature over the frame's label and the labels of drawn frames."""
 
-    sizes = ("width", "classes")
-    options = ("embedding", "temperature", "negatives")
-
-    def __init__(self, width: int, classes: int, embedding: int = 256, temperature: float = 0.1, negatives: int = 100):
-        super().__init__()
-        self.head = LabelHead(width, classes, embedding)
-        self.temperature = temperature
-        self.negatives = negatives
+    def __init__(self, width: int, classes: int, settings: Settings):
+        super().__init__(settings)
+        self.head = LabelHead(width, classes, settings.embedding)
 
     def logits(self, encoded: Tensor) -> Tensor:
         """[..., D] -> [..., classes]."""
-        return cosine_logits(self.head.query(encoded), self.head.embeddings, self.temperature)
+        return cosine_logits(self.head.query(encoded), self.head.embeddings, self.settings.temperature)
 
     def forward(self, frames: Frames) -> Outcome:
         """Tell each masked frame's label from those of other masked frames."""
         labels = frames.at_masked(frames.labels)
-        drawn = draw_negatives(*labels.shape, self.negatives, labels.device)
+        drawn = draw_negatives(*labels.shape, self.settings.negatives, labels.device)
         negatives = labels.gather(1, drawn.flatten(1)).view_as(drawn)
         logits = self.logits(frames.at_masked(frames.encoded))
         result = contrast(logits, labels, negatives)
@@ -53,3 +49,7 @@ class Chubert(Objective):
                 "there is nothing to tell apart. Look at the k-means (stage 5), or take another layer of the teacher"
             )
         return None
+
+    def fairseq(self) -> Head:
+        """As in fairseq's HubertModel, whose loss differs."""
+        return self.head.fairseq(self.settings.temperature)
