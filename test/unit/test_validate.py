@@ -311,16 +311,6 @@ def test_mending_data_of_stage_1_adds_no_hashes(folder):
     assert not (folder / "utt2hash").exists()
 
 
-def test_data_made_before_there_were_hashes_is_made_again(folder, tmp_path, caplog):
-    out = stage2(folder, tmp_path / "o")
-    record = provenance.read(out)
-    del record["settings"]["audio_hash"]
-    (out / provenance.FILE_NAME).write_text(json.dumps(record))
-    with caplog.at_level("INFO"):
-        stage2(folder, out)
-    assert "setting audio_hash changed from None" in caplog.text
-
-
 def test_many_faults_at_once_are_all_found(folder):
     for name in ("three columns in utt2spk", "length missing", "transcript missing", "gender", "order"):
         FAULTS[name][0](folder)
