@@ -213,7 +213,8 @@ def test_page_is_complete_and_self_contained(finished):
 
 def test_scores_keep_every_row(finished):
     rows = read.table(folder_of(finished) / "scores.tsv", ("measure", *scores.COLUMNS))
-    written = [line for run in RUNS for line in (folder_of(finished).parent / run / "measures/cca/scores.tsv").open()][1:]
+    exp = folder_of(finished).parent
+    written = [line for run in RUNS for line in (exp / run / "measures/cca/scores.tsv").open()][1:]
     assert len(rows) == len(written) - (len(RUNS) - 1)
     assert [row["run"] for row in rows] == sorted((row["run"] for row in rows), key=RUNS.index)
     labels = read.table(folder_of(finished) / "labels.tsv", read.QUALITY_COLUMNS)

@@ -1,7 +1,5 @@
 """The validator finds every fault by file, line and utterance; the fix mends it and keeps the old files."""
 
-import json
-
 import numpy as np
 import pytest
 import soundfile
