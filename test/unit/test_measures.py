@@ -7,6 +7,7 @@ from tiny import ROOT
 from hubert_iter.analysis import measures, table
 from hubert_iter.analysis.measure import Measure
 from hubert_iter.analysis.sample import Limits
+from hubert_iter.bin import plan
 from hubert_iter.errors import UserError
 
 
@@ -103,3 +104,19 @@ def test_faults_of_a_table_are_named(conf, values, message):
 
 def test_an_empty_list_of_options_counts_as_none_given(conf):
     assert conf({"measures": {"cca": None}}) == conf({"measures": {"cca": {}}})
+
+
+def test_what_cannot_be_scored_here_is_refused_with_the_plan(conf, monkeypatch, tmp_path):
+    study = tmp_path / "s.yaml"
+    study.write_text("model: tiny\ntrain: mini\nupdates: 1\nruns: {random: {objective: none}}\n")
+    options = ["--study", str(study), "--conf_dirs", f"{tmp_path} {ROOT / 'conf'}", "--analysis", "mine"]
+    conf({"measures": {"abx": {}}})
+    monkeypatch.setattr(type(measures.find("abx", "test")), "check", refuse)
+    with pytest.raises(UserError, match="abx cannot work here"):
+        plan.main(options)
+    conf({"measures": {"cca": {}}})
+    plan.main(options)
+
+
+def refuse(measure, settings):
+    raise UserError("abx cannot work here")
