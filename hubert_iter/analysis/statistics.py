@@ -269,7 +269,7 @@ def _without(sides: Sequence[Sequence[Quantity]]) -> np.ndarray | None:
         return None
     if len({without.shape for without in given}) > 1:
         raise UserError(
-            "expected networks scored on the same evaluation speakers. Run score_cca (stage 9) for all runs"
+            "expected networks scored on the same evaluation speakers. Run stage 9 for all runs"
         )
     return _minus([np.mean([quantity.without for quantity in side], axis=0) for side in sides])
 
