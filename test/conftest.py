@@ -1,6 +1,7 @@
 """Shared by all tests: where the project and the real data are, and a tiny corpus taken through the real stages."""
 
 import os
+import sys
 from pathlib import Path
 
 # Before numpy and torch are loaded: small products are faster on one thread, and runs are repeatable.
@@ -58,3 +59,22 @@ def broken_batches(monkeypatch):
 
     monkeypatch.setattr(CropReader, "read", read_or_break)
     return positions
+
+
+@pytest.fixture
+def extend(tmp_path, monkeypatch):
+    """A function of a package: a folder whose modules count as the package's too."""
+    before, packages = set(sys.modules), []
+
+    def folder_of(package) -> Path:
+        folder = tmp_path / f"more {package.__name__}"
+        folder.mkdir()
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
+        packages.append(f"{package.__name__}.")
+        return folder
+
+    yield folder_of
+    # Else the next test's module of the same name would be this one's.
+    for name in set(sys.modules) - before:
+        if name.startswith(tuple(packages)):
+            del sys.modules[name]

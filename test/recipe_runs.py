@@ -6,11 +6,12 @@ import subprocess
 import time
 from pathlib import Path
 
+import yaml
 from tiny import ROOT
 
 RECIPE = ROOT / "egs/synth/ssl1"
 CORPUS = "--num_speakers 8 --eval_speakers 4 --sentences_per_speaker 12 --valid_utterances 4"
-SETTINGS = ("--study", "ci", "--nj", "2", "--sample_sets", "1", "--max_per_speaker", "40", "--data_opts", CORPUS)
+SETTINGS = ("--study", "ci", "--analysis", "ci", "--nj", "2", "--data_opts", CORPUS)
 
 
 class Folders:
@@ -25,6 +26,12 @@ class Folders:
         """The recipe's command line."""
         folders = ["--datadir", str(self.data), "--dumpdir", str(self.dump), "--expdir", str(self.exp)]
         return [str(RECIPE / "run.sh"), *SETTINGS, *folders, *options]
+
+    def analysis(self, **values) -> tuple[str, str]:
+        """Options for a table of measures that differs from that of the tests in these values."""
+        path = self.root / "mine.yaml"
+        path.write_text(yaml.safe_dump({"base": "ci"} | values))
+        return "--analysis", str(path)
 
     def run(self, *options: str) -> subprocess.CompletedProcess:
         """Run to the end; stdout and stderr together."""

@@ -54,5 +54,5 @@ def shuffle_within_parts(labels: np.ndarray, parts: np.ndarray, prop: str, sampl
 def trials(count: int) -> list[tuple[int, int]]:
     """(dev part, test part) of each trial; no part is used twice."""
     if not 1 <= count <= NUM_PARTS // 2:
-        raise UserError(f"--trials: expected 1 to {NUM_PARTS // 2} (disjoint pairs of ten parts), found {count}")
+        raise UserError(f"trials: expected 1 to {NUM_PARTS // 2} (disjoint pairs of ten parts), found {count}")
     return [(2 * trial, 2 * trial + 1) for trial in range(count)]

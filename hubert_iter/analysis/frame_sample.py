@@ -127,6 +127,8 @@ def read(folder: str | Path) -> FrameSample:
     for number, row in enumerate(rows, 2):
         if len(row) != len(COLUMNS) or not row[1].isdecimal():
             raise UserError(f"{path}:{number}: expected {len(COLUMNS)} columns, the second a number, found {row}")
+    if not rows:
+        raise UserError(f"{path}:2: expected a frame, found the end of the file. Run sample_segments again")
     columns = list(zip(*rows, strict=True))
     return FrameSample(
         np.array(columns[0]), np.array(columns[1], dtype=np.int64),

@@ -121,7 +121,7 @@ def _array(values: Mapping[tuple[int, int, int], float], run: str, prop: str) ->
     if len(values) != np.prod(sizes):
         raise UserError(
             f"run {run}, {prop}: expected a score for each of {sizes[0]} layers, {sizes[1]} sample sets and {sizes[2]} "
-            f"trials, found {len(values)}. Run score_cca (stage 9) again"
+            f"trials, found {len(values)}. Run stage 9 again"
         )
     return np.array([values[place] for place in sorted(values)]).reshape(sizes)
 

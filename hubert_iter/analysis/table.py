@@ -50,6 +50,12 @@ def read(name: str, folders: list[Path]) -> Analysis:
     )
 
 
+def check(name: str, folders: list[Path]) -> None:
+    """Refuse, before anything is trained, a table with a fault, or with a measure that cannot work here."""
+    for each, settings in read(name, folders).measures.items():
+        measures.find(each, name).check(settings)
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add --analysis and --conf_dirs, of which `from_options` reads a table."""
     parser.add_argument("--analysis", default="default", help="name of a table in conf/analysis, or a file")

@@ -18,12 +18,18 @@ def main(argv=None) -> None:
         help="only these, separated by spaces: hubert_it1 means all replicates of it, hubert_it1.2 one",
     )
     parser.add_argument("--conf_dirs", help="folders with model/ objective/ train/, to check what the runs name there")
+    parser.add_argument("--analysis", help="table of measures in conf/analysis, or a file, to check it too")
     args = parser.parse_args(argv)
     table = study.read(args.study)
-    if args.conf_dirs:
+    folders = [Path(folder) for folder in (args.conf_dirs or "").split()]
+    if folders:
         from hubert_iter.train import check_study
 
-        check_study.check(table, [Path(folder) for folder in args.conf_dirs.split()])
+        check_study.check(table, folders)
+    if args.analysis:
+        from hubert_iter.analysis.table import check
+
+        check(args.analysis, folders)
     for run in table.select(args.runs.split()):
         features = run.teacher or run.targets
         row = (run.name, run.objective, features, run.tap, run.k, run.labels, run.updates, run.init, run.replicate)

@@ -142,7 +142,7 @@ def find(study_file: str | Path, expdir: str | Path, dumpdir: str | Path) -> Sou
     ):
         for pattern in patterns:
             for folder in sorted(base.glob(pattern)):
-                if (folder / provenance.FILE_NAME).is_file() and provenance.is_current(folder):
+                if (folder / provenance.FILE_NAME).is_file() and _is_current(folder, base):
                     stages[str(folder.relative_to(base))] = folder
     measured: dict[str, list[Path]] = {}
     for name, folder in stages.items():
@@ -235,8 +235,13 @@ def _quality(sources: Sources, specs: dict[str, study.Run], file: str, columns: 
 
 def _named(paths: Iterable[Path], up: int, folder: bool = False) -> dict[str, Path]:
     """Map the name of the folder `up` levels above each file to the file (or to that folder)."""
-    current = [path for path in sorted(paths) if all(map(provenance.is_current, path.parents))]
+    current = [path for path in sorted(paths) if _is_current(path.parent, path.parents[up])]
     return {path.parents[up - 1].name: path.parent if folder else path for path in current}
+
+
+def _is_current(folder: Path, base: Path) -> bool:
+    """False for a folder that is unfinished, or was kept of an edit, or lies in such a one below `base`."""
+    return all(map(provenance.is_current, (folder, *folder.relative_to(base).parents)))
 
 
 def _metrics(path: Path) -> list[dict]:

@@ -21,8 +21,12 @@ os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL
 
 import numpy as np  # noqa: E402
 
-from hubert_iter.analysis import cca, folds, pool, scoring  # noqa: E402
+from hubert_iter.analysis import cca, folds, pool, sample  # noqa: E402
+from hubert_iter.analysis.measure import Material  # noqa: E402
+from hubert_iter.analysis.measures.cca import CCA, Settings, class_indices  # noqa: E402
+from hubert_iter.analysis.parallel import Workers  # noqa: E402
 from hubert_iter.analysis.sample import Span  # noqa: E402
+from hubert_iter.data.datadir import Utterance  # noqa: E402
 
 MOST_SECONDS = 60.0
 LEAST_RATIO = 10.0
@@ -59,7 +63,7 @@ def usual_score(weights: cca.Weights, features: np.ndarray, labels: np.ndarray) 
 
 
 def make(folder: Path, num_layers: int, seed: int = 0) -> dict:
-    """Layers with some knowledge of the labels, as pool_layers writes them."""
+    """Layers with some knowledge of the labels, as pool_layers writes them, and their segments beside them."""
     generator = np.random.default_rng(seed)
     samples = {}
     for prop, (instances, num_classes) in SIZES.items():
@@ -73,6 +77,8 @@ def make(folder: Path, num_layers: int, seed: int = 0) -> dict:
                 layer += 0.5 * generator.standard_normal((num_classes, DIMENSION), dtype=np.float32)[labels]
     record = {"taps": [str(layer) for layer in range(num_layers)], "updates": 0, "name": "benchmark", "model": {}}
     (folder / pool.FILE_NAME).write_text(json.dumps(record))
+    sample.write(folder, samples)
+    sample.write_speakers(folder, [Utterance("utt", "speaker", 0, "-")])
     return samples
 
 
@@ -80,7 +86,7 @@ def time_usual(layers: pool.Layers, samples: dict, fits: int) -> tuple[float, fl
     """Processor seconds of a usual fit and its score, summed over properties, and how far PWCCA differs at most."""
     total, difference = 0.0, 0.0
     for prop, (_, num_classes) in SIZES.items():
-        labels = scoring.class_indices([span.label for span in samples[prop, 0]])
+        labels = class_indices([span.label for span in samples[prop, 0]])
         parts = folds.deal(labels, prop, 0, 0)
         features = layers.load(prop, 0, "0").astype(np.float64)
         started = time.process_time()
@@ -113,10 +119,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         samples = make(Path(name), args.layers)
         layers = pool.read(name)
-        settings = scoring.Settings(trials=TRIALS, null=args.null == "true")
+        settings = Settings(null=args.null == "true")
         usual, difference = time_usual(layers, samples, args.fits)
         started, before = time.perf_counter(), processor_seconds()
-        scoring.score(layers, samples, settings, args.nj)
+        with Workers(args.nj) as workers:
+            CCA().score(Material(layers, Path(name), workers, trials=TRIALS), settings)
         scale = NUM_LAYERS / args.layers
         seconds = (time.perf_counter() - started) * scale
         processor = (processor_seconds() - before) * scale

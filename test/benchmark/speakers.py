@@ -23,7 +23,8 @@ import torch  # noqa: E402
 from scipy import stats  # noqa: E402
 from torchaudio.compliance import kaldi  # noqa: E402
 
-from hubert_iter.analysis import sample, scoring, statistics, variance  # noqa: E402
+from hubert_iter.analysis import sample, statistics, variance  # noqa: E402
+from hubert_iter.analysis.measures import cca  # noqa: E402
 from hubert_iter.corpora import librispeech  # noqa: E402
 from hubert_iter.data import alignment  # noqa: E402
 from hubert_iter.feats.mfcc import mfcc  # noqa: E402
@@ -32,7 +33,8 @@ from hubert_iter.frames import num_frames, touching  # noqa: E402
 DATA = Path(os.environ.get("HUBERT_ITER_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 PARTS = ("train-clean-5", "test-other")
 DRAWN = 10
-SETTINGS = scoring.Settings(null=False)
+SETTINGS = cca.Settings(null=False)
+SPLITS = cca.Splits(seed=0, trials=3)
 SETS = 3
 
 
@@ -66,7 +68,7 @@ def pooled(data: Path, most: int) -> tuple[dict[str, np.ndarray], np.ndarray, np
             speakers.append(utterance.speaker)
     features = {name: np.stack(rows) for name, rows in columns.items()}
     features["mfcc13"] = features["mfcc"][:, :13]
-    return features, scoring.class_indices(labels), scoring.class_indices(speakers)
+    return features, cca.class_indices(labels), cca.class_indices(speakers)
 
 
 def draw(labels: np.ndarray, allowed: np.ndarray, counts: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -79,10 +81,10 @@ def draw(labels: np.ndarray, allowed: np.ndarray, counts: np.ndarray, generator:
 
 def score(features: np.ndarray, labels: np.ndarray, groups: np.ndarray, picked: list[np.ndarray]) -> statistics.Scores:
     """Scores of one layer on several sample sets."""
-    sets = [
-        scoring.score_features(features[chosen], labels[chosen], "phone", number, SETTINGS, groups[chosen], DRAWN)
-        for number, chosen in enumerate(picked)
-    ]
+    sets = []
+    for number, chosen in enumerate(picked):
+        task = cca.Task(None, "phone", number, "0", labels[chosen], SETTINGS, SPLITS, groups[chosen], DRAWN)
+        sets.append(cca.score_features(features[chosen], task))
     trials = np.array([[result.score.pwcca for result in results] for results in sets])
     without = np.mean([result.without for results in sets for result in results], axis=0)
     return statistics.Scores(trials[None], without[None])

@@ -1,12 +1,14 @@
 """ABX against a computation by the definition, in plain numpy loops, and against fastabx left to itself."""
 
 import math
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
 import pytest
 
-from hubert_iter.analysis import abx, tokens
+from hubert_iter.analysis import tokens
+from hubert_iter.analysis.measures import abx
 
 fastabx = pytest.importorskip("fastabx")
 
@@ -89,30 +91,48 @@ def by_definition(drawn, frames, condition: str, in_context: bool, frame_distanc
     return float(np.mean(pairs))
 
 
-@pytest.mark.parametrize("context", abx.CONTEXTS)
+@pytest.mark.parametrize("context", ["any", "within"])
 @pytest.mark.parametrize(
     ("distance", "frame_distance"), [("angular", angle), ("euclidean", lambda x, y: float(np.linalg.norm(x - y)))]
 )
 def test_agrees_with_the_definition(tmp_path, drawn, frames, context, distance, frame_distance):
     np.save(tmp_path / "0.npy", np.concatenate(frames).astype(np.float32))
     settings = abx.Settings(context=context, distance=distance, max_x_speakers=len(SPEAKERS))
-    found = abx.score_layer(abx.Layer(tmp_path / "0.npy", tuple(drawn), abx.CONDITIONS, settings))
+    found = abx.score_layer(abx.Layer(tmp_path / "0.npy", tuple(drawn), abx.CONDITIONS, settings, 0))
     for condition in abx.CONDITIONS:
         expected = by_definition(drawn, frames, condition, context == "within", frame_distance)
         assert 0.05 < expected < 0.5
-        assert found[condition] == pytest.approx(expected, abs=1e-6), condition
+        assert found[condition][None] == pytest.approx(expected, abs=1e-6), condition
 
 
-@pytest.mark.parametrize("distance", abx.DISTANCES)
+@pytest.mark.parametrize("context", ["any", "within"])
+def test_leaving_a_speaker_out_is_scoring_without_their_tokens(tmp_path, drawn, frames, context):
+    """Across speakers too, where all other speakers' X are compared: else the draw of these depends on who is there."""
+    np.save(tmp_path / "0.npy", np.concatenate(frames).astype(np.float32))
+    settings = abx.Settings(context=context, max_x_speakers=len(SPEAKERS))
+    found = abx.score_layer(abx.Layer(tmp_path / "0.npy", tuple(drawn), abx.CONDITIONS, settings, 0))
+    for speaker in SPEAKERS:
+        kept = [(token, of) for token, of in zip(drawn, frames, strict=True) if token.speaker != speaker]
+        rest, start = [], 0
+        for token, _ in kept:
+            rest.append(replace(token, start=start, end=start + token.end - token.start))
+            start = rest[-1].end
+        np.save(tmp_path / "rest.npy", np.concatenate([of for _, of in kept]).astype(np.float32))
+        alone = abx.score_layer(abx.Layer(tmp_path / "rest.npy", tuple(rest), abx.CONDITIONS, settings, 0))
+        for condition in abx.CONDITIONS:
+            assert found[condition][speaker] == pytest.approx(alone[condition][None], abs=1e-6), condition
+            assert found[condition][speaker] != pytest.approx(found[condition][None], abs=1e-3)
+
+
+@pytest.mark.parametrize("distance", ["angular", "euclidean"])
 def test_agrees_with_fastabx_on_padded_frames(tmp_path, drawn, frames, distance):
     """Our distance of tokens is fastabx's own."""
     import polars
     import torch
 
     np.save(tmp_path / "0.npy", np.concatenate(frames).astype(np.float32))
-    ours = abx.score_layer(abx.Layer(tmp_path / "0.npy", tuple(drawn), ("within",), abx.Settings(distance=distance)))[
-        "within"
-    ]
+    layer = abx.Layer(tmp_path / "0.npy", tuple(drawn), ("within",), abx.Settings(distance=distance), 0)
+    ours = abx.score_layer(layer)["within"][None]
     places = tokens.bounds(drawn).tolist()
     data = fastabx.Dataset(
         polars.DataFrame({"phone": [t.phone for t in drawn], "speaker": [t.speaker for t in drawn]}),
@@ -130,8 +150,10 @@ def test_agrees_with_fastabx_on_padded_frames(tmp_path, drawn, frames, distance)
 def test_distances_do_not_depend_on_what_is_asked_together(drawn, frames):
     import torch
 
+    from hubert_iter.analysis.token_distance import TokenDistance
+
     everything = np.concatenate(frames).astype(np.float32)
-    distance = abx.TokenDistance(everything, tokens.bounds(drawn), "angular")
+    distance = TokenDistance(everything, tokens.bounds(drawn), "angular")
     numbers = torch.arange(len(drawn))[:, None, None]
     together = distance(numbers, numbers.flip(0))[:, :, 0, 0].flip(1)
     for i, j in ((0, 1), (3, 20), (len(drawn) - 1, 0)):

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import scipy.linalg
+from scored import cca_task
 
-from hubert_iter.analysis import cca, folds, scoring
+from hubert_iter.analysis import cca, folds
+from hubert_iter.analysis.measures.cca import Settings, score_features
 
 
 def features_and_labels(counts, dimension, signal=0.5, seed=0):
@@ -47,8 +49,7 @@ def scipy_reference(train_x, train_y, test_x, test_y):
 def test_held_out_scores_equal_scipys_on_the_same_folds(counts, dimension):
     features, labels = features_and_labels(counts, dimension)
     parts = folds.deal(labels, "phone", 0, 0)
-    settings = scoring.Settings(trials=3, seed=0, regularisers=(0.0,))
-    results = scoring.score_features(features.astype(np.float32), labels, "phone", 0, settings)
+    results = score_features(features.astype(np.float32), cca_task(labels, Settings((0.0,))))
     views = features.astype(np.float32).astype(np.float64), one_hot(labels, len(counts))
     for (dev, test), result in zip(folds.trials(3), results, strict=True):
         train = (parts != dev) & (parts != test)
@@ -70,8 +71,7 @@ def test_held_out_scores_equal_scikit_learns():
     left, right = model.transform(features[test_rows], label_view[test_rows][:, :-1])
     pwcca, mean = weighted(left, right, label_view[test_rows])
     for regulariser in (0.0, 1e-10):
-        settings = scoring.Settings(trials=1, seed=0, regularisers=(regulariser,))
-        score = scoring.score_features(features, labels, "phone", 0, settings)[0].score
+        score = score_features(features, cca_task(labels, Settings((regulariser,)), trials=1))[0].score
         assert score.pwcca == pytest.approx(pwcca, abs=1e-3)
         assert score.mean_cca == pytest.approx(mean, abs=1e-3)
 
@@ -98,8 +98,7 @@ def test_regularised_scores_equal_the_usual_way(regulariser, counts):
     features, labels = features_and_labels(counts, 24)
     parts = folds.deal(labels, "phone", 0, 0)
     views = features, one_hot(labels, len(counts))
-    settings = scoring.Settings(trials=2, seed=0, regularisers=(regulariser,))
-    results = scoring.score_features(features, labels, "phone", 0, settings)
+    results = score_features(features, cca_task(labels, Settings((regulariser,)), trials=2))
     for (dev, test), result in zip(folds.trials(2), results, strict=True):
         train = (parts != dev) & (parts != test)
         expected = usual_way(
@@ -137,7 +136,7 @@ def test_planted_correlations_are_recovered_within_sampling_error(strength):
     expected = strength / np.sqrt(1 + strength**2)
     sampling_error = (1 - expected**2) / np.sqrt(len(labels) / folds.NUM_PARTS)  # of one correlation
     mixing = generator.standard_normal((12, 12))
-    for result in scoring.score_features(features @ mixing, labels, "phone", 0, scoring.Settings(seed=0)):
+    for result in score_features(features @ mixing, cca_task(labels, Settings())):
         found = result.score.mean_cca * num_classes / (num_classes - 1)
         assert found == pytest.approx(expected, abs=3 * sampling_error / np.sqrt(7) + 0.01)
         assert result.score.pwcca == pytest.approx(result.score.mean_cca, abs=0.01)

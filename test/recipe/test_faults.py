@@ -19,7 +19,7 @@ STAGES = {
     5: "dump/ci/units/mfcc_k20/kmeans",
     6: "dump/ci/units/mfcc_k20/train",
     8: "exp/ci/hubert_it1/layers",
-    9: "exp/ci/hubert_it1/cca",
+    9: "exp/ci/hubert_it1/measures/cca",
     10: "dump/ci/units/mfcc_k20/quality",
     11: "exp/ci/report",
     12: "exp/ci/hubert_it1/export/huggingface",

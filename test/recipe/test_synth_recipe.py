@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -10,8 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 from recipe_runs import RECIPE, end_of, running, wait_until
+from tiny import ROOT
 
-from hubert_iter.report import read
+from hubert_iter.analysis import scores, table
+from hubert_iter.feats.baselines import BASELINES
 
 TRAINED = ("hubert_it1", "hubert_it2", "chubert_it1", "wav2vec2")
 RUNS = ("random", *TRAINED)
@@ -28,6 +31,11 @@ def test_all_stages_to_a_report(finished):
     for run in NETWORKS:
         layers = {row["layer"] for row in folders.scores() if row["run"] == run and row["metric"] == "pwcca"}
         assert layers == {"conv", "0", "1", "2"}
+    for features in BASELINES:
+        layers = {row["layer"] for row in folders.scores() if row["run"] == features and row["metric"] == "pwcca"}
+        assert layers == {"features"}
+    for measure in table.read("ci", [RECIPE / "conf", ROOT / "conf"]).measures:
+        assert f'<h2 id="{measure}">' in page.read_text()
     assert {row["property"] for row in folders.scores()} >= {"phone", "word", "speaker"}
 
 
@@ -57,13 +65,12 @@ def test_second_run_redoes_nothing_and_says_so(finished):
 def test_a_changed_setting_redoes_what_depends_on_it(finished):
     folders, _ = finished
     before = folders.made()
-    result = folders.run("--speaker_chunk_seconds", "1.5")
+    result = folders.run(*folders.analysis(segments={"speaker_chunk_seconds": 1.5}))
     assert result.returncode == 0, end_of(result.stdout)
     changed = {name for name, when in folders.made().items() if before.get(name) != when}
-    expected = {"exp/ci/samples", "exp/ci/report"} | {
-        f"exp/ci/{run}/{part}" for run in NETWORKS for part in ("layers", "cca")
-    }
-    assert changed == expected
+    scored = {name for name in before if re.match(r"exp/ci/[^/]+/(layers|measures/)", name)}
+    assert scored >= {f"exp/ci/{name}/measures/cca" for name in (*NETWORKS, *BASELINES)}
+    assert changed == {"exp/ci/samples", "exp/ci/report"} | scored
 
 
 def test_values_for_one_call_make_results_of_their_own(copy):
@@ -82,15 +89,15 @@ def test_values_for_one_call_make_results_of_their_own(copy):
     assert copy.made() == made and ": making" not in again.stdout
 
 
-def test_abx_on_request(copy):
+def test_a_measure_on_request(copy):
     pytest.importorskip("fastabx")
-    result = copy.run(
-        "--stage", "9", "--stop_stage", "9", "--runs", "random", "--abx", "true", "--abx_max_tokens", "3"
-    )  # fmt: skip
+    before = copy.made()
+    analysis = copy.analysis(measures={"abx": {"max_tokens": 3}})
+    result = copy.run("--stage", "9", "--stop_stage", "9", "--runs", "random", *analysis)
     assert result.returncode == 0, end_of(result.stdout)
-    assert "score_abx: making" in result.stdout
-    rows = read.table(copy.exp / "ci/random/abx/scores.tsv", read.SCORE_COLUMNS)
-    errors = [row for row in rows if row["layer"] != "-"]
+    changed = {name for name, when in copy.made().items() if before.get(name) != when}
+    assert changed == {f"exp/ci/{name}/measures/abx" for name in ("random", *BASELINES)}
+    errors = [row for row in scores.read(copy.exp / "ci/random/measures/abx") if row["layer"] != "-"]
     assert [row["layer"] for row in errors[::2]] == ["conv", "0", "1", "2"]
     assert {row["metric"] for row in errors} == {"abx_within", "abx_across"}
     assert all(0 < float(row["value"]) < 0.5 for row in errors)

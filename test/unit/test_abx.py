@@ -1,15 +1,18 @@
 """Phone ABX on planted frames: known errors, the same tokens for all, clear faults. Scores need fastabx."""
 
-import csv
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from tiny import write_noise
 
 from hubert_iter import frames
-from hubert_iter.analysis import abx, tokens
-from hubert_iter.bin import score_abx
+from hubert_iter.analysis import pool, tokens
+from hubert_iter.analysis.measure import FACT, Material
+from hubert_iter.analysis.measures import abx
+from hubert_iter.analysis.parallel import Workers
 from hubert_iter.data import alignment, datadir
 from hubert_iter.data.alignment import Segment
 from hubert_iter.data.datadir import Utterance
@@ -40,10 +43,17 @@ def frames_of(drawn, code) -> np.ndarray:
     return np.asarray(rows, np.float32)
 
 
-def errors(tmp_path, drawn, frames, **settings) -> dict[str, float]:
+def layer_errors(tmp_path, drawn, frames, **settings) -> dict[str, dict[str | None, float]]:
+    """Of each condition: of all under None, without each speaker under the speaker's name."""
     np.save(tmp_path / "0.npy", frames)
     settings = abx.Settings(**settings)
-    return abx.score_layer(abx.Layer(tmp_path / "0.npy", tuple(drawn), tuple(abx.count(drawn, settings)), settings))
+    conditions = tuple(abx.count(drawn, settings, 0))
+    return abx.score_layer(abx.Layer(tmp_path / "0.npy", tuple(drawn), conditions, settings, 0))
+
+
+def errors(tmp_path, drawn, frames, **settings) -> dict[str, float]:
+    found = layer_errors(tmp_path, drawn, frames, **settings)
+    return {condition: values[None] for condition, values in found.items()}
 
 
 def one_hot(names, name, size: float = 1.0) -> np.ndarray:
@@ -64,8 +74,8 @@ class TestErrors:
     def _fastabx(self):
         pytest.importorskip("fastabx")
 
-    @pytest.mark.parametrize("context", abx.CONTEXTS)
-    @pytest.mark.parametrize("distance", abx.DISTANCES)
+    @pytest.mark.parametrize("context", ["any", "within"])
+    @pytest.mark.parametrize("distance", ["angular", "euclidean"])
     def test_phones_are_told_apart(self, tmp_path, context, distance):
         drawn = made_up(12)
         frames = frames_of(drawn, lambda token, generator: both(token, generator, 1.0, 0.3))
@@ -100,13 +110,27 @@ class TestErrors:
         assert errors(tmp_path, drawn, frames) == {"within": 0.0}
         assert "ABX across speakers is left out" in caplog.text
 
-    @pytest.mark.parametrize("context", abx.CONTEXTS)
+    def test_one_speaker_s_confusion_is_gone_without_them(self, tmp_path):
+        """s1 says all phones alike: chance within s1, and no error is left where s1 is left out."""
+
+        def code(token, generator):
+            return both(token, generator, 0.0 if token.speaker == "s1" else 1.0, 0.3)
+
+        drawn = made_up(10)
+        found = layer_errors(tmp_path, drawn, frames_of(drawn, code))
+        assert found["within"][None] == pytest.approx(0.5 / len(SPEAKERS), abs=0.03)
+        assert found["within"]["s1"] == found["across"]["s1"] == 0.0
+        for speaker in ("s0", "s2"):
+            assert found["within"][speaker] == pytest.approx(0.5 / 2, abs=0.04)
+            assert found["across"][speaker] > found["across"][None]
+
+    @pytest.mark.parametrize("context", ["any", "within"])
     def test_too_few_tokens(self, context):
         settings = abx.Settings(context=context)
         for drawn in ([], made_up(1)[:1], [token for token in made_up(5) if token.phone == "k"]):
             with pytest.raises(UserError, match=r"make no triple\. Expected a speaker with two tokens") as error:
-                abx.count(drawn, settings)
-            assert ("--abx_context any" in str(error.value)) == (context == "within")
+                abx.count(drawn, settings, 0)
+            assert ("context: any in the analysis" in str(error.value)) == (context == "within")
 
 
 def test_frames_are_those_with_their_centre_inside():
@@ -197,8 +221,8 @@ def test_faults_of_a_model_name_the_utterance(tmp_path):
 
 
 @pytest.fixture
-def options(tmp_path, monkeypatch) -> list[str]:
-    """Options for a model whose frames are noise, on noise of three speakers with made-up alignments."""
+def material(tmp_path, monkeypatch):
+    """A function of the number of processes: a model whose frames are noise, on three speakers' made-up alignments."""
     write_noise(tmp_path / "eval", 9, 2.0, 0)
     data = datadir.read(tmp_path / "eval")
     segments = [
@@ -208,44 +232,41 @@ def options(tmp_path, monkeypatch) -> list[str]:
     ]
     (tmp_path / "alignments").mkdir()
     alignment.write_ctm(tmp_path / "alignments/phones.ctm", segments)
-    (tmp_path / "model").write_text("weights")
     monkeypatch.setattr("hubert_iter.feats.layers.open_model", lambda path: FakeModel())
-    return [
-        "--model", str(tmp_path / "model"), "--data", str(tmp_path / "eval"), "--alignments",
-        str(tmp_path / "alignments"), "--name", "run", "--nj", "1", "--out", str(tmp_path / "exp/run/abx"),
-    ]  # fmt: skip
+
+    def of(workers: Workers) -> Material:
+        layers = pool.Layers(Path("not pooled"), ("conv", "0"), 7, "run")
+        scratch = tmp_path / "scratch"
+        scratch.mkdir(exist_ok=True)
+        folders = {"model": tmp_path / "model", "data": tmp_path / "eval", "alignments": tmp_path / "alignments"}
+        return Material(layers, Path("no samples"), workers, scratch=scratch, **folders)
+
+    return of
 
 
-def test_entry_point(options, tmp_path, caplog):
+def test_the_measure(material, tmp_path):
     pytest.importorskip("fastabx")
-    caplog.set_level("INFO")
-    score_abx.main(options)
-    path = tmp_path / "exp/run/abx/scores.tsv"
-    with open(path, newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
-    assert {(row["run"], row["update"], row["property"]) for row in rows} == {("run", "7", "phone")}
-    metrics = [(row["layer"], row["metric"]) for row in rows]
+    with Workers(1) as workers:
+        given = material(workers)
+        found = abx.ABX().score(given, abx.Settings())
+    metrics = [(row.layer, row.metric) for row in found.rows]
     assert metrics[:4] == [(tap, f"abx_{name}") for tap in ("conv", "0") for name in abx.CONDITIONS]
-    facts = {row["metric"]: int(row["value"]) for row in rows if row["layer"] == "-"}
+    assert all(0 <= row.value <= 1 for row in found.rows[:4]) and {row.prop for row in found.rows} == {"phone"}
+    facts = {row.metric: row.value for row in found.rows if row.layer == FACT}
     assert facts["abx_phones"] == 4 and facts["abx_speakers"] == 3 and facts["abx_tokens"] <= 120
-    assert facts["abx_across_triples"] > facts["abx_within_triples"] > 0
-    assert all(0 <= float(row["value"]) <= 1 for row in rows[:4])
-    assert not (tmp_path / "exp/run/abx/frames").exists()
-    first = path.read_bytes()
-    score_abx.main(options)
-    assert "is up to date, nothing to do" in caplog.text
-    path.unlink()
-    score_abx.main([*options, "--nj", "2"])
-    assert path.read_bytes() == first
+    assert facts["abx_across_triples"] > facts["abx_within_triples"] > 0 and facts["chance"] == 0.5
+    places = [(row.layer, row.metric, row.speaker) for row in found.speakers]
+    speakers = sorted({utterance.speaker for utterance in datadir.read(tmp_path / "eval").utterances})
+    assert places == [(*metric, speaker) for metric in metrics[:4] for speaker in speakers]
+    assert list(given.scratch.iterdir()) == []
+    with Workers(2) as workers:
+        assert abx.ABX().score(material(workers), abx.Settings()) == found
+    # What tokens are drawn from and what frames come from; a baseline has no model.
+    assert set(abx.ABX().inputs(given)) == {"data", "alignments", "model"}
+    assert set(abx.ABX().inputs(replace(given, model=None))) == {"data", "alignments"}
 
 
-def test_without_fastabx(options, tmp_path, monkeypatch):
+def test_without_fastabx(monkeypatch):
     monkeypatch.setitem(sys.modules, "fastabx", None)
-    with pytest.raises(UserError, match=r"needs fastabx.*tools/install.sh --extras test,abx"):
-        score_abx.main(options)
-    assert not (tmp_path / "exp").exists()
-
-
-def test_bad_options(options):
-    with pytest.raises(UserError, match="--max_tokens: expected 2 or more, found 1"):
-        score_abx.main([*options, "--max_tokens", "1"])
+    with pytest.raises(UserError, match=r"needs fastabx.*tools/install.sh --extras test,abx.* without abx"):
+        abx.ABX().check(abx.Settings())

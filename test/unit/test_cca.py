@@ -1,20 +1,13 @@
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+from scored import cca_task, score, write_layers, write_samples
 
-from hubert_iter import provenance
-from hubert_iter.analysis import cca, folds, pool, sample, scores, scoring
+from hubert_iter.analysis import cca, folds
+from hubert_iter.analysis.measure import FACT
+from hubert_iter.analysis.measures.cca import Settings, score_features
 from hubert_iter.analysis.sample import Span
 from hubert_iter.analysis.statistics import of_network as interval
-from hubert_iter.bin import score_cca
-from hubert_iter.data.datadir import Utterance
 from hubert_iter.errors import UserError
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def speechlike(num_classes, per_class, dimension, signal, seed=0):
@@ -28,8 +21,7 @@ def speechlike(num_classes, per_class, dimension, signal, seed=0):
 
 
 def run(features, labels, regularisers=(1e-8, 1e-4, 1e-2), trials=3, seed=0, sample_set=0):
-    settings = scoring.Settings(trials, seed, regularisers)
-    return scoring.score_features(features, labels, "phone", sample_set, settings)
+    return score_features(features, cca_task(labels, Settings(regularisers), trials, seed, sample_set))
 
 
 def mean_pwcca(results):
@@ -148,7 +140,7 @@ def test_whitener_survives_singular_covariances():
     np.testing.assert_allclose(regular @ regular.T @ (covariance + 1e-3 * np.eye(30)), np.eye(30), atol=1e-6)
 
 
-@pytest.mark.parametrize("regularisers", [(0.0,), cca.REGULARISERS])
+@pytest.mark.parametrize("regularisers", [(0.0,), Settings().regularisers])
 def test_fewer_instances_than_dimensions_and_classes_smaller_than_the_parts(regularisers):
     generator = np.random.default_rng(3)
     labels = np.repeat(np.arange(12), [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 2, 2])
@@ -167,7 +159,7 @@ def test_a_layer_narrower_than_the_labels_has_fewer_directions():
 
 def test_a_dead_layer_scores_zero():
     labels = np.repeat(np.arange(5), 30)
-    for regularisers in ((0.0,), cca.REGULARISERS):
+    for regularisers in ((0.0,), Settings().regularisers):
         for result in run(np.ones((150, 16), dtype=np.float32), labels, regularisers):
             assert result.score.pwcca == 0 and result.null.pwcca == 0
 
@@ -199,84 +191,47 @@ def test_parts_are_stratified_and_equal_and_trials_disjoint():
         assert sorted(shuffled[parts == part]) == sorted(labels[parts == part])
 
 
-def folder_of_layers(folder, dimension=40):
-    """A run with taps conv (narrower), 0 and 1, of which only 1 knows the labels."""
+def write(root, dimension=40):
+    """A network with taps conv (narrower), 0 and 1, of which only 1 knows the labels, and its segments."""
     generator = np.random.default_rng(0)
-    samples = {}
+    samples, arrays = {}, {}
+    labels = np.repeat(np.arange(8), 40)
     for sample_set in range(2):
-        labels = np.repeat(np.arange(8), 40)
         samples["phone", sample_set] = [Span("utt", n, n + 1, f"p{label}") for n, label in enumerate(labels)]
-        features = generator.standard_normal((2, 320, dimension)).astype(np.float32)
+        features = generator.standard_normal((2, 320, dimension))
         features[1] += generator.standard_normal((8, dimension))[labels]
-        np.save(folder / f"phone.{sample_set}.npy", features)
-        np.save(folder / f"phone.{sample_set}.conv.npy", features[:1, :, :10])
-    (folder / "layers.json").write_text('{"taps": ["conv", "0", "1"], "updates": 9, "name": "run", "model": {}}')
+        arrays[f"phone.{sample_set}"] = features
+        arrays[f"phone.{sample_set}.conv"] = features[:1, :, :10]
+    write_samples(root, samples, {"utt": "spk"})
+    write_layers(root, arrays, ("conv", "0", "1"))
     return samples
 
 
 def test_scores_do_not_depend_on_the_number_of_processes(tmp_path):
-    samples = folder_of_layers(tmp_path)
-    layers, settings = pool.read(tmp_path), scoring.Settings(regularisers=(1e-4, 1e-2))
-    before = os.environ.get("OMP_NUM_THREADS")
-    one = scoring.score(layers, samples, settings, nj=1)
-    assert one == scoring.score(layers, samples, settings, nj=2)
-    assert os.environ.get("OMP_NUM_THREADS") == before
-    scores.write(tmp_path / "scores.tsv", one)
-    lines = (tmp_path / "scores.tsv").read_text().splitlines()
-    assert lines[0].split("\t") == list(scores.COLUMNS)
-    facts = dict(line.split("\t")[4:8:3] for line in lines[1:] if line.split("\t")[2] == "-")
-    assert facts == {"num_instances": "320", "num_classes": "8", "ceiling": "0.875", "too_few_instances": "0"}
-    found = [row for row in one if row[4] == "pwcca"]
+    write(tmp_path)
+    settings = Settings(regularisers=(1e-4, 1e-2))
+    one = score("cca", tmp_path, settings)
+    assert one == score("cca", tmp_path, settings, nj=2)
+    assert one.speakers == []  # one speaker cannot be left out
+    facts = {row.metric: row.value for row in one.rows if row.layer == FACT}
+    assert facts == {"num_instances": 320, "num_classes": 8, "ceiling": 0.875, "too_few_instances": 0}
+    found = [row for row in one.rows if row.metric == "pwcca"]
     assert len(found) == 3 * 2 * 3
-    assert min(row[-1] for row in found if row[2] == "1") > max(row[-1] for row in found if row[2] == "0")
+    assert min(row.value for row in found if row.layer == "1") > max(row.value for row in found if row.layer == "0")
+    chosen = {row.value for row in one.rows if row.metric == "regulariser"}
+    assert chosen <= {1e-4, 1e-2}
 
 
 def test_too_few_instances_are_warned_of(tmp_path, caplog):
-    samples = folder_of_layers(tmp_path, dimension=200)
-    rows = scoring.score(pool.read(tmp_path), samples, scoring.Settings(trials=1, regularisers=(1e-2,)), nj=1)
+    write(tmp_path, dimension=200)
+    rows = score("cca", tmp_path, Settings((1e-2,)), trials=1).rows
     assert "256 instances to train on are too few for 200 dimensions" in caplog.text
-    assert {row[-1] for row in rows if row[4] == "too_few_instances"} == {1}
+    assert {row.value for row in rows if row.metric == "too_few_instances"} == {1}
 
 
 def test_layers_of_other_samples_are_refused(tmp_path):
-    samples = folder_of_layers(tmp_path)
+    samples = write(tmp_path)
     samples["phone", 1] = samples["phone", 1][:-1]
+    write_samples(tmp_path, samples, {"utt": "spk"})
     with pytest.raises(UserError, match="expected 319 instances, found 320"):
-        scoring.score(pool.read(tmp_path), samples, scoring.Settings(regularisers=(1e-4,)), nj=1)
-
-
-def test_entry_point_records_the_regularisers_it_chose_from(tmp_path):
-    (tmp_path / "layers").mkdir()
-    samples = {key: spans for key, spans in folder_of_layers(tmp_path / "layers").items() if key[1] == 0}
-    (tmp_path / "samples").mkdir()
-    sample.write(tmp_path / "samples", samples)
-    spoken = sorted({span.utterance for spans in samples.values() for span in spans})
-    sample.write_speakers(tmp_path / "samples", [Utterance(utt, utt[-1], 16000, "-") for utt in spoken])
-    provenance.write(tmp_path / "samples", "sample_segments", {}, {})
-    provenance.write(tmp_path / "layers", "pool_layers", {}, {"samples": tmp_path / "samples"})
-    options = ["--layers", str(tmp_path / "layers"), "--samples", str(tmp_path / "samples"), "--name", "run"]
-    score_cca.main([*options, "--out", str(tmp_path / "out"), "--regularisers", "1e-6,1e-5", "--nj", "1"])
-    assert provenance.read(tmp_path / "out")["settings"]["regularisers"] == [1e-6, 1e-5]
-    rows = [line.split("\t") for line in (tmp_path / "out" / scores.FILE_NAME).read_text().splitlines()]
-    assert {float(row[-1]) for row in rows if row[4] == "regulariser"} <= {1e-6, 1e-5}
-
-
-@pytest.mark.parametrize("text", ["1e-8;1e-5", "", "-1", "nan", "1,inf"])
-def test_what_is_no_grid_of_regularisers_is_refused(text, capsys):
-    with pytest.raises(SystemExit):
-        score_cca.main(["--layers", "l", "--samples", "s", "--name", "n", "--out", "o", f"--regularisers={text}"])
-    assert f"expected numbers from 0 up with commas, as 1e-8,1e-5, found '{text}'" in capsys.readouterr().err
-
-
-def test_entry_point_refuses_layers_of_other_segments(tmp_path):
-    for name in ("samples", "others", "layers", "data"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "file").write_text(name)
-        inputs = {"samples": tmp_path / "others"} if name == "layers" else {}
-        provenance.write(tmp_path / name, name, {}, inputs)
-    command = [sys.executable, "-m", "hubert_iter.bin.score_cca", "--name", "run", "--out", str(tmp_path / "out")]
-    command += ["--layers", str(tmp_path / "layers"), "--samples", str(tmp_path / "samples")]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    assert result.returncode == 1
-    assert "found those of other segments" in result.stderr
-    assert not (tmp_path / "out").exists()
+        score("cca", tmp_path, Settings((1e-4,)))

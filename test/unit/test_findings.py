@@ -196,25 +196,6 @@ def test_every_kind_has_words():
     assert set(sentences.WORDS) == set(Kind)
 
 
-def test_scores_of_different_segments_are_not_loaded_together(tmp_path):
-    from hubert_iter import provenance
-
-    for name in ("samples", "others"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "file").write_text(name)
-        provenance.write(tmp_path / name, "sample_segments", {}, {})
-    for run, samples in (("a", "samples"), ("b", "samples"), ("c", "others")):
-        folder = tmp_path / run
-        folder.mkdir()
-        lines = ["\t".join(row.values()) for row in table(run, "phone", curve(0.1))]
-        (folder / "scores.tsv").write_text("\n".join(["\t".join(scores.COLUMNS), *lines]) + "\n")
-        provenance.write(folder, "score_cca", {}, {"samples": tmp_path / samples})
-    rows = scores.load([tmp_path / "a", tmp_path / "b" / "scores.tsv"])
-    assert rows == table("a", "phone", curve(0.1)) + table("b", "phone", curve(0.1))
-    with pytest.raises(UserError, match="scored on other segments"):
-        scores.load([tmp_path / "a", tmp_path / "c"])
-
-
 def test_networks_with_the_very_same_scores_break_nothing(runs):
     shared = table("hubert_it1", "phone", curve(0.1, 0.2))
     names = [name for name, run in runs(2).items() if run.condition in ("hubert_it1", "chubert_it1")]

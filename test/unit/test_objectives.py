@@ -1,7 +1,6 @@
 """An objective is one module: a fourth, BEST-RQ (Chiu et al. 2022), is planned, trained and exported."""
 
 import json
-import sys
 
 import pytest
 import yaml
@@ -57,17 +56,9 @@ class BestRq(Objective):
 
 
 @pytest.fixture
-def modules(tmp_path, monkeypatch):
+def modules(extend):
     """A folder whose modules count as objectives too."""
-    folder = tmp_path / "modules"
-    folder.mkdir()
-    monkeypatch.setattr(objectives, "__path__", [*objectives.__path__, str(folder)])
-    before = set(sys.modules)
-    yield folder
-    # Else the next test's module of the same name would be this one's.
-    for name in set(sys.modules) - before:
-        if name.startswith(f"{objectives.__name__}."):
-            del sys.modules[name]
+    return extend(objectives)
 
 
 def test_the_shipped_ones_are_found_by_name():

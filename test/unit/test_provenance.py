@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -34,6 +35,22 @@ def test_done_only_while_settings_inputs_and_outputs_stay(tmp_path, source):
     assert stage.done(), "the same content again must count as the same input"
     (out / "result.txt").unlink()
     assert not stage.done()
+
+
+def test_what_was_written_in_another_form_is_made_again(tmp_path, source, caplog):
+    stage = Product(tmp_path / "out", "make", {"k": 3}, {"source": source})
+    make(stage, "old")
+    caplog.set_level("INFO")
+    newer = replace(stage, form=2)
+    assert not newer.done()
+    assert "its contents are of form 1, now 2" in caplog.text
+    make(newer, "new")
+    assert newer.done() and not stage.done()
+    # A record from before there were forms is of the first one.
+    record = provenance.read(newer.folder)
+    del record["form"]
+    (newer.folder / provenance.FILE_NAME).write_text(json.dumps(record))
+    assert stage.done()
 
 
 def test_failure_keeps_the_earlier_result_and_leaves_nothing_behind(tmp_path, source):

@@ -1,5 +1,4 @@
 import csv
-import json
 
 import numpy as np
 import pytest
@@ -127,18 +126,6 @@ def test_silence_is_what_bears_no_phone_in_aligned_utterances_alone(corpus):
     np.testing.assert_array_equal(found.silence, expected)
     assert found.joint.sum() == 3 and found.silence.sum() == frames - 3
     assert found.labels.sum() == sum(len(units[utterance.id]) for utterance in data.utterances)
-
-
-def test_scores_made_before_silence_was_counted_are_made_again(corpus, alignments, tmp_path):
-    out = tmp_path / "quality"
-    score_labels.main(options(corpus, alignments, out))
-    record = provenance.read(out)
-    del record["settings"]["metrics"]
-    (out / provenance.FILE_NAME).write_text(json.dumps(record))
-    (out / "scores.tsv").unlink()
-    (out / "scores.tsv").write_text("old")
-    score_labels.main(options(corpus, alignments, out))
-    assert "pnmi_sil" in (out / "scores.tsv").read_text()
 
 
 def test_alignments_of_other_audio_are_refused(corpus, tmp_path):

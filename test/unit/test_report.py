@@ -3,6 +3,8 @@
 import json
 import math
 import re
+import shutil
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,10 +12,13 @@ import pytest
 from matplotlib.figure import Figure
 
 from hubert_iter import provenance
+from hubert_iter.analysis import scores
 from hubert_iter.analysis.learning import GUESSES
+from hubert_iter.analysis.measure import FACT, Metric, Row, Scored, SpeakerRow
+from hubert_iter.analysis.pool import Layers
 from hubert_iter.bin import report
 from hubert_iter.errors import UserError
-from hubert_iter.report import content, curves, figures, read, sentences, tables, training_figures, write
+from hubert_iter.report import content, curves, figures, read, sentences, style, tables, training_figures, write
 
 STUDY = """model: tiny
 train: mini
@@ -32,7 +37,7 @@ def make_study(root: Path) -> list[str]:
     (root / "study.yaml").write_text(STUDY)
     for number, run in enumerate(RUNS):
         updates = [1000, 2000] if run == "hubert_it2" else [2000 * (number > 0)]
-        add_scores(root / "exp/toy" / run / "cca", run, updates, 0.1 * number)
+        add_scores(root / "exp/toy" / run / "measures/cca", run, updates, 0.1 * number)
         if number:
             add_training(root / "exp/toy" / run, number)
     add_labels(root / "dump/toy/units", {"mfcc_k100": 0.31, "hubert_it1@2_k100": 0.42})
@@ -52,12 +57,12 @@ def make_study(root: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def add_scores(folder: Path, run: str, updates: list, gain: float) -> None:
+def add_scores(folder: Path, run: str, updates: list, gain: float, taps: Sequence[str] = LAYERS) -> None:
     """Scores with 3 sample sets and 3 trials whose spread is known."""
     rows = ["run\tupdate\tlayer\tproperty\tmetric\tsample_set\ttrial\tvalue"]
     for update in updates:
         for prop, classes in CLASSES.items():
-            for layer, tap in enumerate(LAYERS):
+            for layer, tap in enumerate(taps):
                 sign = -1 if prop == "speaker" else 1
                 level = 0.3 + sign * gain * math.sin(layer / 2) + (update if update != "-" else 0) / 50000
                 for number in range(9):
@@ -71,20 +76,25 @@ def add_scores(folder: Path, run: str, updates: list, gain: float) -> None:
                     rows.append(f"{run}\t{update}\t-\t{prop}\t{metric}\t{sample_set}\t-\t{value}")
     folder.mkdir(parents=True)
     (folder / "scores.tsv").write_text("\n".join(rows) + "\n")
-    provenance.write(folder, "score_cca", {"trials": 3, "name": run}, {})
+    provenance.write(folder, "score", {"measure": "cca", "run": run, "seed": 0, "trials": 3}, {})
 
 
-def add_abx(folder: Path, run: str, gain: float, context: str = "any") -> None:
-    """ABX errors that fall towards layer 2, more across speakers than within."""
-    rows = ["run\tupdate\tlayer\tproperty\tmetric\tsample_set\ttrial\tvalue"]
+FACTS = {"abx_tokens": 3068, "abx_phones": 39, "abx_speakers": 10, "abx_within_triples": 7_000_000, "chance": 0.5}
+
+
+def add_abx(exp: Path, run: str, gain: float, context: str = "any") -> None:
+    """ABX errors that fall towards layer 2, more across speakers than within; without a speaker by 0.01 n more."""
+    rows, speakers = [], []
     for layer, tap in enumerate(LAYERS):
         for metric, level in (("abx_within", 0.30), ("abx_across", 0.35)):
-            rows.append(f"{run}\t2000\t{tap}\tphone\t{metric}\t0\t0\t{level - gain * math.sin(layer / 2):.6f}")
-    for metric, value in (("abx_tokens", 3068), ("abx_phones", 39), ("abx_speakers", 10), ("abx_within_triples", 7e6)):
-        rows.append(f"{run}\t2000\t-\tphone\t{metric}\t0\t-\t{value:.0f}")
+            error = level - gain * math.sin(layer / 2)
+            rows.append(Row(tap, "phone", metric, 0, 0, error))
+            speakers += [SpeakerRow(tap, "phone", metric, f"s{n}", error + 0.01 * n) for n in range(-2, 3)]
+    rows += [Row(FACT, "phone", metric, 0, None, float(value)) for metric, value in FACTS.items()]
+    folder = exp / run / "measures/abx"
     folder.mkdir(parents=True)
-    (folder / "scores.tsv").write_text("\n".join(rows) + "\n")
-    provenance.write(folder, "score_abx", {"context": context, "name": run}, {})
+    scores.write(folder, Layers(folder, LAYERS, 2000, run), Scored(rows, speakers))
+    provenance.write(folder, "score", {"measure": "abx", "run": run, "context": context}, {})
 
 
 def add_training(folder: Path, number: int) -> None:
@@ -202,8 +212,9 @@ def test_page_is_complete_and_self_contained(finished):
 
 
 def test_scores_keep_every_row(finished):
-    rows = read.table(folder_of(finished) / "scores.tsv", read.SCORE_COLUMNS)
-    written = [line for run in RUNS for line in (folder_of(finished).parent / run / "cca/scores.tsv").open()][1:]
+    rows = read.table(folder_of(finished) / "scores.tsv", ("measure", *scores.COLUMNS))
+    exp = folder_of(finished).parent
+    written = [line for run in RUNS for line in (exp / run / "measures/cca/scores.tsv").open()][1:]
     assert len(rows) == len(written) - (len(RUNS) - 1)
     assert [row["run"] for row in rows] == sorted((row["run"] for row in rows), key=RUNS.index)
     labels = read.table(folder_of(finished) / "labels.tsv", read.QUALITY_COLUMNS)
@@ -240,7 +251,7 @@ def test_nothing_but_the_study_file(tmp_path):
          str(tmp_path / "dump/toy"), "--out", str(tmp_path / "out")]
     )  # fmt: skip
     text = (tmp_path / "out" / "index.html").read_text()
-    for words in ("No CCA scores of random", "No training record of hubert_it1", "No label quality"):
+    for words in ("No scores of random", "No training record of hubert_it1", "No label quality"):
         assert words in text
     assert "No training record of random" not in text
     assert "No scores yet" in (tmp_path / "out" / "RESULTS.md").read_text()
@@ -249,7 +260,7 @@ def test_nothing_but_the_study_file(tmp_path):
 def test_summary_has_one_row_per_layer_and_the_sentences(finished):
     text = (folder_of(finished) / "RESULTS.md").read_text()
     table = text[text.index("phone: PWCCA") :].split("\n\n")[1].splitlines()
-    assert [line.split("|")[1].strip() for line in table[2:]] == [*LAYERS, "shuffled"]
+    assert [line.split("|")[1].strip() for line in table[2:]] == [*LAYERS, "shuffled labels"]
     assert len({line.count("|") for line in table}) == 1
     assert "The labels hubert\\_it1@2\\_k100 have a PNMI of 0.420" in text
     assert text.index(sentences.LEARNING) < text.index("**Phones**")
@@ -287,53 +298,91 @@ def test_a_metrics_line_cut_off_by_a_crash_is_left_out(tmp_path):
 
 def test_models_without_updates_and_outside_the_study_are_shown_last(tmp_path):
     make_study(tmp_path)
-    add_scores(tmp_path / "exp/toy/a_model/cca", "a_model", ["-"], 0.0)
+    add_scores(tmp_path / "exp/toy/a_model/measures/cca", "a_model", ["-"], 0.0)
     results = read.read(read.find(tmp_path / "study.yaml", tmp_path / "exp/toy", tmp_path / "dump/toy"))
     assert results.runs == (*RUNS, "a_model")
-    assert curves.from_scores(results.scores, results.specs).updates("a_model") == [0]
+    assert curves.from_scores(results.cca, results.specs).updates("a_model") == [0]
 
 
 def test_points_have_the_mean_and_interval_of_nine_trials(tmp_path):
     make_study(tmp_path)
     results = read.read(read.find(tmp_path / "study.yaml", tmp_path / "exp/toy", tmp_path / "dump/toy"))
-    found = curves.from_scores(results.scores, results.specs)
-    point = found.last("hubert_it2", "phone")["1"]
+    found = curves.from_scores(results.cca, results.specs)
+    point = found.last("hubert_it2", "phone", "pwcca")["1"]
     level = 0.3 + 0.2 * math.sin(1.0) + 2000 / 50000  # at the last of two updates, second layer after conv
     assert (
         point.networks == (point.mean,) and point.mean == pytest.approx(level, abs=1e-6) and 0.003 < point.half < 0.02
     )
     assert found.facts["word"]["num_classes"] == (500.0,)
-    assert found.layers(results.runs, "phone") == list(LAYERS)
+    assert found.layers(results.runs, "phone", "pwcca") == list(LAYERS)
 
 
-def test_abx_has_a_section_only_when_scored(finished, options, tmp_path):
+def test_a_measure_has_a_section_only_where_it_was_scored(finished, options, tmp_path):
     assert "ABX" not in (folder_of(finished) / "index.html").read_text()
     for number, run in enumerate(RUNS[1:], 1):
-        add_abx(tmp_path / "exp/toy" / run / "abx", run, 0.1 * number)
+        add_abx(tmp_path / "exp/toy", run, 0.1 * number)
     report.main(options)
     page = Page((folder_of(options) / "index.html").read_text())
     assert page.tags.count("svg") == 15 + 2
     text = "".join(page.text)
-    for words in (
-        "Phone ABX: a second opinion",
-        "3,068 tokens of 39 phones by 10 speakers, between any",
-        "7,000,000",
-    ):
+    for words in ("Phone ABX: a second opinion", "Settings: context=any.", "chance 0.500", "3,068", "7,000,000"):
         assert words in text, words
     summary = (folder_of(options) / "RESULTS.md").read_text()
-    # 0.30 - 0.2 sin(1.5) in layer 2, the fourth tap; 0.30 - 0.2 sin(2) in the last one
+    # 0.30 - 0.2 sin(1.5) in layer 2, the fourth tap; 0.30 - 0.2 sin(2) in the last one; lower is better
     assert re.search(r"^\| hubert\\_it2 .*\| 0.10\d \(2\) \| 0.118 \| 0.15\d \(2\) \| 0.168 \|$", summary, re.M)
-    assert re.search(r"^\| 2 \| .*\*\*0.10\d\*\* \|$", summary, re.M)
-    rows = read.table(folder_of(options) / "scores.tsv", read.SCORE_COLUMNS)
+    # The jackknife: (5 - 1) / 5 of the sum of squares of 0.01 n is 0.0283^2; t of 4 degrees of freedom is 2.776.
+    assert re.search(r"^\| 2 \| .*\*\*0.10\d ± 0.079\*\* \|$", summary, re.M)
+    rows = read.table(folder_of(options) / "scores.tsv", ("measure", *scores.COLUMNS))
+    assert {row["measure"] for row in rows if row["metric"] == "abx_across"} == {"abx"}
     assert len([row for row in rows if row["metric"] == "abx_across"]) == 2 * len(LAYERS)
     assert {row["run"] for row in rows} == set(RUNS)
 
 
-def test_abx_of_other_tokens_is_refused(options, tmp_path):
-    add_abx(tmp_path / "exp/toy/hubert_it1/abx", "hubert_it1", 0.1)
-    add_abx(tmp_path / "exp/toy/hubert_it2/abx", "hubert_it2", 0.1, context="within")
-    with pytest.raises(UserError, match=r"hubert_it2/abx/scores\.tsv: scored on other segments.* than .*hubert_it1"):
+def test_scores_with_other_settings_are_refused(options, tmp_path):
+    add_abx(tmp_path / "exp/toy", "hubert_it1", 0.1)
+    add_abx(tmp_path / "exp/toy", "hubert_it2", 0.1, context="within")
+    with pytest.raises(UserError, match=r"hubert_it2/measures/abx: scored on other segments, .* than .*hubert_it1"):
         report.main(options)
+    assert not folder_of(options).exists()
+
+
+def test_scores_of_other_segments_are_refused(options, tmp_path):
+    for number, run in enumerate(RUNS[1:]):
+        samples = tmp_path / f"samples{number}"
+        samples.mkdir()
+        (samples / "file").write_text(str(number))
+        provenance.write(samples, "sample_segments", {}, {})
+        add_abx(tmp_path / "exp/toy", run, 0.1)
+        folder = tmp_path / "exp/toy" / run / "measures/abx"
+        provenance.write(folder, "score", {"run": run}, {"samples": samples, "layers": folder / "scores.tsv"})
+    with pytest.raises(UserError, match="scored on other segments, or with other settings"):
+        report.main(options)
+
+
+@pytest.mark.parametrize("kept", ["hubert_it1/measures/cca.edited1", "hubert_it1.edited1/measures/cca"])
+def test_what_was_kept_of_an_edited_folder_is_not_shown(options, tmp_path, kept):
+    exp = tmp_path / "exp/toy"
+    shutil.copytree(exp / "hubert_it1/measures/cca", exp / kept)
+    sources = read.find(tmp_path / "study.yaml", exp, tmp_path / "dump/toy")
+    assert sources.measured == {"cca": [exp / run / "measures/cca" for run in sorted(RUNS)]}
+    assert not any("edited" in name for name in sources.inputs())
+
+
+def test_features_without_a_network_are_lines_before_all_runs(options, tmp_path):
+    for name in ("mfcc", "logmel"):
+        folder = tmp_path / "exp/toy" / name / "measures/cca"
+        add_scores(folder, name, [0], 0.0, taps=("features",))
+    results = read.read(read.find(tmp_path / "study.yaml", tmp_path / "exp/toy", tmp_path / "dump/toy"))
+    assert results.runs == ("mfcc", "logmel", *RUNS)
+    made = content.build(results, tmp_path / "figures", "title", "")
+    section = next(section for section in made.sections if section.name == "cca")
+    table = next(table for table in section.tables if table.caption.startswith("phone: PWCCA"))
+    assert table.header == ["layer", "mfcc", "logmel", *RUNS]
+    assert [row[0] for row in table.rows] == ["features", *LAYERS, "shuffled labels"]
+    assert [cell == tables.NONE for cell in table.rows[0]] == [False] * 3 + [True] * 3
+    # No finding is made of them, and they are not missing from the training.
+    assert not any("mfcc" in sentence for _, group in made.answers for sentence in group if "labels" not in sentence)
+    assert not any("logmel" in note for note in made.missing)
 
 
 def test_a_missing_study_file_is_named(tmp_path):
@@ -378,11 +427,14 @@ def test_training_settings_of_a_network_that_was_not_trained_are_no_difference(o
 
 @pytest.mark.parametrize(("highest", "drawn"), [(0.3, False), (0.6, True)])
 def test_a_ceiling_far_above_the_curves_does_not_flatten_them(highest, drawn):
+    points = {"0": curves.Point(highest, math.nan, (highest,))}
+    found = curves.Curves({("run", 1, "phone", "pwcca"): points}, {"phone": {"ceiling": (0.9, 0.97)}})
+    look = figures.Look(["run"], style.line_styles(["run"], (), ()))
     axes = Figure().add_subplot()
-    top = figures._ceilings(axes, (0.97, 0.9), highest)
-    assert (len(axes.lines) == 2) == drawn
-    assert (top == 0.97) if drawn else (highest < top < 0.4)
-    assert "0.970" in " ".join(text.get_text() for text in axes.texts)
+    figures._Panel(axes, found, Metric("pwcca", "PWCCA", lines=("ceiling",)), "phone", look).draw(False)
+    assert axes.get_ylim()[1] > 0.97 if drawn else axes.get_ylim()[1] < 0.4
+    text = " ".join(text.get_text() for text in axes.texts)
+    assert "0.970" in text and "0.900" in text and ("far above" in text) != drawn
 
 
 def make_replicates(root: Path, learnt: bool = True) -> list[str]:
@@ -393,7 +445,7 @@ def make_replicates(root: Path, learnt: bool = True) -> list[str]:
     for number in (2, 3):
         for place, run in enumerate(RUNS[1:], 1):
             folder = root / "exp/toy" / f"{run}.{number}"
-            add_scores(folder / "cca", folder.name, [2000], 0.1 * place + 0.01 * number)
+            add_scores(folder / "measures/cca", folder.name, [2000], 0.1 * place + 0.01 * number)
             add_training(folder, place if learnt else 0)
         first = f"mfcc_k100.{number}", f"hubert_it1.{number}@2_k100"
         add_labels(root / "dump/toy/units", {first[0]: 0.30 + 0.01 * number, first[1]: 0.41 + 0.01 * number})
@@ -409,8 +461,8 @@ def test_replicates_are_one_line_with_a_band_and_said_to_be_several(tmp_path):
     assert "hubert_it2 (3 networks)" in text and "band its 95 % interval over networks" in text
     assert "How much networks differ" in text and "networks for 0.02" in text
     results = read.read(read.find(tmp_path / "study.yaml", tmp_path / "exp/toy", tmp_path / "dump/toy"))
-    found = curves.from_scores(results.scores, results.specs)
-    point = found.last("hubert_it2", "phone")["1"]
+    found = curves.from_scores(results.cca, results.specs)
+    point = found.last("hubert_it2", "phone", "pwcca")["1"]
     assert len(point.networks) == 3 and point.mean == pytest.approx(sum(point.networks) / 3)
     table = tables.quality_table(results)
     assert [row[:3] for row in table.rows] == [["mfcc_k100", "eval", "3"], ["hubert_it1@2_k100", "eval", "3"]]

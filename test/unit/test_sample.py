@@ -118,11 +118,6 @@ def test_three_instances_always_leave_one_to_train_on_and_two_may_not():
     assert never_trained[2] > 0 and never_trained[sample.LEAST] == 0
 
 
-def test_fewer_than_one_instance_is_refused():
-    with pytest.raises(UserError, match="--min_per_word: expected at least 1, found 0"):
-        sample.candidates(*corpus(num_utterances=2), VOCABULARY, sample.Limits(min_per_word=0))
-
-
 def test_speaker_instances_are_utterances_or_chunks():
     utterances, _, _ = corpus(num_utterances=2)
     total = num_frames(64000)
@@ -206,14 +201,3 @@ def test_facts_of_a_property_that_is_left_out(tmp_path):
     options, out = folders(tmp_path, speakers=1)
     sample_segments.main(options)
     assert sample.read_facts(out)["speaker"] == {"wanted": 1, "found": 1, "kept": 0, "lost": 1, "minimum": 3}
-
-
-def test_samples_drawn_by_the_old_rule_of_two_frames_are_drawn_again(tmp_path, caplog):
-    options, out = folders(tmp_path)
-    sample_segments.main(options)
-    record = provenance.read(out)
-    del record["settings"]["phone_of_two_frames"]
-    (out / provenance.FILE_NAME).write_text(json.dumps(record))
-    with caplog.at_level("INFO"):
-        sample_segments.main(options)
-    assert "phone_of_two_frames changed from None to second" in caplog.text

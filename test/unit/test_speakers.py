@@ -2,18 +2,15 @@
 
 import numpy as np
 import pytest
-from tiny import write_noise
+from scored import cca_task, score, write_layers, write_samples
 
-from hubert_iter import provenance
-from hubert_iter.analysis import cca, folds, pool, sample, scores, scoring
+from hubert_iter.analysis import cca, folds, sample
+from hubert_iter.analysis.measures.cca import Settings, score_features, speaker_groups
 from hubert_iter.analysis.sample import Span
-from hubert_iter.bin import sample_segments, score_cca
-from hubert_iter.data import alignment, datadir
-from hubert_iter.data.alignment import Segment
 from hubert_iter.data.datadir import Utterance
 from hubert_iter.errors import UserError
 
-SETTINGS = scoring.Settings(trials=2, regularisers=(1e-4, 1e-2), null=False)
+SETTINGS = Settings(regularisers=(1e-4, 1e-2), null=False)
 
 
 def spoken(num_classes=8, per_class=50, dimension=20, speakers=6, seed=0):
@@ -28,7 +25,7 @@ def spoken(num_classes=8, per_class=50, dimension=20, speakers=6, seed=0):
 
 def removed(features, labels, who, speaker, dev, test, regulariser):
     """PWCCA of the test part without a speaker's rows; weights of the train part, alpha of the whole test part."""
-    parts = folds.deal(labels, "phone", 0, SETTINGS.seed)
+    parts = folds.deal(labels, "phone", 0, 0)
     layer = cca.Layer(features, labels, parts, int(labels.max()) + 1)
     train = layer.train(dev, test)
     label_whitener = cca.LabelWhitener(train.frequencies, train.label_scale, regulariser)
@@ -43,8 +40,8 @@ def removed(features, labels, who, speaker, dev, test, regulariser):
 
 def test_leaving_a_speaker_out_is_removing_their_rows():
     features, labels, who = spoken()
-    plain = scoring.score_features(features, labels, "phone", 0, SETTINGS)
-    found = scoring.score_features(features, labels, "phone", 0, SETTINGS, who, 7)  # nobody is the seventh
+    plain = score_features(features, cca_task(labels, SETTINGS, 2))
+    found = score_features(features, cca_task(labels, SETTINGS, 2, groups=who, num_groups=7))  # nobody is the seventh
     for trial, (result, before) in enumerate(zip(found, plain, strict=True)):
         assert result.score == before.score and result.regulariser == before.regulariser
         for speaker in range(7):
@@ -65,48 +62,42 @@ def test_constant_variates_and_single_speakers_score_zero():
 
 def test_speakers_are_left_out_one_by_one_up_to_fifty():
     few = [f"s{number}" for number in range(50)]
-    assert scoring.speaker_groups(few, 0) == {name: name for name in few}
+    assert speaker_groups(few, 0) == {name: name for name in few}
     many = [f"s{number:03d}" for number in range(120)]
-    groups = scoring.speaker_groups(many, 0)
-    assert groups == scoring.speaker_groups(reversed(many), 0) != scoring.speaker_groups(many, 1)
+    groups = speaker_groups(many, 0)
+    assert groups == speaker_groups(reversed(many), 0) != speaker_groups(many, 1)
     sizes = np.unique(list(groups.values()), return_counts=True)[1]
     assert len(sizes) == 50 and set(sizes) == {2, 3}
 
 
-def stored(folder):
+@pytest.fixture
+def root(tmp_path):
+    """Two sample sets and two taps of the same features, and their segments."""
     features, labels, who = spoken()
     spans = [
         Span(f"u{speaker}", index, index + 1, f"p{label}")
         for index, (label, speaker) in enumerate(zip(labels, who, strict=True))
     ]
-    samples = {("phone", number): spans for number in range(2)}
-    for number in range(2):
-        np.save(folder / f"phone.{number}.npy", np.stack([features, features[:, ::-1]]))
-    (folder / pool.FILE_NAME).write_text('{"taps": ["0", "1"], "updates": 9, "name": "run", "model": {}}')
-    return samples, {f"u{speaker}": f"spk{speaker}" for speaker in range(6)}
+    write_samples(tmp_path, {("phone", number): spans for number in range(2)}, {f"u{n}": f"spk{n}" for n in range(6)})
+    both = np.stack([features, features[:, ::-1]])
+    write_layers(tmp_path, {f"phone.{number}": both for number in range(2)}, ("0", "1"))
+    return tmp_path
 
 
-def test_speakers_table_holds_the_mean_over_sets_and_trials(tmp_path):
-    samples, speakers = stored(tmp_path)
-    rows, left_out = scoring.score_run(pool.read(tmp_path), samples, SETTINGS, 1, speakers)
-    assert rows == scoring.score(pool.read(tmp_path), samples, SETTINGS, 1)
-    assert [row[:6] for row in left_out] == [
-        ("run", 9, tap, "phone", "pwcca", f"spk{speaker}") for tap in "01" for speaker in range(6)
-    ]
+def test_speakers_table_holds_the_mean_over_sets_and_trials(root):
+    found = score("cca", root, SETTINGS, trials=2)
+    places = [(row.layer, row.prop, row.metric, row.speaker) for row in found.speakers]
+    assert places == [(tap, "phone", "pwcca", f"spk{speaker}") for tap in "01" for speaker in range(6)]
     features, labels, who = spoken()
-    results = [scoring.score_features(features, labels, "phone", number, SETTINGS, who, 6) for number in range(2)]
-    expected = np.mean([result.without for results_of_set in results for result in results_of_set], axis=0)
-    np.testing.assert_allclose([row[-1] for row in left_out if row[2] == "0"], expected, atol=1e-12)
-    scores.write(tmp_path / scores.SPEAKERS_FILE, left_out, scores.SPEAKER_COLUMNS)
-    lines = (tmp_path / scores.SPEAKERS_FILE).read_text().splitlines()
-    assert lines[0].split("\t") == list(scores.SPEAKER_COLUMNS) and len(lines) == 13
+    tasks = [cca_task(labels, SETTINGS, 2, sample_set=number, groups=who, num_groups=6) for number in range(2)]
+    expected = np.mean([result.without for task in tasks for result in score_features(features, task)], axis=0)
+    np.testing.assert_allclose([row.value for row in found.speakers if row.layer == "0"], expected, atol=1e-12)
 
 
-def test_an_utterance_of_nobody_is_refused(tmp_path):
-    samples, speakers = stored(tmp_path)
-    del speakers["u3"]
-    with pytest.raises(UserError, match="utterance u3: expected its speaker"):
-        scoring.score_run(pool.read(tmp_path), samples, SETTINGS, 1, speakers)
+def test_an_utterance_of_nobody_is_refused(root):
+    sample.write_speakers(root / "samples", [Utterance(name, name, 16000, "-") for name in ("u1", "u2")])
+    with pytest.raises(UserError, match="utterance u[0345]: expected its speaker"):
+        score("cca", root, SETTINGS, trials=2)
 
 
 def test_speakers_are_written_beside_the_samples(tmp_path):
@@ -121,36 +112,3 @@ def test_speakers_are_written_beside_the_samples(tmp_path):
     path.write_text("utterance\n")
     with pytest.raises(UserError, match=r"speakers.tsv:1: expected the columns utterance speaker"):
         sample.read_speakers(tmp_path)
-
-
-def test_commands_pass_speakers_on_and_make_what_earlier_versions_did_not(tmp_path):
-    write_noise(tmp_path / "data", 6, 2.0, 0)
-    utterances = datadir.read(tmp_path / "data").utterances
-    phones = [
-        Segment(utterance.id, time, time + 0.1, "ab"[round(10 * time) % 2])
-        for utterance in utterances
-        for time in np.arange(0, 1.2, 0.1)
-    ]
-    (tmp_path / "ctm").mkdir()
-    for name in ("phones", "words"):
-        alignment.write_ctm(tmp_path / "ctm" / f"{name}.ctm", phones)
-    (tmp_path / "text").write_text("x a b\n")
-    options = ["--data", str(tmp_path / "data"), "--alignments", str(tmp_path / "ctm")]
-    options += ["--train_text", str(tmp_path / "text"), "--out", str(tmp_path / "samples"), "--sample_sets", "1"]
-    sample_segments.main(options)
-    assert sample.read_speakers(tmp_path / "samples") == {utterance.id: utterance.speaker for utterance in utterances}
-    (tmp_path / "layers").mkdir()
-    for (prop, number), spans in sample.read(tmp_path / "samples").items():
-        features = np.random.default_rng(0).standard_normal((1, len(spans), 4)).astype(np.float32)
-        np.save(tmp_path / "layers" / f"{prop}.{number}.npy", features)
-    (tmp_path / "layers" / pool.FILE_NAME).write_text('{"taps": ["0"], "updates": 9, "name": "run", "model": {}}')
-    provenance.write(tmp_path / "layers", "pool_layers", {}, {"samples": tmp_path / "samples"})
-    command = ["--name", "run", "--layers", str(tmp_path / "layers"), "--samples", str(tmp_path / "samples")]
-    command += ["--out", str(tmp_path / "cca"), "--nj", "1"]
-    table = tmp_path / "cca" / scores.SPEAKERS_FILE
-    score_cca.main(command)
-    first = table.read_text()
-    assert len(first.splitlines()) > 3
-    table.unlink()
-    score_cca.main(command)
-    assert table.read_text() == first

@@ -1,7 +1,5 @@
 """The validator finds every fault by file, line and utterance; the fix mends it and keeps the old files."""
 
-import json
-
 import numpy as np
 import pytest
 import soundfile
@@ -309,16 +307,6 @@ def test_mending_data_of_stage_1_adds_no_hashes(folder):
     truncate(audio_of(folder, "b-1"))
     validate_data.main(["--data", str(folder), "--fix", "true"])
     assert not (folder / "utt2hash").exists()
-
-
-def test_data_made_before_there_were_hashes_is_made_again(folder, tmp_path, caplog):
-    out = stage2(folder, tmp_path / "o")
-    record = provenance.read(out)
-    del record["settings"]["audio_hash"]
-    (out / provenance.FILE_NAME).write_text(json.dumps(record))
-    with caplog.at_level("INFO"):
-        stage2(folder, out)
-    assert "setting audio_hash changed from None" in caplog.text
 
 
 def test_many_faults_at_once_are_all_found(folder):

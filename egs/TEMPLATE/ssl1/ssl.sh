@@ -117,8 +117,9 @@ exp=${expdir}/${study_name}
 logs=${exp}/log
 mkdir -p "${logs}"
 
-# The runs in the order of their dependencies, checked now so that a fault in the table costs no waiting.
-run_table=$(${python} -m hubert_iter.bin.plan --study "${study_file}" --runs "${runs}" --conf_dirs "${conf_dirs}")
+# The runs in the order of their dependencies, checked now so that a fault in a table costs no waiting.
+run_table=$(${python} -m hubert_iter.bin.plan --study "${study_file}" --runs "${runs}" --conf_dirs "${conf_dirs}" \
+    --analysis "${analysis}")
 mapfile -t run_rows <<<"${run_table}"
 mapfile -t study_rows < <(
     if [ -z "${runs}" ]; then echo "${run_table}"; else ${python} -m hubert_iter.bin.plan --study "${study_file}"; fi
