@@ -1,6 +1,5 @@
 """The table of an analysis, conf/analysis/*.yaml: what is drawn of the evaluation set, and what scores the layers."""
 
-import argparse
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -54,17 +53,6 @@ def check(name: str, folders: list[Path]) -> None:
     """Refuse, before anything is trained, a table with a fault, or with a measure that cannot work here."""
     for each, settings in read(name, folders).measures.items():
         measures.find(each, name).check(settings)
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add --analysis and --conf_dirs, of which `from_options` reads a table."""
-    parser.add_argument("--analysis", default="default", help="name of a table in conf/analysis, or a file")
-    parser.add_argument("--conf_dirs", default="conf", help="folders with analysis/, separated by spaces")
-
-
-def from_options(args: argparse.Namespace) -> Analysis:
-    """The table that the options name."""
-    return read(args.analysis, [Path(folder) for folder in args.conf_dirs.split()])
 
 
 def plain(settings: Any) -> dict[str, Any]:

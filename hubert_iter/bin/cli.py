@@ -5,6 +5,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from hubert_iter.errors import UserError, nearest
 
@@ -26,6 +27,14 @@ class ArgumentParser(argparse.ArgumentParser):
             if option.startswith("--") and option not in known:
                 self.error(f"unknown option {option}{nearest(option, known)}")
         return super().parse_args(words)
+
+
+def add_conf_dirs(parser: argparse.ArgumentParser) -> None:
+    """Add --conf_dirs."""
+    parser.add_argument(
+        "--conf_dirs", type=Path, nargs="+", default=[Path("conf")],
+        help="folders with model/ objective/ train/ analysis/; the first that has a file wins",
+    )  # fmt: skip
 
 
 def true_or_false(text: str) -> bool:

@@ -13,24 +13,27 @@ def main(argv=None) -> None:
     parser = cli.ArgumentParser(__doc__)
     parser.add_argument("--study", required=True, help="table of runs (YAML)")
     parser.add_argument(
-        "--runs",
-        default="",
-        help="only these, separated by spaces: hubert_it1 means all replicates of it, hubert_it1.2 one",
+        "--runs", nargs="*", default=[], help="only these: hubert_it1 means all replicates of it, hubert_it1.2 one"
     )
-    parser.add_argument("--conf_dirs", help="folders with model/ objective/ train/, to check what the runs name there")
+    parser.add_argument(
+        "--conf_dirs",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="folders of configurations, to check what runs name",
+    )
     parser.add_argument("--analysis", help="table of measures in conf/analysis, or a file, to check it too")
     args = parser.parse_args(argv)
     table = study.read(args.study)
-    folders = [Path(folder) for folder in (args.conf_dirs or "").split()]
-    if folders:
+    if args.conf_dirs:
         from hubert_iter.train import check_study
 
-        check_study.check(table, folders)
+        check_study.check(table, args.conf_dirs)
     if args.analysis:
         from hubert_iter.analysis.table import check
 
-        check(args.analysis, folders)
-    for run in table.select(args.runs.split()):
+        check(args.analysis, args.conf_dirs)
+    for run in table.select(args.runs):
         features = run.teacher or run.targets
         row = (run.name, run.objective, features, run.tap, run.k, run.labels, run.updates, run.init, run.replicate)
         sys.stdout.write("\t".join(str(value or "-") for value in row) + "\n")

@@ -14,9 +14,10 @@ def main(argv=None) -> None:
     parser.add_argument("--alignments", required=True, help="folder with phones.ctm and words.ctm of that set")
     parser.add_argument("--train_text", required=True, help="transcripts that say which words are frequent")
     parser.add_argument("--out", required=True, help="folder to write")
-    table.add_options(parser)
+    parser.add_argument("--analysis", default="default", help="name of a table in conf/analysis, or a file")
+    cli.add_conf_dirs(parser)
     args = parser.parse_args(argv)
-    analysis = table.from_options(args)
+    analysis = table.read(args.analysis, args.conf_dirs)
     limits, seed = analysis.segments, analysis.splits.seed
     product = Product(
         Path(args.out), "sample_segments", table.plain(limits) | {"seed": seed},

@@ -25,9 +25,10 @@ def main(argv=None) -> None:
     parser.add_argument("--alignments", type=Path, required=True, help="folder with phones.ctm of that set")
     parser.add_argument("--out", type=Path, required=True, help="folder to write into")
     parser.add_argument("--nj", type=int, default=len(os.sched_getaffinity(0)), help="processes")
-    table.add_options(parser)
+    parser.add_argument("--analysis", default="default", help="name of a table in conf/analysis, or a file")
+    cli.add_conf_dirs(parser)
     args = parser.parse_args(argv)
-    analysis = table.from_options(args)
+    analysis = table.read(args.analysis, args.conf_dirs)
     _check_segments(args.layers, args.samples)
     model = None if args.model in BASELINES else locate(args.model)
     with Workers(args.nj) as workers:

@@ -13,8 +13,7 @@ def main(argv=None) -> None:
     """Entry point."""
     parser = cli.ArgumentParser(__doc__)
     parser.add_argument("--study", type=Path, required=True, help="table of runs (YAML)")
-    # Not --run: torchrun reads that as an abbreviation of an option of its own.
-    parser.add_argument("--run_name", required=True, help="which of them")
+    parser.add_argument("--name", required=True, help="which of its runs")
     parser.add_argument("--data", type=Path, required=True, help="data directory to train on")
     parser.add_argument("--valid_data", type=Path, required=True, help="held-out data directory")
     parser.add_argument("--labels", type=Path, help="labels of --data; none for an objective that makes its own")
@@ -24,14 +23,14 @@ def main(argv=None) -> None:
     )
     parser.add_argument("--init_model", type=Path, help="model to take the encoder's weights from")
     parser.add_argument("--out", type=Path, required=True, help="the run's folder")
-    parser.add_argument("--conf_dirs", default="conf", help="folders with model/ objective/ train/, first match wins")
+    cli.add_conf_dirs(parser)
     parser.add_argument("--gpu", type=cli.true_or_false, default=False, help="train on the GPU of this process")
     args = parser.parse_args(argv)
 
     from hubert_iter.train import config
 
-    row = study.read(args.study).run(args.run_name)
-    settings = config.load(row, [Path(folder) for folder in args.conf_dirs.split()])
+    row = study.read(args.study).run(args.name)
+    settings = config.load(row, args.conf_dirs)
     inputs = Inputs(args.data, args.valid_data, args.labels, args.valid_labels, args.teacher_model, args.init_model)
     shaping = inputs.shaping() if row.trained else {}
     product = Product(args.out / "model", "train", settings.shaping(), shaping)

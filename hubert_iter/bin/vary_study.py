@@ -17,7 +17,7 @@ def main(argv=None) -> None:
         required=True,
         help='e.g. "learning_rate=1e-3 updates=500 model.layers=4 objective.negatives=50"',
     )
-    parser.add_argument("--conf_dirs", default="conf", help="folders with model/ objective/ train/, first match wins")
+    cli.add_conf_dirs(parser)
     parser.add_argument("--expdir", type=Path, required=True, help="folder of all studies' results")
     args = parser.parse_args(argv)
     where = "--train_args"
@@ -25,7 +25,7 @@ def main(argv=None) -> None:
     values = vary.vary(study.values_of(args.study), changes)
     # Checked before anything is written.
     varied = study.make(Path(where), values)
-    check_study.check(varied, [Path(folder) for folder in args.conf_dirs.split()])
+    check_study.check(varied, args.conf_dirs)
     name = vary.name_of(args.study.stem, changes, where)
     path = args.expdir / name / f"{name}.yaml"
     vary.write(path, values, f"{args.study}, but for {name.removeprefix(args.study.stem)}; written at each such call.")

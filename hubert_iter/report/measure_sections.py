@@ -38,7 +38,7 @@ def _section(measured: Measured, results: Results, curves: scores.Curves, lines:
     shown = [(metric, prop) for metric in measure.metrics for prop in curves.of(metric.name)]
     drawn = [(metric, prop) for metric, prop in shown if metric.drawn]
     text = list(measure.text)
-    if drawn:
+    if first:
         text += [f"{SEVERAL if any(curves.networks(line) > 1 for line in lines) else SINGLE} {MARKS}"]
     text += _settings(measured)
     few = [prop for prop in curves.properties() if max(curves.facts.get(prop, {}).get("too_few_instances", (0,)))]

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hubert_iter import options
+from hubert_iter.analysis import measures
+from hubert_iter.analysis.sample import Limits
+from hubert_iter.analysis.table import Splits
 from hubert_iter.models import objectives
 from hubert_iter.models.settings import EncoderConfig
 from hubert_iter.study import Row
@@ -33,9 +36,18 @@ def groups() -> list[Group]:
     return found
 
 
+def of_analysis() -> list[Group]:
+    """Those of a table of measures."""
+    title = "analysis: conf/analysis/NAME.yaml"
+    found = [Group(title, Splits), Group(f"{title}, segments:", Limits, "segments")]
+    for name in measures.names():
+        found.append(Group(f"{title}, measures: {name}:", measures.find(name, title).Settings, f"measures: {{{name}"))
+    return [group for group in found if options.names(group.kind)]
+
+
 def table() -> Iterator[str]:
     """Lines for people: name, default and meaning of each option."""
-    for group in groups():
+    for group in (*groups(), *of_analysis()):
         rows = list(options.describe(group.kind))
         wide, defaults = (max(len(row[column]) for row in rows) for column in (0, 1))
         yield group.title
@@ -55,4 +67,9 @@ def where(name: str, study: str) -> str:
             f"--{name} belongs in the study ({study}: set: {{{group.section}.{name}: VALUE}}) or in a file of "
             f'conf/{group.section} that it names, or for one call --train_args "{short}=VALUE"'
         )
+    for group in of_analysis():
+        if name in options.names(group.kind):
+            nested = f"{group.section}: {{{name}: VALUE}}" if group.section else f"{name}: VALUE"
+            nested += "}" * (nested.count("{") - nested.count("}"))
+            return f"--{name} belongs in the table of measures (conf/analysis/NAME.yaml: {nested}); --analysis NAME"
     return ""

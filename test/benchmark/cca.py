@@ -119,7 +119,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         samples = make(Path(name), args.layers)
         layers = pool.read(name)
-        settings = Settings(null=args.null == "true")
+        settings = Settings(control=args.null == "true")
         usual, difference = time_usual(layers, samples, args.fits)
         started, before = time.perf_counter(), processor_seconds()
         with Workers(args.nj) as workers:

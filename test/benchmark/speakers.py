@@ -33,7 +33,7 @@ from hubert_iter.frames import num_frames, touching  # noqa: E402
 DATA = Path(os.environ.get("HUBERT_ITER_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 PARTS = ("train-clean-5", "test-other")
 DRAWN = 10
-SETTINGS = cca.Settings(null=False)
+SETTINGS = cca.Settings(control=False)
 SPLITS = cca.Splits(seed=0, trials=3)
 SETS = 3
 

@@ -100,7 +100,7 @@ def known_here(conf, monkeypatch):
 
 def options(conf: Path, corpus: Corpus, out: Path) -> list[str]:
     values = {
-        "study": conf / "study/s.yaml", "run_name": "one", "conf_dirs": conf, "out": out,
+        "study": conf / "study/s.yaml", "name": "one", "conf_dirs": conf, "out": out,
         "data": corpus.data, "valid_data": corpus.valid_data,
     }  # fmt: skip
     return [word for key, value in values.items() for word in (f"--{key}", str(value))]

@@ -302,7 +302,7 @@ def test_a_training_says_what_needs_no_network(run, corpus: Corpus, tmp_path):
         (conf / name).parent.mkdir(parents=True, exist_ok=True)
         (conf / f"{name}.yaml").write_text(yaml.safe_dump(values))
     options = {
-        "study": conf / "study/s.yaml", "run_name": run, "conf_dirs": conf, "out": tmp_path / "run",
+        "study": conf / "study/s.yaml", "name": run, "conf_dirs": conf, "out": tmp_path / "run",
         "data": corpus.data, "valid_data": corpus.valid_data,
     }  # fmt: skip
     if "targets" in RUNS[run]:

@@ -105,7 +105,7 @@ def test_an_empty_list_of_options_counts_as_none_given(conf):
 def test_what_cannot_be_scored_here_is_refused_with_the_plan(conf, monkeypatch, tmp_path):
     study = tmp_path / "s.yaml"
     study.write_text("model: tiny\ntrain: mini\nupdates: 1\nruns: {random: {objective: none}}\n")
-    options = ["--study", str(study), "--conf_dirs", f"{tmp_path} {ROOT / 'conf'}", "--analysis", "mine"]
+    options = ["--study", str(study), "--conf_dirs", str(tmp_path), str(ROOT / "conf"), "--analysis", "mine"]
     conf({"measures": {"abx": {}}})
     monkeypatch.setattr(type(measures.find("abx", "test")), "check", refuse)
     with pytest.raises(UserError, match="abx cannot work here"):

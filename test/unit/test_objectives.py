@@ -86,15 +86,15 @@ def test_a_fourth_objective_is_one_module(modules, tmp_path, corpus: Corpus, cap
     for name, values in files.items():
         (conf / name).parent.mkdir(parents=True, exist_ok=True)
         (conf / f"{name}.yaml").write_text(yaml.safe_dump(values))
-    study, folders = conf / "study/s.yaml", f"{conf} {ROOT / 'conf'}"
-    plan.main(["--study", str(study), "--conf_dirs", folders])
+    study, folders = conf / "study/s.yaml", ["--conf_dirs", str(conf), str(ROOT / "conf")]
+    plan.main(["--study", str(study), *folders])
     assert capsys.readouterr().out.splitlines()[0].split("\t")[:4] == ["theirs", "bestrq", "-", "-"]
 
     options = {
-        "study": study, "run_name": "theirs", "conf_dirs": folders, "out": tmp_path / "exp",
+        "study": study, "name": "theirs", "out": tmp_path / "exp",
         "data": corpus.data, "valid_data": corpus.valid_data,
     }  # fmt: skip
-    train.main([word for key, value in options.items() for word in (f"--{key}", str(value))])
+    train.main([*folders, *(word for key, value in options.items() for word in (f"--{key}", str(value)))])
     last = json.loads((tmp_path / "exp/metrics.jsonl").read_text().splitlines()[-1])
     assert last["split"] == "valid" and last["update"] == 12 and 0 <= last["accuracy"] <= 1
     assert not any(key.startswith("guess") for key in last)  # it returns no contest

@@ -21,21 +21,29 @@ from hubert_iter.models import objectives
 OBJECTIVE = '''
 """Tell the convolutions' output at masked frames."""
 
+from dataclasses import dataclass
+
 import torch.nn.functional as F
 from torch import nn
 
 from hubert_iter.models.objective import Frames, Objective, Outcome
+from hubert_iter.models.settings import ObjectiveSettings, Sizes
+
+
+@dataclass(frozen=True)
+class Settings(ObjectiveSettings):
+    needs_labels = False
+
+    def build(self, sizes: Sizes):
+        return Regress(sizes, self)
 
 
 class Regress(Objective):
     """Squared error."""
 
-    needs_labels = False
-    sizes = ("width", "channels")
-
-    def __init__(self, width: int, channels: int):
-        super().__init__()
-        self.output = nn.Linear(width, channels)
+    def __init__(self, sizes: Sizes, settings: Settings):
+        super().__init__(settings)
+        self.output = nn.Linear(sizes.width, sizes.channels)
 
     def forward(self, frames: Frames) -> Outcome:
         told = self.output(frames.at_masked(frames.encoded)).float()
@@ -83,7 +91,6 @@ MODEL = {
     "position_groups": 2,
 }  # fmt: skip
 FILES = {
-    "objective/regress": {"name": "regress"},
     "model/small": MODEL,
     "study/s": {"model": "small", "train": "debug", "updates": 6, "runs": {"mine": {"objective": "regress"}}},
     "analysis/lengths": {"segments": {"frames": 1000, "sample_sets": 1}, "measures": {"norm": {"order": 1}}},
@@ -91,7 +98,8 @@ FILES = {
 
 
 def call(entry, **options) -> None:
-    entry.main([word for name, value in options.items() for word in (f"--{name}", str(value))])
+    given = {name: value if isinstance(value, list) else [value] for name, value in options.items()}
+    entry.main([word for name, values in given.items() for word in (f"--{name}", *map(str, values))])
 
 
 @pytest.fixture
@@ -101,7 +109,7 @@ def conf(tmp_path):
         path = tmp_path / "conf" / f"{name}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(values))
-    return f"{tmp_path / 'conf'} {ROOT / 'conf'}"
+    return [tmp_path / "conf", ROOT / "conf"]
 
 
 @pytest.fixture
@@ -124,7 +132,7 @@ def test_a_further_objective_and_measure_reach_the_page(tmp_path, corpus: Corpus
     study, exp, data = tmp_path / "conf/study/s.yaml", tmp_path / "exp/s", corpus.valid_data
     analysis = {"analysis": "lengths", "conf_dirs": conf}
     call(
-        train, study=study, run_name="mine", conf_dirs=conf, out=exp / "mine", data=corpus.data, valid_data=data
+        train, study=study, name="mine", conf_dirs=conf, out=exp / "mine", data=corpus.data, valid_data=data
     )  # fmt: skip
     given = {"data": data, "alignments": alignments}
     call(sample_segments, **given, train_text=tmp_path / "text", out=exp / "samples", **analysis)

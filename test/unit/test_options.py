@@ -141,3 +141,13 @@ def test_bases_that_are_missing_or_go_round(tmp_path):
         config.load("train", "a", [tmp_path])
     with pytest.raises(UserError, match=r"c\.yaml: base: no train configuration 'd'"):
         config.load("train", "c", [tmp_path])
+
+
+def test_no_option_has_a_name_that_yaml_takes_for_something_else():
+    import yaml
+
+    from hubert_iter.train import catalogue
+
+    groups = [*catalogue.groups(), *catalogue.of_analysis()]
+    names = {name for group in groups for name in options.names(group.kind)}
+    assert {name for name in names if yaml.safe_load(f"{name}: 1") != {name: 1}} == set()

@@ -143,7 +143,7 @@ def test_signal_is_found_noise_and_shuffled_labels_are_not(tmp_path):
 
 def test_by_default_one_trial_of_the_first_sample_set(tmp_path):
     material, _, _ = network(tmp_path)
-    scored = probe.Probe().score(material, probe.Settings(null=False))
+    scored = probe.Probe().score(material, probe.Settings(control=False))
     assert {(row.prop, row.sample_set, row.trial) for row in scored.rows if row.layer != "-"} == {
         ("phone", 0, 0), ("speaker", 0, 0),
     }  # fmt: skip

@@ -10,7 +10,7 @@ from hubert_iter.analysis.sample import Span
 from hubert_iter.data.datadir import Utterance
 from hubert_iter.errors import UserError
 
-SETTINGS = Settings(regularisers=(1e-4, 1e-2), null=False)
+SETTINGS = Settings(regularisers=(1e-4, 1e-2), control=False)
 
 
 def spoken(num_classes=8, per_class=50, dimension=20, speakers=6, seed=0):

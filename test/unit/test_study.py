@@ -37,7 +37,7 @@ def test_teachers_come_before_their_pupils_and_defaults_fill_in(tmp_path):
 
 
 def test_plan_prints_one_row_per_run(tmp_path, capsys):
-    plan.main(["--study", str(write(tmp_path)), "--runs", "second random"])
+    plan.main(["--study", str(write(tmp_path)), "--runs", "second", "random"])
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert sorted(row[0] for row in rows) == ["random", "second"]
     second = next(row for row in rows if row[0] == "second")
@@ -99,7 +99,7 @@ def test_shipped_studies_fit_everything_they_name(path):
 def test_faults_that_would_show_after_days_show_in_the_plan(tmp_path, runs, message):
     path = write(tmp_path, runs)
     with pytest.raises(UserError, match=message):
-        plan.main(["--study", str(path), "--conf_dirs", f"conf {ROOT / 'conf'}"])
+        plan.main(["--study", str(path), "--conf_dirs", "conf", str(ROOT / "conf")])
 
 
 @pytest.mark.parametrize(

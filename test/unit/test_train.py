@@ -44,7 +44,7 @@ def configuration(folder: Path, updates: int = 12, **train_values) -> Path:
 
 def options(conf: Path, corpus: Corpus, out: Path, run: str = "first") -> list[str]:
     values = {
-        "study": conf / "study/s.yaml", "run_name": run, "conf_dirs": conf, "out": out,
+        "study": conf / "study/s.yaml", "name": run, "conf_dirs": conf, "out": out,
         "data": corpus.data, "valid_data": corpus.valid_data,
         "labels": corpus.labels, "valid_labels": corpus.valid_labels,
     }  # fmt: skip

@@ -106,10 +106,10 @@ for file in "${study}" "conf/study/${study}.yaml" "${MAIN_ROOT}/conf/study/${stu
     if [ -z "${study_file}" ] && [ -f "${file}" ]; then study_file=${file}; fi
 done
 [ -n "${study_file}" ] || die "no study '${study}': neither a file, nor in conf/study, nor in ${MAIN_ROOT}/conf/study"
-conf_dirs="conf $(realpath --relative-to=. "${MAIN_ROOT}/conf")"
+conf_dirs=(conf "$(realpath --relative-to=. "${MAIN_ROOT}/conf")")
 if [ -n "${train_args}" ]; then
     study_file=$(${python} -m hubert_iter.bin.vary_study --study "${study_file}" --train_args "${train_args}" \
-        --conf_dirs "${conf_dirs}" --expdir "${expdir}")
+        --conf_dirs "${conf_dirs[@]}" --expdir "${expdir}")
 fi
 study_name=$(basename "${study_file}" .yaml)
 units=${dumpdir}/${study_name}/units
@@ -118,7 +118,8 @@ logs=${exp}/log
 mkdir -p "${logs}"
 
 # The runs in the order of their dependencies, checked now so that a fault in a table costs no waiting.
-run_table=$(${python} -m hubert_iter.bin.plan --study "${study_file}" --runs "${runs}" --conf_dirs "${conf_dirs}" \
+# shellcheck disable=SC2086  # runs is a list of words
+run_table=$(${python} -m hubert_iter.bin.plan --study "${study_file}" --runs ${runs} --conf_dirs "${conf_dirs[@]}" \
     --analysis "${analysis}")
 mapfile -t run_rows <<<"${run_table}"
 mapfile -t study_rows < <(
@@ -219,7 +220,7 @@ for row in "${run_rows[@]}"; do
         else
             log "Stage 7, ${run}: pre-training for ${updates} updates: ${exp}/${run}; log: ${exp}/${run}/train.log"
         fi
-        opts=(--study "${study_file}" --run_name "${run}" --out "${exp}/${run}" --conf_dirs "${conf_dirs}"
+        opts=(--study "${study_file}" --name "${run}" --out "${exp}/${run}" --conf_dirs "${conf_dirs[@]}"
             --data "${dumpdir}/data/${train_set}" --valid_data "${dumpdir}/data/${valid_set}")
         if [ "${labels}" != - ]; then
             opts+=(--labels "${units}/${labels}/${train_set}" --valid_labels "${units}/${labels}/${valid_set}")
@@ -265,7 +266,7 @@ if [ "${stage}" -le 8 ] && [ "${stop_stage}" -ge 8 ] && ! skip 8; then
     log "Stage 8: layer representations: ${exp}/*/layers"
     ${python} -m hubert_iter.bin.sample_segments --data "${dumpdir}/data/${eval_set}" \
         --alignments "${dumpdir}/alignments/${eval_set}" --train_text "${dumpdir}/data/${train_set}/text" \
-        --out "${exp}/samples" --analysis "${analysis}" --conf_dirs "${conf_dirs}"
+        --out "${exp}/samples" --analysis "${analysis}" --conf_dirs "${conf_dirs[@]}"
     launcher=${train_cmd}
     if [ "${ngpu}" -gt 0 ]; then launcher="${cuda_cmd} --gpu 1"; fi
     for row in "${scored_rows[@]}"; do
@@ -283,7 +284,7 @@ if [ "${stage}" -le 9 ] && [ "${stop_stage}" -ge 9 ] && ! skip 9; then
         job "${train_cmd}" "${logs}/measures_${name}${suffix}.log" ${python} -m hubert_iter.bin.score --nj "${nj}" \
             --layers "${exp}/${name}/layers${suffix}" --samples "${exp}/samples" --others "${others[@]}" \
             --model "${model}" --data "${dumpdir}/data/${eval_set}" --alignments "${dumpdir}/alignments/${eval_set}" \
-            --out "${exp}/${name}/measures${suffix}" --analysis "${analysis}" --conf_dirs "${conf_dirs}"
+            --out "${exp}/${name}/measures${suffix}" --analysis "${analysis}" --conf_dirs "${conf_dirs[@]}"
     done
 fi
 

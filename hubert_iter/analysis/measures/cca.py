@@ -29,7 +29,7 @@ class Settings:
         "relative to each covariance's largest entry; the dev part chooses one (the code of Pasad et al.: up to 1e-5)",
         least=0,
     )
-    null: bool = option(True, "score shuffled labels too, which takes about a seventh of the time")
+    control: bool = option(True, "score shuffled labels too, which takes about a seventh of the time")
 
 
 class CCA(Measure):
@@ -127,7 +127,7 @@ def score_features(features: np.ndarray, task: Task) -> list:
     parts = folds.deal(labels, task.prop, task.sample_set, task.splits.seed)
     layer = cca.Layer(features, labels, parts, num_classes)
     null = by_part = None
-    if settings.null:
+    if settings.control:
         shuffled = folds.shuffle_within_parts(labels, parts, task.prop, task.sample_set, task.splits.seed)
         null = cca.Labels([shuffled[parts == part] for part in range(folds.NUM_PARTS)], layer.features, num_classes)
     if groups is not None:

@@ -25,7 +25,7 @@ class Settings:
     sample_sets: int = option(1, "sample sets that are scored, the first ones", least=1)
     trials: int = option(1, "pairs of dev and test parts for each sample set", least=1, most=folds.NUM_PARTS // 2)
     penalties: tuple[float, ...] = option((0.01, 0.001), "L2 penalties that the dev part chooses from", above=0)
-    null: bool = option(True, "score shuffled labels too")
+    control: bool = option(True, "score shuffled labels too")
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def score_layer(task: Task) -> list[Trial]:
         turned = train.turn(features[in_test])
         right = logistic.predict(weights, turned) == task.labels[in_test]
         null = None
-        if task.settings.null:
+        if task.settings.control:
             null_weights = train.fit(shuffled[in_train], num_classes, penalty)
             null = float((logistic.predict(null_weights, turned) == shuffled[in_test]).mean())
         without = accuracy_without(right, task.groups[in_test], task.num_groups)
