@@ -8,7 +8,7 @@ import torch
 from hubert_iter import provenance
 from hubert_iter.feats.foreign import ForeignModel, open_foreign
 from hubert_iter.feats.taps import TappedModel
-from hubert_iter.models import store
+from hubert_iter.models import cpu, store
 from hubert_iter.models.encoder import Encoder
 
 
@@ -19,7 +19,7 @@ class LayerModel(TappedModel):
     """Frames per second."""
 
     def __init__(self, encoder: Encoder, description: dict, device: torch.device):
-        self.encoder = encoder.to(device).eval()
+        self.encoder = cpu.place(encoder, device).eval()
         self.description = description
         self.device = device
         self.names = encoder.config.taps

@@ -17,6 +17,7 @@ from hubert_iter.data.datadir import DataDir
 from hubert_iter.data.dataset import BatchStream, CropReader
 from hubert_iter.data.sampler import Sampler
 from hubert_iter.errors import UserError
+from hubert_iter.models import cpu
 from hubert_iter.models.pretrainer import Batch, Pretrainer
 from hubert_iter.train import checks, guesses
 from hubert_iter.train.checkpoint import Checkpoints
@@ -72,7 +73,7 @@ class Trainer:
         self.config = config
         self.world = world
         self.updates = config.run["updates"]
-        self.model = model.to(world.device)
+        self.model = cpu.place(model, world.device)
         if config.train.compile:
             self.model.encoder.compile()
         self.parallel = self._distribute()

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from hubert_iter.config import read_yaml
 from hubert_iter.frames import num_frames
-from hubert_iter.models.convolutions import KERNELS, STRIDES
-from hubert_iter.models.encoder import EncoderConfig
+from hubert_iter.models.encoder import KERNELS, STRIDES, EncoderConfig
 from hubert_iter.models.masking import draw_mask
 from hubert_iter.models.pretrainer import Batch, build
 

@@ -23,8 +23,7 @@ from multiprocessing.connection import Connection
 import torch
 from steps import Task, finish, make
 
-from hubert_iter.models.convolutions import KERNELS, STRIDES
-from hubert_iter.models.encoder import EncoderConfig
+from hubert_iter.models.encoder import KERNELS, STRIDES, EncoderConfig
 from hubert_iter.models.products import linear
 from hubert_iter.train import memory
 

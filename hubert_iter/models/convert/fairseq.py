@@ -11,8 +11,7 @@ from torch import Tensor
 from hubert_iter.errors import UserError, summarise
 from hubert_iter.frames import FRAME_RATE, SAMPLE_RATE
 from hubert_iter.models.convert import names, tensors
-from hubert_iter.models.convolutions import KERNELS, STRIDES
-from hubert_iter.models.encoder import EncoderConfig
+from hubert_iter.models.encoder import KERNELS, STRIDES, EncoderConfig
 from hubert_iter.models.objectives.chubert import Chubert
 from hubert_iter.models.objectives.hubert import Hubert, LabelHead
 from hubert_iter.models.objectives.wav2vec2 import Wav2Vec2

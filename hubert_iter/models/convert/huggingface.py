@@ -7,8 +7,7 @@ from safetensors.torch import save
 
 from hubert_iter.frames import SAMPLE_RATE
 from hubert_iter.models.convert import names
-from hubert_iter.models.convolutions import KERNELS, STRIDES
-from hubert_iter.models.encoder import EncoderConfig
+from hubert_iter.models.encoder import KERNELS, STRIDES, EncoderConfig
 from hubert_iter.models.objectives.wav2vec2 import Wav2Vec2
 from hubert_iter.models.pretrainer import Pretrainer
 

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from hubert_iter.errors import UserError, refuse_unknown_keys, summarise
 from hubert_iter.models.convert import names
-from hubert_iter.models.convolutions import KERNELS, STRIDES
-from hubert_iter.models.encoder import EncoderConfig
+from hubert_iter.models.encoder import KERNELS, STRIDES, EncoderConfig
 from hubert_iter.models.pretrainer import Pretrainer
 
 README = """\

@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-from hubert_iter.models.dropout import Dropout
 from hubert_iter.models.negatives import contrast, draw_negatives
 from hubert_iter.models.objective import Contest, Frames, Objective, Outcome, cosine_logits, pick
 from hubert_iter.models.quantiser import Quantiser
@@ -38,7 +37,7 @@ class Wav2Vec2(Objective):
         feature_dropout: float = 0.1,
     ):
         super().__init__()
-        self.feature_dropout = Dropout(feature_dropout)
+        self.feature_dropout = nn.Dropout(feature_dropout)
         self.quantiser = Quantiser(channels, groups, entries, embedding)
         self.target = nn.Linear(embedding, embedding)
         self.query = nn.Linear(width, embedding)
