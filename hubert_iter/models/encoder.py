@@ -94,7 +94,7 @@ class ConvFeatures(nn.Module):
 
 
 class ConvPositions(nn.Module):
-    """Relative positions: a wide grouped convolution over frames, weight-normalised over the kernel axis, and a GELU."""
+    """Relative positions: a wide grouped convolution over frames, weight-normalised along the kernel, and a GELU."""
 
     def __init__(self, width: int, kernel: int, groups: int):
         super().__init__()

