@@ -5,9 +5,9 @@ starts on a sample, batches of 10,000 frames, at most 100 passes, an end after 1
 differ, both for speed: the 20 starts are drawn in step, so that distances are large matrix products, and the
 nearest centroids are faiss's.
 
-Against the libraries (test/benchmark/kmeans.py, docs/design.md): an eighth of scikit-learn's processor time. faiss's own
-k-means reaches the same inertia in less time on one thread. It does not replace this one yet, because all labels, and
-with them all scores, would change.
+Against the libraries (test/benchmark/kmeans.py, docs/design.md): an eighth of scikit-learn's processor time. faiss's
+own k-means reaches the same inertia in less time on one thread. It does not replace this one yet, because all labels,
+and with them all scores, would change.
 """
 
 import functools
