@@ -9,7 +9,7 @@ from hubert_iter import provenance
 from hubert_iter.feats.baselines import BASELINES, FeatureModel
 from hubert_iter.feats.foreign import open_foreign
 from hubert_iter.feats.taps import TappedModel
-from hubert_iter.models import store
+from hubert_iter.models import cpu, store
 from hubert_iter.models.encoder import Encoder
 
 
@@ -20,7 +20,7 @@ class LayerModel(TappedModel):
     """Frames per second."""
 
     def __init__(self, encoder: Encoder, description: dict, device: torch.device):
-        self.encoder = encoder.to(device).eval()
+        self.encoder = cpu.place(encoder, device).eval()
         self.description = description
         self.device = device
         self.names = encoder.config.taps

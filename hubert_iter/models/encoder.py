@@ -1,7 +1,15 @@
 """The one encoder of all objectives: convolutions over the waveform, then a post-LN Transformer.
 
-Layout of HuBERT BASE and wav2vec 2.0 BASE (Hsu et al. 2021, Baevski et al. 2020). Shapes: B utterances of equal length,
-S samples, T frames of 20 ms, C convolution channels, D model width.
+The figure of HuBERT BASE and wav2vec 2.0 BASE (Hsu et al. 2021, Baevski et al. 2020), from bottom to top:
+
+    waveform               [B, S]     `Encoder.frame_features`
+    7 convolutions         [B, T, C]  `ConvFeatures`: one frame every 20 ms
+    LayerNorm              [B, T, C]
+    linear projection      [B, T, D]  `Encoder.transform`; here frames are masked
+    positional convolution [B, T, D]  `ConvPositions`: added to its input, then LayerNorm
+    Transformer, L blocks  [B, T, D]  `Block`
+
+B utterances of equal length, S samples, T frames, C convolution channels, D model width, H heads, E = D / H.
 """
 
 from collections.abc import Callable
@@ -10,11 +18,86 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hubert_iter.models.convolutions import ConvFeatures
-from hubert_iter.models.dropout import Dropout, attend
-from hubert_iter.models.positions import ConvPositions
-from hubert_iter.models.products import Linear
-from hubert_iter.models.settings import EncoderConfig
+from hubert_iter.models.settings import KERNELS, STRIDES, EncoderConfig
+
+
+class ConvFeatures(nn.Module):
+    """Seven convolutions, each followed by a GELU; the first is normalised over time, each channel on its own."""
+
+    def __init__(self, channels: tuple[int, ...]):
+        super().__init__()
+        self.convs = nn.ModuleList(
+            nn.Conv1d(inputs, outputs, kernel, stride, bias=False)
+            for inputs, outputs, kernel, stride in zip((1, *channels[:-1]), channels, KERNELS, STRIDES, strict=True)
+        )
+        self.norm = nn.GroupNorm(channels[0], channels[0])
+        for conv in self.convs:
+            nn.init.kaiming_normal_(conv.weight)
+
+    def forward(self, wave: Tensor) -> Tensor:
+        """[B, S] -> [B, T, C]."""
+        x = F.gelu(self.norm(self.convs[0](wave[:, None])))
+        for conv in self.convs[1:]:
+            x = F.gelu(conv(x))
+        return x.transpose(1, 2)
+
+
+class ConvPositions(nn.Module):
+    """Relative positions: a wide grouped convolution over frames, weight-normalised along the kernel, and a GELU."""
+
+    def __init__(self, width: int, kernel: int, groups: int):
+        super().__init__()
+        conv = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=groups)
+        nn.init.normal_(conv.weight, 0.0, (4.0 / (kernel * width)) ** 0.5)
+        nn.init.zeros_(conv.bias)
+        self.conv = nn.utils.parametrizations.weight_norm(conv, name="weight", dim=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, T, D] -> [B, T, D]."""
+        frames = x.shape[1]  # an even kernel makes one more
+        return F.gelu(self.conv(x.transpose(1, 2))[..., :frames].transpose(1, 2))
+
+
+class Attention(nn.Module):
+    """Scaled dot-product attention over all frames, with dropout on its weights."""
+
+    def __init__(self, dropout: float):
+        super().__init__()
+        self.dropout = dropout
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """[B, H, T, E] each -> [B, H, T, E]."""
+        return F.scaled_dot_product_attention(query, key, value, dropout_p=self.dropout if self.training else 0.0)
+
+
+class Block(nn.Module):
+    """A post-LN Transformer block: self-attention, then two linear maps."""
+
+    def __init__(self, config: EncoderConfig):
+        super().__init__()
+        self.heads = config.heads
+        self.query_key_value = nn.Linear(config.width, 3 * config.width)
+        self.attention = Attention(config.attention_dropout)
+        self.attention_output = nn.Linear(config.width, config.width)
+        self.attention_norm = nn.LayerNorm(config.width)
+        self.expand = nn.Linear(config.width, config.feedforward)
+        self.contract = nn.Linear(config.feedforward, config.width)
+        self.output_norm = nn.LayerNorm(config.width)
+        self.dropout = nn.Dropout(config.dropout)
+        self.activation_dropout = nn.Dropout(config.activation_dropout)
+        for linear in (self.query_key_value, self.attention_output, self.expand, self.contract):
+            nn.init.normal_(linear.weight, 0.0, 0.02)
+            nn.init.zeros_(linear.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, T, D] -> [B, T, D]."""
+        batch, frames, width = x.shape
+        heads = self.query_key_value(x).view(batch, frames, 3, self.heads, width // self.heads)
+        query, key, value = heads.permute(2, 0, 3, 1, 4)
+        attended = self.attention(query, key, value).transpose(1, 2).reshape(batch, frames, width)
+        x = self.attention_norm(x + self.dropout(self.attention_output(attended)))
+        hidden = self.activation_dropout(F.gelu(self.expand(x)))
+        return self.output_norm(x + self.dropout(self.contract(hidden)))
 
 
 class _ScaleGradient(torch.autograd.Function):
@@ -30,56 +113,24 @@ class _ScaleGradient(torch.autograd.Function):
         return gradient * ctx.scale, None
 
 
-class Block(nn.Module):
-    """A post-LN Transformer block: self-attention over all frames, then two linear maps."""
-
-    def __init__(self, config: EncoderConfig):
-        super().__init__()
-        self.heads = config.heads
-        self.attention_dropout = config.attention_dropout
-        self.query_key_value = Linear(config.width, 3 * config.width)
-        self.attention_output = Linear(config.width, config.width)
-        self.attention_norm = nn.LayerNorm(config.width)
-        self.expand = Linear(config.width, config.feedforward)
-        self.contract = Linear(config.feedforward, config.width)
-        self.output_norm = nn.LayerNorm(config.width)
-        self.dropout = Dropout(config.dropout)
-        self.activation_dropout = Dropout(config.activation_dropout)
-        for linear in (self.query_key_value, self.attention_output, self.expand, self.contract):
-            nn.init.normal_(linear.weight, 0.0, 0.02)
-            nn.init.zeros_(linear.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, T, D] -> [B, T, D]."""
-        batch, frames, width = x.shape
-        query, key, value = (
-            self.query_key_value(x).view(batch, frames, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        )
-        attended = attend(query, key, value, self.attention_dropout, self.training)
-        attended = attended.transpose(1, 2).reshape(batch, frames, width)
-        x = self.attention_norm(x + self.dropout(self.attention_output(attended)))
-        hidden = self.activation_dropout(F.gelu(self.expand(x)))
-        return self.output_norm(x + self.dropout(self.contract(hidden)))
-
-
 class Encoder(nn.Module):
-    """Convolutions, projection, masking, positions, Transformer."""
+    """Waveform to frame features, and these through masking, positions and the Transformer."""
 
     def __init__(self, config: EncoderConfig):
         super().__init__()
         self.config = config
         self.convolutions = ConvFeatures(config.channels)
         self.feature_norm = nn.LayerNorm(config.channels[-1])
-        self.projection = Linear(config.channels[-1], config.width)
+        self.projection = nn.Linear(config.channels[-1], config.width)
         self.mask_vector = nn.Parameter(torch.empty(config.width).uniform_())
         self.positions = ConvPositions(config.width, config.position_kernel, config.position_groups)
         self.input_norm = nn.LayerNorm(config.width)
-        self.input_dropout = Dropout(config.input_dropout)
-        self.dropout = Dropout(config.dropout)
+        self.input_dropout = nn.Dropout(config.input_dropout)
+        self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
 
     def compile(self) -> None:
-        """Fuse each part with torch.compile. Parts, not the whole, since layerdrop chooses blocks anew each update."""
+        """Fuse each part with torch.compile; parts, not the whole, because layerdrop picks other blocks each update."""
         for part in (self.convolutions, self.positions, *self.blocks):
             part.compile()
 
@@ -107,7 +158,7 @@ class Encoder(nn.Module):
         if observe and observe("0", x):
             return x
         x = self.dropout(x)
-        # Drawn on the CPU, so that no GPU is waited for, and all at once, so that the count of draws never varies.
+        # Drawn on the CPU: no waiting for a GPU. All at once: each update draws equally many numbers.
         dropped = torch.rand(len(self.blocks)) < self.config.layerdrop if self.training else None
         for number, block in enumerate(self.blocks, start=1):
             if dropped is None or not dropped[number - 1]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from hubert_iter.models import cpu
 from hubert_iter.models.objective import Outcome
 from hubert_iter.models.pretrainer import Batch, Pretrainer
 from hubert_iter.train import checks
@@ -33,7 +34,7 @@ class Updater:
     def __init__(self, config: RunConfig, model: Pretrainer, world: World):
         self.config = config
         self.world = world
-        self.model = model.to(world.device)
+        self.model = cpu.place(model, world.device)
         if config.train.compile:
             self.model.encoder.compile()
         self.parallel = self._distribute()

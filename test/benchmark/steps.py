@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from hubert_iter import options
 from hubert_iter.config import read_yaml
 from hubert_iter.frames import num_frames
+from hubert_iter.models import cpu
 from hubert_iter.models.masking import draw_mask
 from hubert_iter.models.pretrainer import Batch, build
 from hubert_iter.models.settings import KERNELS, STRIDES, EncoderConfig
@@ -61,8 +62,7 @@ def make(name: str, task: Task) -> Callable[[], None]:
     config = options.read(EncoderConfig, task.sizes, "benchmark")
     who, _, form = name.partition(" ")
     if who == "ours":
-        objective, _, compiled = form.partition(" ")
-        model, loss = ours(task.sizes, batch, objective, bool(compiled))
+        model, loss = ours(task.sizes, batch, *form.split())
     elif who == "torchaudio":
         model, loss = torchaudio_hubert(config, batch, mask)
     elif who == "huggingface":
@@ -99,10 +99,12 @@ def finish(device: str) -> None:
 ModelAndLoss = tuple[nn.Module, Callable[[], Tensor]]
 
 
-def ours(sizes: dict, batch: Batch, objective: str, compiled: bool = False) -> ModelAndLoss:
-    """This project's."""
+def ours(sizes: dict, batch: Batch, objective: str, form: str = "") -> ModelAndLoss:
+    """This project's, as trained; `form` "compiled", or "plain": without the fast forms for a CPU."""
     model = build(sizes, {"name": objective}, CLASSES, objective)
-    if compiled:
+    if form != "plain":
+        cpu.place(model, batch.wave.device)
+    if form == "compiled":
         model.encoder.compile()
     return model, lambda: model(batch).loss
 

@@ -9,7 +9,7 @@ from torch import nn
 from torchaudio.models import hubert_pretrain_model
 
 from hubert_iter.frames import num_frames
-from hubert_iter.models.convolutions import KERNELS, STRIDES
+from hubert_iter.models.settings import KERNELS, STRIDES
 from hubert_iter.models.masking import draw_mask
 from hubert_iter.models.objective import mask_of
 from hubert_iter.models.pretrainer import Batch, build

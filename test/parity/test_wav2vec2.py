@@ -13,7 +13,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2ForPreTraining
 from transformers.models.wav2vec2 import modeling_wav2vec2
 
 from hubert_iter.frames import num_frames
-from hubert_iter.models.convolutions import KERNELS, STRIDES
+from hubert_iter.models.settings import KERNELS, STRIDES
 from hubert_iter.models.masking import draw_mask
 from hubert_iter.models.negatives import draw_negatives
 from hubert_iter.models.objective import mask_of, pick

@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-from hubert_iter.models.dropout import Dropout
 from hubert_iter.models.negatives import contrast, draw_negatives
 from hubert_iter.models.objective import Contest, Frames, Head, Objective, Outcome, cosine_logits, pick
 from hubert_iter.models.objectives.wav2vec2 import Settings
@@ -29,7 +28,7 @@ class Wav2Vec2(Objective):
     def __init__(self, width: int, channels: int, settings: Settings):
         super().__init__(settings)
         embedding = settings.embedding
-        self.feature_dropout = Dropout(settings.feature_dropout)
+        self.feature_dropout = nn.Dropout(settings.feature_dropout)
         self.quantiser = Quantiser(channels, settings.groups, settings.entries, embedding)
         self.target = nn.Linear(embedding, embedding)
         self.query = nn.Linear(width, embedding)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.autograd import grad
 
-from hubert_iter.models import products
+from hubert_iter.models.cpu import products
 
 
 @pytest.fixture(params=[False, True], ids=["default", "onednn"])
@@ -40,7 +40,7 @@ def test_weight_gradient_of_rows_that_are_views(onednn):
 
 
 def test_other_precisions_stay_what_they_are(onednn):
-    layer = products.Linear(6, 3)
+    layer = products.OneDnnLinear(6, 3)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert layer(torch.randn(2, 6)).dtype == torch.bfloat16
     assert layer.double()(torch.randn(2, 6, dtype=torch.float64)).dtype == torch.float64
