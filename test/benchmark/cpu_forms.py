@@ -14,6 +14,7 @@ import torch
 from steps import CONF, REGULARISATION
 from torch import Tensor, nn
 
+from hubert_iter import options
 from hubert_iter.config import read_yaml
 from hubert_iter.frames import num_frames
 from hubert_iter.models import cpu
@@ -58,7 +59,7 @@ def main() -> None:
     args = parser.parse_args()
     memory.keep_freed()
     torch.set_num_threads(1)
-    config = EncoderConfig.read({**read_yaml(CONF / f"model/{args.size}.yaml"), **REGULARISATION}, "benchmark")
+    config = options.read(EncoderConfig, {**read_yaml(CONF / f"model/{args.size}.yaml"), **REGULARISATION}, "benchmark")
     print(f"{args.size}, {args.utterances} x 8 s, load {os.getloadavg()[0]:.1f}")
     for plain, inputs in parts(config, args.utterances):
         if args.bfloat16 and isinstance(plain, Attention):

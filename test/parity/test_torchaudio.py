@@ -9,10 +9,10 @@ from torch import nn
 from torchaudio.models import hubert_pretrain_model
 
 from hubert_iter.frames import num_frames
-from hubert_iter.models.settings import KERNELS, STRIDES
 from hubert_iter.models.masking import draw_mask
 from hubert_iter.models.objective import mask_of
 from hubert_iter.models.pretrainer import Batch, build
+from hubert_iter.models.settings import KERNELS, STRIDES
 
 CLASSES, CHANNELS, WIDTH, LAYERS, HEADS, FEEDFORWARD = 13, 24, 48, 3, 4, 64
 MODEL = {

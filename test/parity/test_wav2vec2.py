@@ -13,12 +13,12 @@ from transformers import Wav2Vec2Config, Wav2Vec2ForPreTraining
 from transformers.models.wav2vec2 import modeling_wav2vec2
 
 from hubert_iter.frames import num_frames
-from hubert_iter.models.settings import KERNELS, STRIDES
 from hubert_iter.models.masking import draw_mask
 from hubert_iter.models.negatives import draw_negatives
 from hubert_iter.models.objective import mask_of, pick
 from hubert_iter.models.objectives.wav2vec2 import loss as wav2vec2
 from hubert_iter.models.pretrainer import Batch, build
+from hubert_iter.models.settings import KERNELS, STRIDES
 
 CHANNELS, WIDTH, LAYERS, HEADS, FEEDFORWARD, GROUPS, NEGATIVES, UPDATE = 24, 48, 3, 4, 64, 2, 20, 30_000
 MODEL = {
