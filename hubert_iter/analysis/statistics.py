@@ -268,9 +268,7 @@ def _without(sides: Sequence[Sequence[Quantity]]) -> np.ndarray | None:
     if any(without is None for without in given):
         return None
     if len({without.shape for without in given}) > 1:
-        raise UserError(
-            "expected networks scored on the same evaluation speakers. Run stage 9 for all runs"
-        )
+        raise UserError("expected networks scored on the same evaluation speakers. Run stage 9 for all runs")
     return _minus([np.mean([quantity.without for quantity in side], axis=0) for side in sides])
 
 
