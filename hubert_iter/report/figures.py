@@ -18,6 +18,8 @@ PANEL = (4.8, 3.4)
 MOST_DIRECT_LABELS = 8
 FAR = 0.5
 """Where no curve reaches this share of a line, the axis ends above the curves."""
+TOUCHING = 0.05
+"""Lines closer than this share of the highest curve have one name."""
 # One hue from light to dark, so that the order survives in grey print and for colour-blind readers.
 RAMP = LinearSegmentedColormap.from_list("ramp", ["#eaf2fb", "#8fbbe9", "#2a78d6", "#12305c"], N=40)
 
@@ -222,24 +224,28 @@ class _Panel:
 
     def _lines(self, highest: float) -> list[float]:
         """Draw ceiling, chance and the like; far ones above are only named, lest all curves look flat."""
-        facts, shown, far = self.curves.facts.get(self.prop, {}), [], []
-        for name in self.metric.lines:
-            for value in facts.get(name, ()):  # several where networks differ in width
-                if value > highest / FAR > 0:
-                    far.append(f"{name} {value:.3f}")
-                    continue
-                self.axes.axhline(value, color=style.MUTED, linewidth=1, dashes=(5, 3))
-                self.axes.text(
-                    0.02, value, f"{name} {value:.3f}", transform=self.axes.get_yaxis_transform(), va="bottom",
-                    fontsize=8, color=style.MUTED,
-                )  # fmt: skip
-                shown.append(value)
+        facts = self.curves.facts.get(self.prop, {})
+        given = sorted((value, f"{name} {value:.3f}") for name in self.metric.lines for value in facts.get(name, ()))
+        far = [name for value, name in given if value > highest / FAR > 0]
+        shown = [(value, name) for value, name in given if name not in far]
+        near: list[tuple[float, str]] = []
+        for value, name in shown:
+            self.axes.axhline(value, color=style.MUTED, linewidth=1, dashes=(5, 3))
+            if near and value - near[-1][0] < TOUCHING * highest:
+                near[-1] = value, f"{near[-1][1]}, {name}"
+            else:
+                near.append((value, name))
+        for value, names in near:
+            self.axes.text(
+                0.02, value, names, transform=self.axes.get_yaxis_transform(), va="bottom", fontsize=8,
+                color=style.MUTED,
+            )  # fmt: skip
         if far:
             self.axes.text(
                 0.02, 0.985, f"{', '.join(far)}, far above ↑", transform=self.axes.transAxes, va="top", fontsize=8,
                 color=style.MUTED,
             )  # fmt: skip
-        return shown
+        return [value for value, _ in shown]
 
     def _note(self, text: str, at: tuple[float, float], shift: tuple[int, int]) -> None:
         self.axes.annotate(text, at, shift, textcoords="offset points", ha="right", fontsize=8, color=style.MUTED)
