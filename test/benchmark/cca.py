@@ -23,7 +23,7 @@ import numpy as np  # noqa: E402
 
 from hubert_iter.analysis import cca, folds, pool, sample  # noqa: E402
 from hubert_iter.analysis.measure import Material  # noqa: E402
-from hubert_iter.analysis.measures.cca import CCA, Settings, class_indices  # noqa: E402
+from hubert_iter.analysis.measures.cca import CCA, Settings  # noqa: E402
 from hubert_iter.analysis.parallel import Workers  # noqa: E402
 from hubert_iter.analysis.sample import Span  # noqa: E402
 from hubert_iter.data.datadir import Utterance  # noqa: E402
@@ -86,7 +86,7 @@ def time_usual(layers: pool.Layers, samples: dict, fits: int) -> tuple[float, fl
     """Processor seconds of a usual fit and its score, summed over properties, and how far PWCCA differs at most."""
     total, difference = 0.0, 0.0
     for prop, (_, num_classes) in SIZES.items():
-        labels = class_indices([span.label for span in samples[prop, 0]])
+        labels = sample.class_numbers([span.label for span in samples[prop, 0]])
         parts = folds.deal(labels, prop, 0, 0)
         features = layers.load(prop, 0, "0").astype(np.float64)
         started = time.process_time()

@@ -68,7 +68,7 @@ def pooled(data: Path, most: int) -> tuple[dict[str, np.ndarray], np.ndarray, np
             speakers.append(utterance.speaker)
     features = {name: np.stack(rows) for name, rows in columns.items()}
     features["mfcc13"] = features["mfcc"][:, :13]
-    return features, cca.class_indices(labels), cca.class_indices(speakers)
+    return features, sample.class_numbers(labels), sample.class_numbers(speakers)
 
 
 def draw(labels: np.ndarray, allowed: np.ndarray, counts: np.ndarray, generator: np.random.Generator) -> np.ndarray:

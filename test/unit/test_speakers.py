@@ -5,7 +5,8 @@ import pytest
 from scored import cca_task, score, write_layers, write_samples
 
 from hubert_iter.analysis import cca, folds, sample
-from hubert_iter.analysis.measures.cca import Settings, score_features, speaker_groups
+from hubert_iter.analysis.left_out import speaker_groups
+from hubert_iter.analysis.measures.cca import Settings, score_features
 from hubert_iter.analysis.sample import Span
 from hubert_iter.data.datadir import Utterance
 from hubert_iter.errors import UserError
