@@ -1,4 +1,31 @@
-"""How to read a report: what the scores mean and what typical faults look like."""
+"""Words that are the same in every report: how to read its sections, and what typical faults look like."""
+
+TRAINING = (
+    "Solid lines with marks: held-out utterances. Thin lines: training. Dashed lines: the best of four guesses "
+    "that need no network but see the unmasked labels, among the same candidates as the run: the most frequent "
+    "label, the utterance's most frequent one, a copy of the nearest unmasked one, and that copy only from up "
+    "to 3 frames away. A run that is not above it by the margin (the 95 % interval over held-out utterances, at "
+    "least a twentieth) has not learnt to use context. Dotted lines: chance, that is the share of the most "
+    "frequent label where all classes are named, and one over the distinct candidates where a frame is told "
+    "from others. Accuracies of objectives that differ in this cannot be compared with each other, nor can "
+    "losses.",
+)
+NETWORKS = (
+    "Networks of one condition differ in the seed alone. Their deviation, pooled over the trained conditions, says "
+    "how many networks of each of two conditions are wanted to find a difference of a given size in four of five "
+    "studies, at 5 % false findings (two-sided t, the evaluation's own error left aside). Networks that have not "
+    "learnt to use context count here: they may differ otherwise than trained longer.",
+)
+LABELS = (
+    "Phone purity: accuracy when each cluster is read as its most frequent phone. Cluster purity: the same with "
+    "the roles exchanged. PNMI: the share of the phone's entropy that the label removes. Frames without a phone "
+    "are left out, or where it says so counted as one phone more, silence, as published tables seem to do.",
+)
+PHONES = (
+    "Each cluster stands for the phone that most of its frames belong to. A phone at 0 has no cluster of its own: "
+    "its frames have merged into other phones' clusters. Marks of one phone show what changes between label sets.",
+)
+PROVENANCE = ("Each folder with the command that made it and a hash of its contents: equal hash, equal folder.",)
 
 READING = (
     (
