@@ -23,6 +23,7 @@ FAR = 0.5
 """Where no curve reaches this share of a line, the axis ends above the curves."""
 TOUCHING = 0.05
 """Lines closer than this share of the highest curve have one name."""
+SMALL = {"fontsize": 8, "color": style.MUTED}
 # One hue from light to dark, so that the order survives in grey print and for colour-blind readers.
 RAMP = LinearSegmentedColormap.from_list("ramp", ["#eaf2fb", "#8fbbe9", "#2a78d6", "#12305c"], N=40)
 
@@ -224,10 +225,9 @@ class _Panel:
         x = [scores.position(tap) for tap in taps]
         low = [min(points[tap].mean - points[tap].reach for points in found if tap in points) for tap in taps]
         high = [max(points[tap].mean + points[tap].reach for points in found if tap in points) for tap in taps]
-        muted = {"color": style.MUTED}
-        self.axes.fill_between(x, low, high, alpha=0.25, linewidth=0.6, **muted)
+        self.axes.fill_between(x, low, high, color=style.MUTED, alpha=0.25, linewidth=0.6)
         place = {"xytext": (0, 2), "textcoords": "offset points", "ha": "right"}
-        self.axes.annotate(self.metric.control_label, (x[-1], high[-1]), fontsize=8, **place, **muted)
+        self.axes.annotate(self.metric.control_label, (x[-1], high[-1]), **place, **SMALL)
         return [min(low), max(high)]
 
     def _lines(self, highest: float) -> list[float]:
@@ -243,12 +243,11 @@ class _Panel:
                 near[-1] = value, f"{near[-1][1]}, {name}"
             else:
                 near.append((value, name))
-        small = {"fontsize": 8, "color": style.MUTED}
         for value, names in near:
-            self.axes.text(0.02, value, names, transform=self.axes.get_yaxis_transform(), va="bottom", **small)
+            self.axes.text(0.02, value, names, transform=self.axes.get_yaxis_transform(), va="bottom", **SMALL)
         if far:
             names = f"{', '.join(far)}, far above ↑"
-            self.axes.text(0.02, 0.985, names, transform=self.axes.transAxes, va="top", **small)
+            self.axes.text(0.02, 0.985, names, transform=self.axes.transAxes, va="top", **SMALL)
         return [value for value, _ in shown]
 
 

@@ -116,16 +116,15 @@ def _legend(styles: dict[str, style.RunStyle]) -> str:
 def _table(table: Table, caption: bool = True) -> str:
     if not table.rows:
         return ""
-    rows = []
-    for number, row in enumerate(table.rows):
-        marks = (' class="strong"' * ((number, column) in table.strong) for column in range(len(row)))
-        cells = "".join(f"<td{mark}>{escape(cell)}</td>" for mark, cell in zip(marks, row, strict=True))
-        rows.append(f"<tr>{cells}</tr>")
-    title = f"<caption>{escape(table.caption)}</caption>" if caption else ""
-    return (
-        f'<div class="scroll"><table{' class="text"' * table.wordy}>{title}'
-        f"<thead><tr>{_each('th scope="col"', table.header)}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    mark = {True: ' class="strong"', False: ""}
+    rows = (
+        "".join(f"<td{mark[(number, column) in table.strong]}>{escape(cell)}</td>" for column, cell in enumerate(row))
+        for number, row in enumerate(table.rows)
     )
+    title = f"<caption>{escape(table.caption)}</caption>" if caption else ""
+    kind = ' class="text"' if table.wordy else ""
+    head, body = _each('th scope="col"', table.header), "".join(f"<tr>{cells}</tr>" for cells in rows)
+    return f'<div class="scroll"><table{kind}>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _each(tag: str, texts: Iterable[str], between: str = "") -> str:

@@ -16,6 +16,8 @@ RATES = {"accuracy": "masked accuracy (%)", "chance": "chance (%)"} | {
     for key, name in zip(GUESSES, ("mode", "utterance's mode", "copy", "near copy"), strict=True)
 }
 """Shares in metrics.jsonl that the table of training shows in percent."""
+TOTALS = ("update", "hours", "seconds")
+"""What metrics.jsonl counts from the beginning of a training."""
 AGREEMENT = {
     "nmi": "NMI",
     "entropy_a_given_b": "H(a | b), bits",
@@ -30,7 +32,7 @@ def training_table(results: Results) -> Table:
         spec, records = results.specs.get(run), results.metrics.get(run, [])
         if not records and not (spec and spec.trained):
             continue
-        whole = {key: max((each[key] for each in records if key in each), default=None) for key in WHOLE}
+        total = {key: max((each[key] for each in records if key in each), default=None) for key in TOTALS}
         valid = next((each for each in reversed(records) if each["split"] == "valid" and "loss" in each), {})
         found = results.learning.get(run)
         rows.append(
@@ -38,9 +40,9 @@ def training_table(results: Results) -> Table:
                 run,
                 spec.objective if spec else NONE,
                 f"{spec.targets}, k={spec.k}" if spec and spec.targets else NONE,
-                number(whole["update"], ","),
-                number(whole["hours"], ".1f"),
-                NONE if whole["seconds"] is None else duration(whole["seconds"]),
+                number(total["update"], ","),
+                number(total["hours"], ".1f"),
+                NONE if total["seconds"] is None else duration(total["seconds"]),
                 number(valid.get("loss")),
                 *(_percent(valid.get(key)) for key in RATES),
                 _percent(found.margin) if found else NONE,
@@ -49,10 +51,6 @@ def training_table(results: Results) -> Table:
         )
     header = ["run", "objective", "targets", "updates", "hours of audio seen", "time", "held-out loss"]
     return Table("Training, at the last update", [*header, *RATES.values(), "margin (%)", "uses context"], rows)
-
-
-WHOLE = ("update", "hours", "seconds")
-"""What grows over a training."""
 
 
 def quality_table(results: Results) -> Table:
