@@ -5,10 +5,10 @@ TRAINING = (
     "that need no network but see the unmasked labels, among the same candidates as the run: the most frequent "
     "label, the utterance's most frequent one, a copy of the nearest unmasked one, and that copy only from up "
     "to 3 frames away. A run that is not above it by the margin (the 95 % interval over held-out utterances, at "
-    "least a twentieth) has not learnt to use context. Dotted lines: chance, that is the share of the most "
-    "frequent label where all classes are named, and one over the distinct candidates where a frame is told "
-    "from others. Accuracies of objectives that differ in this cannot be compared with each other, nor can "
-    "losses.",
+    "least a twentieth) has not learnt to use context, however far it is above chance. Dotted lines: chance, that is "
+    "the share of the most frequent label where all classes are named, and one over the distinct candidates where a "
+    "frame is told from others. Accuracies of objectives that differ in this cannot be compared with each other, nor "
+    "can losses, nor losses of other numbers of labels.",
 )
 NETWORKS = (
     "Networks of one condition differ in the seed alone. Their deviation, pooled over the trained conditions, says "
