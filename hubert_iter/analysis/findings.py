@@ -15,7 +15,8 @@ import numpy as np
 
 from hubert_iter.analysis import statistics
 from hubert_iter.analysis.learning import Learning
-from hubert_iter.analysis.scores import LINGUISTIC, NULL, PROPERTIES, Cells, networks
+from hubert_iter.analysis.sample import PROPERTIES
+from hubert_iter.analysis.scores import LINGUISTIC, NULL, Cells, networks
 from hubert_iter.analysis.statistics import Interval, Scores
 from hubert_iter.study import MFCC, Run, group
 

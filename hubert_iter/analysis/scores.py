@@ -21,7 +21,7 @@ PAIRS_FILE = "pairs.tsv"
 SCORE = "pwcca"
 NULL = "null_pwcca"
 LINGUISTIC = ("phone", "word")
-PROPERTIES = (*LINGUISTIC, "speaker")
+"""The properties of what is said."""
 COLUMNS, SPEAKER_COLUMNS, PAIR_COLUMNS = (
     ("run", "update", *("property" if name == "prop" else name for name in kind._fields))
     for kind in (Row, SpeakerRow, PairRow)

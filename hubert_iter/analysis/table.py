@@ -1,6 +1,6 @@
 """The table of an analysis, conf/analysis/*.yaml: what is drawn of the evaluation set, and what scores the layers."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +53,6 @@ def check(name: str, folders: list[Path]) -> None:
     """Refuse, before anything is trained, a table with a fault, or with a measure that cannot work here."""
     for each, settings in read(name, folders).measures.items():
         measures.find(each, name).check(settings)
-
-
-def plain(settings: Any) -> dict[str, Any]:
-    """Settings as provenance records them."""
-    return {each.name: options.plain(getattr(settings, each.name)) for each in fields(settings)}
 
 
 def _mapping(value: Any, where: str) -> dict:

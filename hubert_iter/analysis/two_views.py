@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # scipy, which is not needed to say "up to date"
     from hubert_iter.analysis.cca import Whitener
 
 METRICS = (
-    Metric("pwcca", "PWCCA, held out", control="null_pwcca", lines=("ceiling",)),
+    Metric("pwcca", "PWCCA, held out", control="null_pwcca", lines=("ceiling",), control_label="other utterances"),
     Metric("regulariser", "regulariser that the dev part chose", drawn=False),
 )
 ROUNDING = 1e-9

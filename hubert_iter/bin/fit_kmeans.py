@@ -39,8 +39,8 @@ def main(argv=None) -> None:
         "portion": args.portion,
         "features": features.describe(),
     }
-    stage = Product(args.out, "fit_kmeans", settings, {"data": args.data} | features.inputs())
-    if stage.done():
+    product = Product(args.out, "fit_kmeans", settings, {"data": args.data} | features.inputs())
+    if product.done():
         return
 
     from hubert_iter.units import kmeans  # loads faiss
@@ -48,7 +48,7 @@ def main(argv=None) -> None:
     began = time.monotonic()
     utts = [utt.id for utt in datadir.read(args.data).utterances]
     source.check_utterances(features, utts)
-    with stage.writing() as work:
+    with product.writing() as work:
         result, facts = kmeans.fit_source(
             features, utts, args.k, kmeans_seed(args.seed, args.replicate), args.portion, args.max_memory_gb
         )

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from hubert_iter.data.tables import scan
 
-"""How audio.py hashes samples."""
 _OFFSET = re.compile(r"(.+):(\d+)")
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from hubert_iter.data import audio, datadir
 from hubert_iter.errors import UserError
 from hubert_iter.feats import archive
-from hubert_iter.feats.mfcc_folders import DIM, part_stage
+from hubert_iter.feats.mfcc_folders import DIM, part_product
 from hubert_iter.frames import FRAME_LENGTH, MFCC_RATE, SAMPLE_RATE
 
 NAME = "feats"
@@ -62,15 +62,15 @@ def _stream(utterances: tuple) -> Iterator[tuple[str, np.ndarray]]:
 
 def merge(data: Path, out: Path, folder: Path, parts: int) -> None:
     """Join all parts into `folder` (later named `out`), after checking that every utterance is there."""
-    stages = [part_stage(data, out, part, parts) for part in range(1, parts + 1)]
-    for stage in stages:
-        why = stage.why()
+    products = [part_product(data, out, part, parts) for part in range(1, parts + 1)]
+    for product in products:
+        why = product.why()
         if why:
             raise UserError(
-                f"{stage.folder}: part of the MFCC is not usable ({why}). "
+                f"{product.folder}: part of the MFCC is not usable ({why}). "
                 f"Run make_mfcc with --part 1 to {parts} and --parts {parts} first"
             )
-    frames = archive.merge([stage.folder for stage in stages], folder, NAME, out)
+    frames = archive.merge([product.folder for product in products], folder, NAME, out)
     found, expected = len(archive.read_lengths(Path(folder) / "utt2num_frames")), len(datadir.read(data))
     if found != expected:
         raise UserError(f"{out}: expected features of {expected} utterances, found {found}. Make the parts again")

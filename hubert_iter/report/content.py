@@ -5,7 +5,6 @@ from pathlib import Path
 
 from hubert_iter.analysis import findings
 from hubert_iter.analysis.findings import Kind
-from hubert_iter.report import curves as scores
 from hubert_iter.report import (
     figures,
     guide,
@@ -16,6 +15,7 @@ from hubert_iter.report import (
     tables,
     training_figures,
 )
+from hubert_iter.report.curves import from_scores, line_of
 from hubert_iter.report.read import Results
 from hubert_iter.report.section import Section
 from hubert_iter.report.tables import Table
@@ -38,8 +38,8 @@ class Content:
 def build(results: Results, folder: Path, title: str, note: str) -> Content:
     """Draw all figures into `folder` and put the report together."""
     found = findings.find(results.specs, results.cca.rows, results.cca.speakers, results.learning, results.quality)
-    curves = {name: scores.from_scores(measured, results.specs) for name, measured in results.measured.items()}
-    lines = list(dict.fromkeys(scores.line_of(run, results.specs) for run in results.runs))
+    curves = {name: from_scores(measured, results.specs) for name, measured in results.measured.items()}
+    lines = list(dict.fromkeys(line_of(run, results.specs) for run in results.runs))
     untrained = {run.condition for run in results.specs.values() if not run.trained}
     idle = {each.first for each in found if each.kind is Kind.LEARNING and not each.count[0]}
     styles = style.line_styles(lines, untrained, idle)
@@ -49,7 +49,7 @@ def build(results: Results, folder: Path, title: str, note: str) -> Content:
     label_figures.quality(canvas, results.label_scores)
     label_figures.agreement(canvas, results.agreement)
     label_figures.survival(canvas, results.confusion, results.label_set)
-    trained = {scores.line_of(run, results.specs) for run in results.metrics}
+    trained = {line_of(run, results.specs) for run in results.metrics}
     scored = [line for line in lines if any(each.updates(line) for each in curves.values())]
     shown = {line: look for line, look in styles.items() if line in {*scored, *trained}}
     sections = [

@@ -11,8 +11,9 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from hubert_iter.analysis.measure import Metric
-from hubert_iter.report import curves as scores
+from hubert_iter.feats.baselines import TAP
 from hubert_iter.report import style
+from hubert_iter.report.curves import Curves, Point, position
 
 PANEL = (4.8, 3.4)
 MOST_DIRECT_LABELS = 8
@@ -58,7 +59,7 @@ class Canvas:
         self.drawings.append(Drawing(name, section, description, svg))
 
 
-def layers(canvas: Canvas, section: str, curves: scores.Curves, metrics: Sequence[Metric], look: Look) -> None:
+def layers(canvas: Canvas, section: str, curves: Curves, metrics: Sequence[Metric], look: Look) -> None:
     """One panel for each drawn metric and property; and all side by side, under the section's name, for documents."""
     panels = [(metric, prop) for metric in metrics if metric.drawn for prop in curves.of(metric.name)]
 
@@ -84,7 +85,7 @@ def layers(canvas: Canvas, section: str, curves: scores.Curves, metrics: Sequenc
         canvas.add(section, "documents", f"{section} over the layers", together, (4.2 * len(panels), 3.7))
 
 
-def checkpoints(canvas: Canvas, curves: scores.Curves, metrics: Sequence[Metric], lines: Sequence[str]) -> None:
+def checkpoints(canvas: Canvas, curves: Curves, metrics: Sequence[Metric], lines: Sequence[str]) -> None:
     """Heat maps over layers and updates, for lines that were scored at several updates."""
     shown = [(metric, prop) for metric in metrics if metric.course for prop in curves.of(metric.name)]
     for line in lines:
@@ -154,7 +155,7 @@ class _Panel:
     """One metric of one property over the layers."""
 
     axes: Axes
-    curves: scores.Curves
+    curves: Curves
     metric: Metric
     prop: str
     look: Look
@@ -166,29 +167,29 @@ class _Panel:
             points = self.curves.last(line, self.prop, self.metric.name)
             if points:
                 reached += self._line(line, points)
-                ends.append((line, points[max(points, key=scores.position)].mean, self.look.styles[line]))
+                ends.append((line, points[max(points, key=position)].mean, self.look.styles[line]))
         reached += self._control()
         reached += self._lines(max(reached))
         low, high = min(reached), max(reached)
         room = (high - low) or 1.0
         axes.set_ylim(low - 0.03 * room, high + 0.08 * room)
-        taps = [tap for tap in self.curves.layers(self.look.lines, self.prop, self.metric.name) if tap != scores.TAP]
-        layer_ticks(axes, [scores.position(tap) for tap in taps])
+        taps = [tap for tap in self.curves.layers(self.look.lines, self.prop, self.metric.name) if tap != TAP]
+        layer_ticks(axes, [position(tap) for tap in taps])
         label = self.metric.label + (" (lower is better)" if self.metric.lower_is_better else "")
         axes.set(title=self.prop, xlabel="layer", ylabel=label)
         if direct:
             label_ends(axes, ends)
 
-    def _line(self, line: str, points: dict[str, scores.Point]) -> list[float]:
+    def _line(self, line: str, points: dict[str, Point]) -> list[float]:
         """Draw a line; the values that the axis must show."""
         style_, reached = self.look.styles[line], []
-        if scores.TAP in points:  # features without a network have no layers
-            value = points[scores.TAP].mean
+        if TAP in points:  # features without a network have no layers
+            value = points[TAP].mean
             self.axes.axhline(value, color=style_.hex, dashes=style_.dashes, linewidth=1.2, label=line)
             return [value]
-        numbered = sorted((scores.position(layer), point) for layer, point in points.items() if layer.isdigit())
+        numbered = sorted((position(layer), point) for layer, point in points.items() if layer.isdigit())
         # conv is not joined: between it and layer 0 lie the positional convolutions and a LayerNorm.
-        apart = [(scores.position(layer), point) for layer, point in points.items() if not layer.isdigit()]
+        apart = [(position(layer), point) for layer, point in points.items() if not layer.isdigit()]
         for part, name in ((numbered, line), (apart, None)):
             x, y = [where for where, _point in part], [point.mean for _where, point in part]
             half = [0.0 if math.isnan(point.half) else point.half for _where, point in part]
@@ -208,12 +209,12 @@ class _Panel:
     def _control(self) -> list[float]:
         """Draw what the control scores (range over the runs' intervals); the values that the axis must show."""
         found = [self.curves.last(line, self.prop, self.metric.control) for line in self.look.lines]
-        taps = sorted({tap for points in found for tap in points if tap != scores.TAP}, key=scores.position)
+        taps = sorted({tap for points in found for tap in points if tap != TAP}, key=position)
         x, low, high = [], [], []
         for tap in taps:
             points = [points[tap] for points in found if tap in points]
             half = [0.0 if math.isnan(point.half) else point.half for point in points]
-            x.append(scores.position(tap))
+            x.append(position(tap))
             low.append(min(point.mean - part for point, part in zip(points, half, strict=True)))
             high.append(max(point.mean + part for point, part in zip(points, half, strict=True)))
         if not x:
@@ -251,7 +252,7 @@ class _Panel:
         self.axes.annotate(text, at, shift, textcoords="offset points", ha="right", fontsize=8, color=style.MUTED)
 
 
-def _single_networks(axes: Axes, part: list[tuple[float, scores.Point]], look: style.RunStyle) -> None:
+def _single_networks(axes: Axes, part: list[tuple[float, Point]], look: style.RunStyle) -> None:
     """A thin line for each network of a condition that has several."""
     if not part or len(part[0][1].networks) < 2:
         return
@@ -276,7 +277,7 @@ def layer_ticks(axes: Axes, positions: list[float]) -> None:
 
 def _heat_map(figure: Figure, title: str, label: str, cells: dict[tuple[int, str], float]) -> None:
     updates = sorted({update for update, _layer in cells})
-    taps = sorted({layer for _update, layer in cells}, key=scores.position)
+    taps = sorted({layer for _update, layer in cells}, key=position)
     values = [[cells.get((update, tap), math.nan) for tap in taps] for update in updates]
     axes = figure.add_subplot()
     mesh = axes.pcolormesh(values, cmap=RAMP, vmin=0, vmax=max(cells.values()), edgecolors=style.SURFACE, linewidth=1)

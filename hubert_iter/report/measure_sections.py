@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from hubert_iter.report import curves as scores
 from hubert_iter.report import figures, pairs, tables
+from hubert_iter.report.curves import Curves
 from hubert_iter.report.figures import Canvas, Look
 from hubert_iter.report.read import Measured, Results
 from hubert_iter.report.section import Section
@@ -19,7 +19,7 @@ SINGLE = (
 MARKS = "Each line's best layer is bold in the tables. Pale lines are of networks that have not learnt to use context."
 
 
-def build(canvas: Canvas, results: Results, curves: dict[str, scores.Curves], look: Look) -> list[Section]:
+def build(canvas: Canvas, results: Results, curves: dict[str, Curves], look: Look) -> list[Section]:
     """A section for each measure that has scored anything, drawn on the canvas."""
     sections = []
     for name, measured in results.measured.items():
@@ -32,7 +32,7 @@ def build(canvas: Canvas, results: Results, curves: dict[str, scores.Curves], lo
     return sections
 
 
-def _section(measured: Measured, results: Results, curves: scores.Curves, lines: list[str], first: bool) -> Section:
+def _section(measured: Measured, results: Results, curves: Curves, lines: list[str], first: bool) -> Section:
     """The first measure's best layers head the page already: its tables by layer are shown instead."""
     measure = measured.measure
     shown = [(metric, prop) for metric in measure.metrics for prop in curves.of(metric.name)]

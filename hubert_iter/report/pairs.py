@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from hubert_iter.report import curves as scores
 from hubert_iter.report import style
+from hubert_iter.report.curves import line_of, position
 from hubert_iter.report.figures import RAMP, Canvas
 from hubert_iter.report.read import Measured
 from hubert_iter.report.tables import NONE, Table
@@ -41,7 +41,7 @@ def tables(measured: Measured, specs: Mapping[str, Run], lines: Sequence[str]) -
     for metric in measured.measure.metrics:
         found = _maps(measured, specs, metric.name)
         pairs = [(a, b) for a in lines for b in lines if (a, b) in found and _differ(found[a, b])]
-        layers = sorted({a for pair in pairs for a, b in found[pair] if a == b}, key=scores.position)
+        layers = sorted({a for pair in pairs for a, b in found[pair] if a == b}, key=position)
         rows = [[layer, *(_cell(found[pair].get((layer, layer))) for pair in pairs)] for layer in layers]
         if rows:
             header = ["layer", *(f"{a}, other networks" if a == b else f"{a} ~ {b}" for a, b in pairs)]
@@ -55,7 +55,7 @@ def _maps(measured: Measured, specs: Mapping[str, Run], metric: str) -> Maps:
     for row in measured.pairs:
         if row["metric"] != metric:
             continue
-        pair = scores.line_of(row["run"], specs), scores.line_of(row["other"], specs)
+        pair = line_of(row["run"], specs), line_of(row["other"], specs)
         itself = row["run"] == row["other"]
         cells = values.setdefault(pair, {}).setdefault(itself, {})
         cells.setdefault((row["layer"], row["other_layer"]), []).append(float(row["value"]))
@@ -79,8 +79,8 @@ def _draw(figure: Figure, found: Maps, lines: Sequence[str], label: str) -> None
             if cells is None:
                 axes.set_axis_off()
                 continue
-            down = sorted({a for a, _ in cells}, key=scores.position)
-            across = sorted({b for _, b in cells}, key=scores.position)
+            down = sorted({a for a, _ in cells}, key=position)
+            across = sorted({b for _, b in cells}, key=position)
             values = [[cells.get((a, b), math.nan) for b in across] for a in down]
             mesh = axes.pcolormesh(values, cmap=RAMP, vmin=0, vmax=1)
             axes.grid(False)

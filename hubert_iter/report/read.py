@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hubert_iter import frames, provenance, study
-from hubert_iter.analysis import learning, measures, sample
-from hubert_iter.analysis import scores as tables
+from hubert_iter.analysis import learning, measures, sample, scores
 from hubert_iter.analysis.measure import Measure
 from hubert_iter.config import read_yaml
 from hubert_iter.errors import UserError
@@ -111,16 +110,17 @@ class Sources:
     agreement: Path | None
     data: dict[str, Path]
     alignments: dict[str, Path]
-    stages: dict[str, Path]
+    products: dict[str, Path]
+    """Every folder that an entry point made, by its path below the recipe's folders."""
     samples: Path | None = None
 
     def inputs(self) -> dict[str, Path]:
         """Name and path of all that the report depends on, for its provenance."""
-        found: dict[str, Path] = {"study": self.study, **self.stages}
-        made = set(self.stages.values())
+        found: dict[str, Path] = {"study": self.study, **self.products}
+        made = set(self.products.values())
         for kind in ("metrics", "configs", "quality", "data", "alignments"):
             for name, path in getattr(self, kind).items():
-                # What lies in a folder made by a stage is covered by that stage's record.
+                # What lies in a folder that an entry point made is covered by that folder's record.
                 if path not in made and path.parent not in made:
                     found[f"{kind} {name}"] = path
         if self.agreement and self.agreement.parent not in made:
@@ -134,7 +134,7 @@ def find(study_file: str | Path, expdir: str | Path, dumpdir: str | Path) -> Sou
     if not study_file.is_file():
         raise UserError(f"{study_file}: expected a study file, found nothing. Name one of conf/study/*.yaml by --study")
     common = dumpdir.parent
-    stages = {}
+    products = {}
     for base, patterns in (
         (common, ("data/*", "alignments/*", "mfcc/*")),
         (dumpdir, ("units/*/*",)),
@@ -143,9 +143,9 @@ def find(study_file: str | Path, expdir: str | Path, dumpdir: str | Path) -> Sou
         for pattern in patterns:
             for folder in sorted(base.glob(pattern)):
                 if (folder / provenance.FILE_NAME).is_file() and _is_current(folder, base):
-                    stages[str(folder.relative_to(base))] = folder
+                    products[str(folder.relative_to(base))] = folder
     measured: dict[str, list[Path]] = {}
-    for name, folder in stages.items():
+    for name, folder in products.items():
         if re.fullmatch(r"[^/]+/measures(_\d+)?/\w+", name):
             measured.setdefault(folder.name, []).append(folder)
     agreement = expdir / "agreement" / "scores.tsv"
@@ -158,8 +158,8 @@ def find(study_file: str | Path, expdir: str | Path, dumpdir: str | Path) -> Sou
         agreement=agreement if agreement.is_file() else None,
         data=_named((path for path in common.glob("data/*/utt2spk")), 1, folder=True),
         alignments=_named((path for path in common.glob("alignments/*/missing.txt")), 1, folder=True),
-        stages=stages,
-        samples=stages.get("samples"),
+        products=products,
+        samples=products.get("samples"),
     )
 
 
@@ -185,19 +185,16 @@ def read(sources: Sources) -> Results:
         agreement=table(sources.agreement, AGREEMENT_COLUMNS) if sources.agreement else [],
         data=[_data_set(name, path, sources.alignments.get(name)) for name, path in sources.data.items()],
         samples=sample.read_facts(sources.samples) if sources.samples else {},
-        provenance=[_stage(name, folder) for name, folder in sources.stages.items()],
+        provenance=[_product(name, folder) for name, folder in sources.products.items()],
     )
     return Results(**{**results.__dict__, "missing": tuple(_missing(results))})
 
 
 def _measured(name: str, folders: list[Path]) -> Measured:
     """Read all scores by one measure; UserError where runs were not scored alike."""
-    tables.check_comparable(folders)
-    files = (tables.FILE_NAME, tables.SPEAKERS_FILE, tables.PAIRS_FILE)
-    rows, speakers, pairs = ([row for folder in folders for row in tables.read(folder, file)] for file in files)
-    for row in (*rows, *speakers, *pairs):
-        # A model from elsewhere has no updates: it counts as scored at 0.
-        row["update"] = "0" if row["update"] == "-" else row["update"]
+    scores.check_comparable(folders)
+    files = (scores.FILE_NAME, scores.SPEAKERS_FILE, scores.PAIRS_FILE)
+    rows, speakers, pairs = ([row for folder in folders for row in scores.read(folder, file)] for file in files)
     return Measured(name, rows, speakers, pairs, provenance.read(folders[0])["settings"])
 
 
@@ -274,7 +271,7 @@ def _data_set(name: str, folder: Path, alignments: Path | None) -> DataSet:
     return DataSet(name, len(speakers), hours, len(set(speakers)), unaligned)
 
 
-def _stage(name: str, folder: Path) -> dict:
+def _product(name: str, folder: Path) -> dict:
     record = provenance.read(folder)
     return {key: record[key] for key in ("command", "version", "settings", "id")} | {
         "folder": name,

@@ -8,8 +8,8 @@ from typing import Any
 from hubert_iter.analysis import findings, statistics
 from hubert_iter.analysis.learning import GUESSES
 from hubert_iter.analysis.measure import Metric
-from hubert_iter.analysis.scores import PROPERTIES
-from hubert_iter.report import curves as scores
+from hubert_iter.analysis.sample import PROPERTIES
+from hubert_iter.report.curves import Curves, Point, line_of, position
 from hubert_iter.report.label_figures import QUALITY
 from hubert_iter.report.read import Results
 from hubert_iter.study import Run
@@ -28,7 +28,7 @@ class Table:
     wordy: bool = False
 
 
-def layer_table(curves: scores.Curves, prop: str, lines: Sequence[str], metric: Metric) -> Table:
+def layer_table(curves: Curves, prop: str, lines: Sequence[str], metric: Metric) -> Table:
     """Layers down, lines across, mean ± interval; each line's best layer is stressed."""
     lines = [line for line in lines if curves.last(line, prop, metric.name)]
     taps = curves.layers(lines, prop, metric.name)
@@ -46,12 +46,12 @@ def layer_table(curves: scores.Curves, prop: str, lines: Sequence[str], metric: 
     return Table(f"{prop}: {metric.label}, mean ± interval", header, rows, frozenset(strong))
 
 
-def best_layer(points: Mapping[str, scores.Point], metric: Metric) -> str:
+def best_layer(points: Mapping[str, Point], metric: Metric) -> str:
     """The tap with the best mean."""
     return (min if metric.lower_is_better else max)(points, key=lambda tap: points[tap].mean)
 
 
-def best_table(curves: scores.Curves, shown: Sequence[tuple[Metric, str]], lines: Sequence[str]) -> Table:
+def best_table(curves: Curves, shown: Sequence[tuple[Metric, str]], lines: Sequence[str]) -> Table:
     """Lines down: the best layer (conv left aside) and the final one by each metric and property."""
     rows = [
         [line, *(cell for metric, prop in shown for cell in _best_and_final(curves, line, prop, metric))]
@@ -63,21 +63,21 @@ def best_table(curves: scores.Curves, shown: Sequence[tuple[Metric, str]], lines
     return Table("At a glance: best and final layers", header, rows)
 
 
-def _best_and_final(curves: scores.Curves, line: str, prop: str, metric: Metric) -> tuple[str, str]:
+def _best_and_final(curves: Curves, line: str, prop: str, metric: Metric) -> tuple[str, str]:
     points = {layer: point for layer, point in curves.last(line, prop, metric.name).items() if layer != "conv"}
     if not points:
         return NONE, NONE
-    best, final = best_layer(points, metric), max(points, key=scores.position)
+    best, final = best_layer(points, metric), max(points, key=position)
     return f"{points[best].mean:.3f} ({best})", f"{points[final].mean:.3f}"
 
 
-def named(curves: scores.Curves, line: str) -> str:
+def named(curves: Curves, line: str) -> str:
     """A line's name, with the number of its networks where there are several."""
     count = curves.networks(line)
     return f"{line} ({count} networks)" if count > 1 else line
 
 
-def glance_table(results: Results, curves: scores.Curves, lines: list[str]) -> Table:
+def glance_table(results: Results, curves: Curves, lines: list[str]) -> Table:
     """One row per line: networks that have learnt, best and final layer of each property, the labels' PNMI."""
     pnmi = {labels: found for (labels, _set, metric), found in results.label_scores.items() if metric == "pnmi"}
     metric = results.cca.measure.metrics[0]
@@ -98,7 +98,7 @@ def glance_table(results: Results, curves: scores.Curves, lines: list[str]) -> T
 
 def _learnt(results: Results, line: str) -> str:
     """How many of a line's networks use context."""
-    told = [found for run, found in results.learning.items() if scores.line_of(run, results.specs) == line]
+    told = [found for run, found in results.learning.items() if line_of(run, results.specs) == line]
     return f"{sum(found.uses_context for found in told)} of {len(told)}" if told else NONE
 
 
@@ -128,7 +128,7 @@ EFFECTS = (0.01, 0.02, 0.05)
 """Differences in PWCCA for which the number of networks wanted is told."""
 
 
-def facts_table(curves: scores.Curves, names: Mapping[str, str]) -> Table:
+def facts_table(curves: Curves, names: Mapping[str, str]) -> Table:
     """What each property was measured on."""
     rows = []
     for prop in curves.properties():
@@ -345,7 +345,7 @@ def _spread(values: Sequence[float]) -> str:
     return f"{found.mean:,.1f} ± {found.half:,.1f}" if abs(found.mean) > 10 else f"{found.mean:.3f} ± {found.half:.3f}"
 
 
-def _mean(points: dict[str, scores.Point]) -> str:
+def _mean(points: dict[str, Point]) -> str:
     values = [point.mean for point in points.values()]
     return f"{math.fsum(values) / len(values):.3f}" if values else NONE
 

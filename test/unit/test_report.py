@@ -64,7 +64,7 @@ def add_scores(folder: Path, run: str, updates: list, gain: float, taps: Sequenc
         for prop, classes in CLASSES.items():
             for layer, tap in enumerate(taps):
                 sign = -1 if prop == "speaker" else 1
-                level = 0.3 + sign * gain * math.sin(layer / 2) + (update if update != "-" else 0) / 50000
+                level = 0.3 + sign * gain * math.sin(layer / 2) + update / 50000
                 for number in range(9):
                     jitter = 0.01 * (number - 4) / 4
                     where = f"{number // 3}\t{number % 3}"
@@ -298,7 +298,7 @@ def test_a_metrics_line_cut_off_by_a_crash_is_left_out(tmp_path):
 
 def test_models_without_updates_and_outside_the_study_are_shown_last(tmp_path):
     make_study(tmp_path)
-    add_scores(tmp_path / "exp/toy/a_model/measures/cca", "a_model", ["-"], 0.0)
+    add_scores(tmp_path / "exp/toy/a_model/measures/cca", "a_model", [0], 0.0)
     results = read.read(read.find(tmp_path / "study.yaml", tmp_path / "exp/toy", tmp_path / "dump/toy"))
     assert results.runs == (*RUNS, "a_model")
     assert curves.from_scores(results.cca, results.specs).updates("a_model") == [0]

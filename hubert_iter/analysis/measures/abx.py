@@ -56,7 +56,7 @@ class Settings:
         return self.context == "within"
 
 
-class ABX(Measure):
+class Abx(Measure):
     """Phone ABX within and across speakers (fastabx)."""
 
     title = "Phone ABX: a second opinion"

@@ -32,7 +32,7 @@ class Settings:
     control: bool = option(True, "score shuffled labels too, which takes about a seventh of the time")
 
 
-class CCA(Measure):
+class Cca(Measure):
     """Held-out canonical correlation with one-hot labels (Pasad et al. 2021, 2023; docs/protocol.md section 4)."""
 
     title = "What the layers know"
