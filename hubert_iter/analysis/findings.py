@@ -1,4 +1,4 @@
-"""What a study's scores say to its questions, as data: which kind of finding, about what, how much, how surely.
+"""What a study's scores answer to its questions, as data: kind of finding, about what, how much, how surely.
 
 Only the report puts findings into words. What is said of conditions rests on several networks of each and its interval
 covers networks, segments, splits and evaluation speakers; with one network on each side it is about these two. No

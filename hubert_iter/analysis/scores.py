@@ -1,4 +1,4 @@
-"""Tables of scores as the stages wrote them, and as arrays of one network that statistics are made from.
+"""Tables of scores as stage 9 writes them, and the arrays of each network that statistics need.
 
 Runs of a study are scored on the same segments and folds, so arrays of several runs may be compared element by element.
 """

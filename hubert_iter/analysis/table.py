@@ -15,9 +15,9 @@ SECTIONS = ("segments", "measures")
 
 @dataclass(frozen=True)
 class Splits:
-    """What measures share."""
+    """Settings that all measures share."""
 
-    seed: int = option(0, "of all draws and splits", least=0)
+    seed: int = option(0, "seed of all draws and splits", least=0)
     trials: int = option(3, "(dev, test) pairs of the ten parts that instances are dealt into", least=1, most=5)
 
 

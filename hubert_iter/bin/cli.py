@@ -19,7 +19,7 @@ class ArgumentParser(argparse.ArgumentParser):
         )
 
     def parse_args(self, argv=None):
-        """Parse; an unknown option is reported before what is missing, since it often is what is missing, misspelt."""
+        """Parse. An unknown option is reported before a missing one: often it is the missing one, misspelt."""
         words = sys.argv[1:] if argv is None else argv
         known = [option for action in self._actions for option in action.option_strings]
         for word in words:

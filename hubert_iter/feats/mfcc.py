@@ -26,7 +26,7 @@ def mfcc(samples: np.ndarray) -> np.ndarray:
     """Turn float samples within +-1 at 16 kHz into float32 [T, 39]; frame t sees samples [160 t, 160 t + 400)."""
     if len(samples) < FRAME_LENGTH:
         return np.zeros((0, DIM), np.float32)
-    import torch  # these two take seconds to import, which a stage that finds its work done does not spend
+    import torch  # here: it takes seconds to import, and a stage that is up to date does not need it
     from torchaudio.compliance import kaldi
     from torchaudio.functional import compute_deltas
 

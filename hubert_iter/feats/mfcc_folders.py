@@ -1,4 +1,4 @@
-"""Folders of MFCC: what they are made from and where their parts are, without the libraries that making them takes."""
+"""Folders of MFCC: what they are made from and where their parts are. Imports nothing that computes them."""
 
 import shutil
 from pathlib import Path

@@ -18,9 +18,9 @@ from hubert_iter.report.curves import Curves, Point, position
 PANEL = (4.8, 3.4)
 MOST_DIRECT_LABELS = 8
 FAR = 0.5
-"""Where no curve reaches this share of a line, the axis ends above the curves."""
+"""A line is only named, not drawn, if no curve reaches this share of it: the axis ends above the curves."""
 TOUCHING = 0.05
-"""Lines closer than this share of the highest curve have one name."""
+"""Lines closer to each other than this share of the highest curve get one common name."""
 # One hue from light to dark, so that the order survives in grey print and for colour-blind readers.
 RAMP = LinearSegmentedColormap.from_list("ramp", ["#eaf2fb", "#8fbbe9", "#2a78d6", "#12305c"], N=40)
 

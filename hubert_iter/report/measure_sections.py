@@ -1,4 +1,4 @@
-"""The section of each measure: its words, figures and tables, from what the measure says of itself."""
+"""The section of each measure: text, figures and tables, from the measure's own description."""
 
 from collections.abc import Sequence
 

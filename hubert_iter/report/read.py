@@ -48,7 +48,7 @@ class Measured:
 
     @property
     def measure(self) -> Measure:
-        """Itself, which says how it is named and drawn."""
+        """The measure, which says how its scores are named and drawn."""
         return measures.find(self.name, "report")
 
 
@@ -78,7 +78,7 @@ class Results:
 
     @property
     def learning(self) -> dict[str, learning.Learning]:
-        """Of the runs whose metrics say so: how they stand beside what needs no network."""
+        """How runs compare with guesses without a network, where their metrics say so."""
         found = {run: learning.learning(run, records) for run, records in self.metrics.items()}
         return {run: each for run, each in found.items() if each}
 

@@ -77,7 +77,7 @@ def read_labels(folder: str | Path) -> Labels:
 
 def stream(source: FeatureSource, utts: Sequence[str], centroids: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """Yield (utterance, labels at 50 Hz). Of 100 Hz features every second frame is taken, starting with the first."""
-    from hubert_iter.units import kmeans  # loads faiss, which the trainer, a reader of labels, does without
+    from hubert_iter.units import kmeans  # here: it loads faiss, which the trainer does not need
 
     step = step_of(source.rate)
     last = began = time.monotonic()
@@ -121,7 +121,7 @@ def make(source: FeatureSource, data: DataDir, centroids: np.ndarray, folder: Pa
 
 
 def check_length(utt: str, num_labels: int, num_frames: int, where: str | Path) -> None:
-    """Refuse a label count that differs from the encoder's frames by more than the two a trim may mend."""
+    """Refuse a label count that differs from the encoder's frames by more than SLACK, which is trimmed."""
     if abs(num_labels - num_frames) > SLACK:
         raise UserError(
             f"{where}: utterance {utt}: expected {num_frames} labels as the encoder has frames (at most {SLACK} "
