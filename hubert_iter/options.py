@@ -43,8 +43,10 @@ class Check:
             return ", ".join(self.choices[:-1]) + f" or {self.choices[-1]}"
         if self.least is not None and self.most is not None:
             return f"from {self.least:g} to {self.most:g}"
+        if self.above is not None and self.most is not None:
+            return f"above {self.above:g} and at most {self.most:g}"
         words = {"of at least": self.least, "above": self.above, "of at most": self.most}
-        return " and ".join(f"{word} {value:g}" for word, value in words.items() if value is not None)
+        return next((f"{word} {value:g}" for word, value in words.items() if value is not None), "")
 
 
 def option(default: Any, help: str, shapes: bool = True, **check: Any) -> Any:

@@ -68,7 +68,7 @@ class TrialResult(NamedTuple):
 
 
 class Covariances(NamedTuple):
-    """Of some parts: first view [D, D], both [D, E], second view [E, E]."""
+    """Covariances of some parts: first view [D, D], both [D, E], second view [E, E]."""
 
     first: np.ndarray
     cross: np.ndarray

@@ -85,7 +85,7 @@ def make(plan: Plan, name: str, work: Path, final: Path) -> None:
     utterances, text, phones, words = [], {}, [], []
     genders = {}
     for spoken in speak_set(plan, name):
-        # By way of memory: libsndfile reports a full disk as "System error".
+        # Through memory: libsndfile reports a full disk as "System error".
         encoded = io.BytesIO()
         soundfile.write(encoded, spoken.samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
         (work / "audio" / f"{spoken.id}.flac").write_bytes(encoded.getvalue())
@@ -107,7 +107,7 @@ def speak_set(plan: Plan, name: str) -> Iterator[Spoken]:
     train, evaluation = draw_speakers(plan.seed, plan.num_speakers, plan.eval_speakers)
     text = split_sentences(plan)[name]
     for number, speaker in enumerate(evaluation if name == "eval" else train):
-        # Of its own for each speaker, so that a longer plan begins with the same utterances.
+        # Separate generator for each speaker: a longer plan must begin with the same utterances.
         random = np.random.default_rng([plan.seed, 3, SETS.index(name), number])
         if name == "valid":
             count = len(range(number, plan.valid_utterances, len(train)))

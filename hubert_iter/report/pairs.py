@@ -13,7 +13,7 @@ from hubert_iter.report.tables import NONE, Table
 from hubert_iter.study import Run
 
 MOST_LINES = 10
-"""Of more lines the maps would be too small to read."""
+"""Maps of more lines would be too small to read."""
 Maps = dict[tuple[str, str], dict[tuple[str, str], float]]
 """(line, other line) -> (layer, other layer) -> mean over pairs of networks."""
 
