@@ -193,7 +193,7 @@ def sample(found: Mapping[str, Candidates], sample_sets: int, seed: int) -> Samp
         facts = pool.facts()
         if not facts["kept"]:
             log.warning(
-                "%s: fewer than 2 of %d classes have %d instances or more: %s is not scored",
+                "%s: fewer than 2 of %d classes have %d instances or more: %s is left out",
                 prop, facts["found"], pool.least, prop,
             )  # fmt: skip
             continue

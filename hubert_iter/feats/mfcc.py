@@ -16,7 +16,7 @@ from hubert_iter.data import audio, datadir
 from hubert_iter.errors import UserError
 from hubert_iter.feats import archive
 from hubert_iter.feats.mfcc_folders import DIM, part_product
-from hubert_iter.frames import FRAME_LENGTH, MFCC_RATE, SAMPLE_RATE
+from hubert_iter.frames import FRAME_LENGTH, MFCC_SHIFT, SAMPLE_RATE, hours
 
 NAME = "feats"
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ def write_part(data: Path, folder: Path, part: int, parts: int) -> None:
     frames = archive.write_matrices(folder, NAME, _stream(utterances))
     log.info(
         "MFCC part %d of %d: %d utterances, %.2f h in %.1f s",
-        part, parts, len(utterances), frames / MFCC_RATE / 3600, time.monotonic() - began,
+        part, parts, len(utterances), hours(frames * MFCC_SHIFT), time.monotonic() - began,
     )  # fmt: skip
 
 
@@ -74,4 +74,4 @@ def merge(data: Path, out: Path, folder: Path, parts: int) -> None:
     found, expected = len(archive.read_lengths(Path(folder) / "utt2num_frames")), len(datadir.read(data))
     if found != expected:
         raise UserError(f"{out}: expected features of {expected} utterances, found {found}. Make the parts again")
-    log.info("MFCC of %s: %d utterances, %d frames, %.2f h", data, found, frames, frames / MFCC_RATE / 3600)
+    log.info("MFCC of %s: %d utterances, %d frames, %.2f h", data, found, frames, hours(frames * MFCC_SHIFT))

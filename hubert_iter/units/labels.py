@@ -17,7 +17,7 @@ from hubert_iter.data.datadir import DataDir
 from hubert_iter.errors import UserError, summarise
 from hubert_iter.feats import archive
 from hubert_iter.feats.source import FeatureSource, describe_layer, sentence
-from hubert_iter.frames import FRAME_RATE, num_frames
+from hubert_iter.frames import FRAME_RATE, FRAME_SHIFT, hours, num_frames
 
 NAME = "labels"
 SLACK = 2  # frames by which labels and encoder frames may differ at an utterance's end
@@ -115,7 +115,7 @@ def make(source: FeatureSource, data: DataDir, centroids: np.ndarray, folder: Pa
     frames = archive.write_vectors(folder, NAME, checked(), final)
     log.info(
         "labels: %d utterances, %.2f h, %d of %d clusters used, the largest for %.1f %% of the frames, in %.1f s",
-        len(utts), frames / FRAME_RATE / 3600, (counts > 0).sum(), len(counts), 100 * counts.max() / max(1, frames),
+        len(utts), hours(frames * FRAME_SHIFT), (counts > 0).sum(), len(counts), 100 * counts.max() / max(1, frames),
         time.monotonic() - began,
     )  # fmt: skip
 
