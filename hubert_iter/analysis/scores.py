@@ -1,4 +1,4 @@
-"""Tables of scores as the stages wrote them, and as arrays of one network that statistics are made from.
+"""Tables of scores as stage 9 writes them, and the arrays of each network that statistics need.
 
 Runs of a study are scored on the same segments and folds, so arrays of several runs may be compared element by element.
 """
@@ -23,7 +23,7 @@ PAIRS_FILE = "pairs.tsv"
 SCORE = "pwcca"
 NULL = "null_pwcca"
 LINGUISTIC = ("phone", "word")
-PROPERTIES = (*LINGUISTIC, "speaker")
+"""The properties of what is said."""
 COLUMNS, SPEAKER_COLUMNS, PAIR_COLUMNS = (
     ("run", "update", *("property" if name == "prop" else name for name in kind._fields))
     for kind in (Row, SpeakerRow, PairRow)

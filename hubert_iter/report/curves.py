@@ -10,8 +10,9 @@ from statistics import fmean
 
 import numpy as np
 
-from hubert_iter.analysis import scores, statistics
+from hubert_iter.analysis import statistics
 from hubert_iter.analysis.measure import FACT
+from hubert_iter.analysis.sample import PROPERTIES
 from hubert_iter.feats.baselines import BASELINES, TAP
 from hubert_iter.report.read import Measured
 from hubert_iter.study import Run
@@ -52,7 +53,7 @@ class Curves:
     def properties(self) -> list[str]:
         """The properties that have scores, the known ones first."""
         found = {key[2] for key in self.points}
-        return [name for name in scores.PROPERTIES if name in found] + sorted(found - set(scores.PROPERTIES))
+        return [name for name in PROPERTIES if name in found] + sorted(found - set(PROPERTIES))
 
     def updates(self, line: str) -> list[int]:
         """The updates at which a line was scored, ascending."""

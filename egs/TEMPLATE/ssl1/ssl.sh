@@ -54,6 +54,7 @@ analysis=default   # What is scored: a file, or a name looked up in conf/analysi
 baselines="mfcc logmel"  # Features without a network, scored like a layer.
 models=            # Other models to score, "name=path ...": Hugging Face folders, torchaudio bundles, fairseq files.
 checkpoints=false  # Score the runs' kept checkpoints too: the course of scores over training.
+
 # Report and export
 title="Layers of HuBERT"  # Title of the report.
 data_note=         # What a reader must know about the data, e.g. that they are synthetic.
