@@ -5,7 +5,7 @@ from statistics import fmean
 
 from hubert_iter.analysis import findings, statistics
 from hubert_iter.analysis.measure import Metric
-from hubert_iter.analysis.scores import PROPERTIES
+from hubert_iter.analysis.sample import PROPERTIES
 from hubert_iter.report import curves as scores
 from hubert_iter.report.read import Results
 from hubert_iter.report.section import NONE, Table, number
