@@ -26,6 +26,7 @@ class Content:
     """All that a report shows."""
 
     title: str
+    question: str
     note: str
     answers: tuple[tuple[str, list[str]], ...]
     glance: Table | None
@@ -67,6 +68,7 @@ def build(results: Results, folder: Path, title: str, note: str) -> Content:
     glance = [line for line in lines if "cca" in curves and curves["cca"].updates(line)]
     return Content(
         title=title,
+        question=results.question,
         note=note,
         answers=tuple(sentences.answers(found)),
         glance=tables.glance_table(results, curves["cca"], glance) if glance else None,
@@ -120,7 +122,8 @@ def _labels(results: Results) -> Section:
     text = (
         "Phone purity: accuracy when each cluster is read as its most frequent phone. Cluster purity: the same with "
         "the roles exchanged. PNMI: the share of the phone's entropy that the label removes. Frames without a phone "
-        "are left out, or where it says so counted as one phone more, silence, as published tables seem to do.",
+        "are left out, or where it says so counted as one phone more, silence, as published tables seem to do. Share "
+        "of the speaker's entropy: the same of who speaks, over all frames; labels had better say little of it.",
     )
     folded = (tables.agreement_table(results),) if results.agreement else ()
     return Section("labels", "Pseudo-labels", text, (tables.quality_table(results),), folded)

@@ -59,6 +59,8 @@ class Results:
 
     runs: tuple[str, ...]
     specs: dict[str, study.Run]
+    question: str = ""
+    """The study's."""
     measured: dict[str, Measured] = field(default_factory=dict)
     """By the measure's name, in the order of the report."""
     metrics: dict[str, list[dict]] = field(default_factory=dict)
@@ -165,7 +167,8 @@ def find(study_file: str | Path, expdir: str | Path, dumpdir: str | Path) -> Sou
 
 def read(sources: Sources) -> Results:
     """Read all parts; UserError with file and line for a part that is there but malformed."""
-    specs = study.read(sources.study).runs
+    table_of_runs = study.read(sources.study)
+    specs = table_of_runs.runs
     found = [_measured(name, folders) for name, folders in sources.measured.items()]
     found.sort(key=lambda each: each.measure.order)
     scored = dict.fromkeys(row["run"] for each in found for row in (*each.rows, *each.pairs))
@@ -177,6 +180,7 @@ def read(sources: Sources) -> Results:
     results = Results(
         runs=runs,
         specs=specs,
+        question=table_of_runs.question,
         measured={each.name: each for each in found},
         metrics={run: _metrics(sources.metrics[run]) for run in runs if run in sources.metrics},
         configs={run: read_yaml(sources.configs[run]) for run in runs if run in sources.configs},

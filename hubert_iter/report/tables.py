@@ -9,6 +9,7 @@ from hubert_iter.analysis import findings, statistics
 from hubert_iter.analysis.learning import GUESSES
 from hubert_iter.analysis.measure import Metric
 from hubert_iter.analysis.scores import PROPERTIES
+from hubert_iter.feats import normalise
 from hubert_iter.report import curves as scores
 from hubert_iter.report.label_figures import QUALITY
 from hubert_iter.report.read import Results
@@ -326,7 +327,8 @@ def last(records: list[dict], split: str) -> dict:
 
 def targets(spec: Run) -> str:
     """What a run learns to predict, in a few words: "mfcc, k=100"."""
-    return f"{spec.targets}, k={spec.k}" if spec.targets else NONE
+    kind = "" if spec.normalise == normalise.NONE else f", normalised by {spec.normalise}"
+    return f"{spec.targets}, k={spec.k}{kind}" if spec.targets else NONE
 
 
 def duration(seconds: float) -> str:

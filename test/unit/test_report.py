@@ -21,6 +21,7 @@ from hubert_iter.errors import UserError
 from hubert_iter.report import content, curves, figures, read, sentences, style, tables, training_figures, write
 
 STUDY = """model: tiny
+question: Are 2 iterations < 3?
 train: mini
 runs:
   random: {objective: none}
