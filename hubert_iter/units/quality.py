@@ -104,7 +104,7 @@ def mutual_information(joint: np.ndarray) -> float:
 
 
 def share(joint: np.ndarray) -> float:
-    """I(row; column) / H(column): what rows tell of columns. 0 where columns do not differ: nothing is there to tell."""
+    """I(row; column) / H(column): what rows tell of columns; 0 where columns do not differ."""
     uncertainty = entropy(joint.sum(axis=0))
     return mutual_information(joint) / uncertainty if uncertainty > 0 else 0.0
 
