@@ -99,7 +99,7 @@ class Run(Condition):
 DEFAULT_KEYS = ("model", "train", "k", "updates", "seed", "seeds", "set")
 """Keys that may stand at the top of a study, as the default of all its rows."""
 SECTIONS = ("train", "model", "objective")
-"""What `set` changes options of."""
+"""Sections whose options `set` may change."""
 NUMBER = re.compile(r"(?P<condition>.+)\.(?P<replicate>[1-9]\d*)")
 """How a replicate is named."""
 
@@ -180,7 +180,7 @@ def read(path: str | Path) -> Study:
 
 
 def make(path: Path, values: Mapping[str, Any]) -> Study:
-    """The study that a file's values make; `path` is for messages and results."""
+    """Make a study from a file's values; `path` is for messages, and its name for results."""
     values = dict(values)
     refuse_unknown_keys(values, (*DEFAULT_KEYS, "question", "runs"), str(path))
     table, question = values.pop("runs", None), values.pop("question", "")
@@ -204,7 +204,7 @@ def make(path: Path, values: Mapping[str, Any]) -> Study:
 
 
 def _row(name: str, row: dict, defaults: dict, where: str) -> tuple[Run, int]:
-    """A row as its first replicate, and how many there are."""
+    """The first replicate of a row, and the number of replicates."""
     if not isinstance(row, dict):
         raise UserError(f"{where}: expected {{objective: ..., ...}}, found {row!r}")
     own, common = row.get("set", {}), defaults.get("set", {})
@@ -262,7 +262,7 @@ def _check_needed(row: Run, needed: str, rows: Mapping[str, Run], seeds: Mapping
 
 
 def _replicates(row: Run, count: int) -> list[Run]:
-    """The runs of a row; what one needs are runs of the same replicate."""
+    """The runs of a row; each needs runs of its own replicate."""
     runs = []
     for number in range(1, count + 1):
         targets = f"{replicate_name(row.teacher, number)}@{row.tap}" if row.teacher else row.targets

@@ -35,10 +35,10 @@ class FeatureSource(Protocol):
     path: Path
 
     def describe(self) -> dict:
-        """What tells these features from others, whatever the data set; compared by provenance checks."""
+        """Settings that distinguish these features, the same for every data set; provenance checks compare them."""
 
     def inputs(self) -> dict[str, Path]:
-        """What a stage that uses the features names among its inputs, besides the data directory."""
+        """Inputs that a stage which uses the features records, besides the data directory."""
 
     def num_frames(self, utt: str) -> int:
         """Number of frames that `stream` will give for an utterance."""
@@ -130,8 +130,8 @@ class LayerSource:
     def stream(self, utts: Iterable[str]) -> "Iterator[tuple[str, np.ndarray]]":
         """Yield (utterance, float32 [T, D]); the model is loaded at the first utterance.
 
-        Threads take an utterance each, and torch has one thread in each: several threads for one utterance wait for
-        each other, long where the machine has other work, and their number would change the last digits.
+        Each thread takes an utterance and lets torch use one thread. Several torch threads for one utterance would wait
+        for each other, for long on a busy machine, and their number would change the last digits.
         """
         from concurrent.futures import ThreadPoolExecutor
 
@@ -169,7 +169,7 @@ def open_source(
 
 
 def add_options(parser) -> None:
-    """Add --mfcc, --model, --tap and --normalise, of which open_source makes a source."""
+    """Add --mfcc, --model, --tap and --normalise, the arguments of open_source."""
     parser.add_argument("--mfcc", type=Path, help="folder of MFCC of this data set (either this or --model)")
     parser.add_argument("--model", type=Path, help="folder of a trained model, whose layer is the feature")
     parser.add_argument("--tap", help="which output of the model: conv, 0 (before the first block) or a block's number")
@@ -196,7 +196,7 @@ def sentence(features: dict, path: str | Path | None = None) -> str:
 
 
 def check_utterances(source: FeatureSource, utts: Iterable[str]) -> None:
-    """Refuse a data set of which some utterances have no frames at all, before hours of work."""
+    """Refuse, before hours of work, a data set in which some utterances have no frame."""
     without = [utt for utt in utts if source.num_frames(utt) < 1]
     if without:
         raise UserError(f"{source.path}: utterances without a frame: {summarise(without)}. Drop them (stage 2)")

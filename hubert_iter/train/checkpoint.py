@@ -75,7 +75,7 @@ class Checkpoints:
         self._forget()
 
     def resume(self, model: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device) -> State:
-        """Load the last checkpoint's weights and optimiser and return its state; the state of a beginning without one.
+        """Load the last checkpoint's weights and optimiser and return its state; without one, the initial state.
 
         Random numbers have no state: see `randomness`.
         """
@@ -101,7 +101,7 @@ class Checkpoints:
 
 
 def _save_tensors(values: dict, path: Path) -> None:
-    # By way of memory: writing to a full disk itself, torch raises a RuntimeError without a cause.
+    # Through memory: when torch itself writes to a full disk, its RuntimeError does not say why.
     buffer = io.BytesIO()
     torch.save(values, buffer)
     path.write_bytes(buffer.getbuffer())

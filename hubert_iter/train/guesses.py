@@ -1,4 +1,4 @@
-"""What needs no network: how often a masked frame's target is guessed from the unmasked ones of its utterance.
+"""Guesses without a network: how often the unmasked targets of an utterance give away a masked one.
 
 An accuracy that is no higher says nothing about context: neighbouring frames mostly bear the same label. Each guess
 ranks the targets and takes the first that the model had to choose among. M masked frames of T, N rivals of each.
@@ -77,7 +77,7 @@ class Guesses:
 def choose(
     targets: np.ndarray, masked: np.ndarray, rivals: np.ndarray | None, counts: Counter
 ) -> dict[str, np.ndarray]:
-    """The guesses [M] of one utterance's `masked` frames [M], from `targets` [T] of which only unmasked ones are used.
+    """The guesses [M] of one utterance's `masked` frames [M], from `targets` [T]: only the unmasked.
 
     Candidates: a frame's own target and those of its rivals, masked frames by number, [M, N]; all targets if None.
     `counts` says how frequent each target is. Equally frequent ones: the smaller number first. Equally near ones: the
@@ -115,7 +115,7 @@ def choose(
 
 
 def _first(candidates: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """[M, N] numbers -> [M] of each row the number that comes first in `order`."""
+    """[M, N] numbers -> [M]: the number of each row that comes first in `order`."""
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     return order[rank[candidates].min(axis=1)]

@@ -11,7 +11,7 @@ from hubert_iter.models.pretrainer import Pretrainer
 from hubert_iter.train.guesses import Guesses
 
 SEED = 20_000
-"""Of the masks: fixed for all runs, so that they are scored on the same frames."""
+"""Seed of the masks: the same for all runs, so that they are scored on the same frames."""
 
 
 def plans(lengths: np.ndarray) -> list[BatchPlan]:
@@ -20,7 +20,7 @@ def plans(lengths: np.ndarray) -> list[BatchPlan]:
 
 
 class HeldOut:
-    """The held-out set, which every validation goes through alike."""
+    """The held-out set; every validation reads it in the same order with the same masks."""
 
     def __init__(self, reader: CropReader, lengths: np.ndarray):
         """`lengths` in samples, one per utterance."""

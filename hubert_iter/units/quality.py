@@ -94,8 +94,8 @@ def count_runs(labels: np.ndarray) -> int:
 def entropy(counts: np.ndarray) -> float:
     """Entropy in bits of the distribution that counts are in proportion to."""
     counts = np.asarray(counts, np.float64).ravel()
-    share = counts[counts > 0] / counts.sum()
-    return max(0.0, float(-(share * np.log2(share)).sum()))  # not -0.0 for a single cluster
+    shares = counts[counts > 0] / counts.sum()
+    return max(0.0, float(-(shares * np.log2(shares)).sum()))  # not -0.0 for a single cluster
 
 
 def mutual_information(joint: np.ndarray) -> float:

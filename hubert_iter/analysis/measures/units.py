@@ -1,4 +1,4 @@
-"""Units per layer: what k-means labels of a layer would say of phones, words and speakers, and at what bit rate.
+"""Units per layer: what k-means labels of a layer tell about phones, words and speakers, and their bit rate.
 
 After HuBERT's figure 2 (arXiv 2106.07447) and SpidR (arXiv 2512.20308), on a sample of the evaluation set.
 
@@ -24,13 +24,13 @@ from hubert_iter.units.quality import contingency, entropy
 
 HALVES = 2
 UNIT = "unit"
-"""Under which the bit rate stands, which is a property of the units alone."""
+"""In place of the property, for the bit rate, which concerns the units alone."""
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Of k-means."""
+    """Settings of k-means."""
 
     k: int = option(100, "clusters of each layer's frames", least=2)
     passes: int = option(5, "passes of k-means; 10 gain 0.002 in PNMI", least=1)

@@ -9,7 +9,7 @@ from hubert_iter.options import option
 
 @dataclass(frozen=True)
 class Settings(ObjectiveSettings):
-    """What may be set of it."""
+    """Options of HuBERT."""
 
     embedding: int = option(256, "width of the query and of the learnt label embeddings", least=1)
     temperature: float = option(0.1, "cosines are divided by this", above=0)

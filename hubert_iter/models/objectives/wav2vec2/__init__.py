@@ -10,7 +10,7 @@ from hubert_iter.options import option
 
 @dataclass(frozen=True)
 class Settings(ObjectiveSettings):
-    """What may be set of it."""
+    """Options of wav2vec 2.0."""
 
     needs_labels: ClassVar[bool] = False
     embedding: int = option(256, "width of the query and of the quantised targets", least=1)
