@@ -15,6 +15,7 @@ from typing import Any
 from hubert_iter import options
 from hubert_iter.config import SHARED, load_file
 from hubert_iter.errors import UserError, nearest, refuse_unknown_keys
+from hubert_iter.feats import normalise
 from hubert_iter.options import option
 
 NO_TRAINING = "none"
@@ -32,6 +33,10 @@ class Condition:
         "", "mfcc, or ROW@TAP: the layer of another row's network that is clustered; none where objectives make them"
     )
     k: int = option(0, "number of clusters", least=0)
+    normalise: str = option(
+        normalise.NONE, "what is taken away from targets' features, so that labels say less of the speaker: mean, or "
+        "mean and deviation, of the utterance or of the speaker", choices=normalise.KINDS,
+    )  # fmt: skip
     updates: int = option(0, "length of the training", least=0)
     init: str = option("", "row whose encoder weights it starts from (warm start); the head is made anew")
     seed: int = option(0, "where all random numbers come from", least=0)
@@ -72,12 +77,13 @@ class Run(Condition):
 
     @property
     def labels(self) -> str:
-        """Name of the label set; runs with the same targets and k share it, replicates do not."""
+        """Name of the label set; runs with the same targets, k and normalisation share it, replicates do not."""
         if not self.targets:
             return ""
         # A teacher's name holds the replicate already.
         number = "" if self.teacher or self.replicate == 1 else f".{self.replicate}"
-        return f"{self.targets}_k{self.k}{number}"
+        kind = "" if self.normalise == normalise.NONE else f"_{self.normalise}"
+        return f"{self.targets}_k{self.k}{kind}{number}"
 
     @property
     def trained(self) -> bool:
@@ -109,6 +115,8 @@ class Study:
 
     path: Path
     runs: dict[str, Run]
+    question: str = ""
+    """What the study is to answer; heads its report."""
 
     @property
     def name(self) -> str:
@@ -174,8 +182,10 @@ def read(path: str | Path) -> Study:
 def make(path: Path, values: Mapping[str, Any]) -> Study:
     """Make a study from a file's values; `path` is for messages, and its name for results."""
     values = dict(values)
-    refuse_unknown_keys(values, (*DEFAULT_KEYS, "runs"), str(path))
-    table = values.pop("runs", None)
+    refuse_unknown_keys(values, (*DEFAULT_KEYS, "question", "runs"), str(path))
+    table, question = values.pop("runs", None), values.pop("question", "")
+    if not isinstance(question, str):
+        raise UserError(f"{path}: question: expected a sentence, found {question!r}. Put it between quotation marks")
     if not isinstance(table, dict) or not table:
         raise UserError(f"{path}: expected a table 'runs:' with at least one run")
     _check_set(values.get("set", {}), SECTIONS, str(path))
@@ -190,7 +200,7 @@ def make(path: Path, values: Mapping[str, Any]) -> Study:
         teacher = runs.get(row.teacher)
         row = replace(row, iteration=teacher.iteration + 1 if teacher else 1)
         runs |= {run.name: run for run in _replicates(row, seeds[row.name])}
-    return Study(path, runs)
+    return Study(path, runs, question)
 
 
 def _row(name: str, row: dict, defaults: dict, where: str) -> tuple[Run, int]:
@@ -219,6 +229,8 @@ def _row(name: str, row: dict, defaults: dict, where: str) -> tuple[Run, int]:
         raise UserError(f"{where}: expected targets (mfcc or RUN@TAP) and k together, found only one of them")
     if run.targets and run.targets != MFCC and not (run.teacher and run.tap):
         raise UserError(f"{where}: targets: expected mfcc or RUN@TAP (hubert_it1@6, say), found '{run.targets}'")
+    if run.normalise != normalise.NONE and not run.targets:
+        raise UserError(f"{where}: normalise: expected with targets alone, whose features it changes: remove it")
     if not name.replace("_", "").replace("-", "").replace(".", "").isalnum():
         raise UserError(f"{where}: a run's name names a folder: use letters, digits, '_', '-' and '.' only")
     if NUMBER.fullmatch(name):

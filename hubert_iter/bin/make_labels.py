@@ -20,7 +20,7 @@ def main(argv=None) -> None:
     source.add_options(parser)
     args = parser.parse_args(argv)
 
-    features = source.open_source(args.data, args.mfcc, args.model, args.tap)
+    features = source.open_source(args.data, args.mfcc, args.model, args.tap, args.normalise)
     fitted = provenance.read(args.kmeans)["settings"]
     settings = {"rate": FRAME_RATE, "k": fitted.get("k"), "features": features.describe()}
     if "replicate" in fitted:

@@ -1,5 +1,5 @@
 """Check a study, then print its runs in the order of their dependencies, one tab-separated row each: run, objective,
-features, tap, k, labels, updates, init, replicate; '-' where there is none. The recipe's loop reads this."""
+features, tap, k, labels, updates, init, replicate, normalise; '-' where there is none. The recipe's loop reads this."""
 
 import sys
 from pathlib import Path
@@ -35,7 +35,10 @@ def main(argv=None) -> None:
         check(args.analysis, args.conf_dirs)
     for run in table.select(args.runs):
         features = run.teacher or run.targets
-        row = (run.name, run.objective, features, run.tap, run.k, run.labels, run.updates, run.init, run.replicate)
+        row = (
+            run.name, run.objective, features, run.tap, run.k, run.labels, run.updates, run.init, run.replicate,
+            run.normalise,
+        )  # fmt: skip
         sys.stdout.write("\t".join(str(value or "-") for value in row) + "\n")
 
 

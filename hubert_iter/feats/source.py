@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from hubert_iter import provenance
 from hubert_iter.data import datadir
 from hubert_iter.errors import UserError, summarise
+from hubert_iter.feats import normalise
 from hubert_iter.frames import FRAME_RATE, num_frames
 
 if TYPE_CHECKING:
@@ -154,21 +155,30 @@ def num_threads() -> int:
     return min(count, int(limit)) if limit.isdecimal() and int(limit) else count
 
 
-def open_source(data: Path, mfcc: Path | None, model: Path | None, tap: str | None) -> FeatureSource:
-    """Open the one source that an entry point's options --mfcc, --model and --tap name."""
+def open_source(
+    data: Path, mfcc: Path | None, model: Path | None, tap: str | None, kind: str = normalise.NONE
+) -> FeatureSource:
+    """Open the one source that an entry point's options --mfcc, --model, --tap and --normalise name."""
     if (mfcc is None) == (model is None):
         found = "neither" if mfcc is None else "both"
         raise UserError(f"expected either --mfcc or --model with --tap, found {found}")
     if (model is None) != (tap is None):
         raise UserError("expected --model and --tap together, found only " + ("--tap" if model is None else "--model"))
-    return LayerSource(model, tap, data) if model is not None else MfccSource(mfcc, data)
+    source = LayerSource(model, tap, data) if model is not None else MfccSource(mfcc, data)
+    return source if kind == normalise.NONE else normalise.NormalisedSource(source, kind, data)
 
 
 def add_options(parser) -> None:
-    """Add --mfcc, --model and --tap, the arguments of open_source."""
+    """Add --mfcc, --model, --tap and --normalise, the arguments of open_source."""
     parser.add_argument("--mfcc", type=Path, help="folder of MFCC of this data set (either this or --model)")
     parser.add_argument("--model", type=Path, help="folder of a trained model, whose layer is the feature")
     parser.add_argument("--tap", help="which output of the model: conv, 0 (before the first block) or a block's number")
+    parser.add_argument(
+        "--normalise",
+        choices=normalise.KINDS,
+        default=normalise.NONE,
+        help="take the utterance's or the speaker's mean away; without _mean divide by the deviation, too",
+    )
 
 
 def describe_layer(model_dir: Path, tap: str) -> dict:
@@ -178,7 +188,8 @@ def describe_layer(model_dir: Path, tap: str) -> dict:
 
 def sentence(features: dict, path: str | Path | None = None) -> str:
     """Say in words which features `describe` means, for messages."""
-    at = f" ({path})" if path else ""
+    kind = normalise.kind_of(features)
+    at = (f", normalised by {kind}" if kind != normalise.NONE else "") + (f" ({path})" if path else "")
     if features.get("kind") == "layer":
         return f"tap {features['tap']} of model {features['model'][:12]}{at}"
     return f"{features.get('dim')}-d {features.get('kind')} at {features.get('rate')} Hz{at}"

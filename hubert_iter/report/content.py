@@ -26,6 +26,7 @@ class Content:
     """All that a report shows."""
 
     title: str
+    question: str
     note: str
     answers: tuple[tuple[str, list[str]], ...]
     glance: Table
@@ -56,6 +57,7 @@ def build(results: Results, folder: Path, title: str, note: str) -> Content:
     main = curves.get("cca", scores.Curves({}, {}))
     return Content(
         title=title,
+        question=results.question,
         note=note,
         answers=tuple(sentences.answers(found)),
         glance=score_tables.glance_table(results, main, [line for line in lines if main.updates(line)]),

@@ -19,7 +19,8 @@ NETWORKS = (
 LABELS = (
     "Phone purity: accuracy when each cluster is read as its most frequent phone. Cluster purity: the same with "
     "the roles exchanged. PNMI: the share of the phone's entropy that the label removes. Frames without a phone "
-    "are left out, or where it says so counted as one phone more, silence, as published tables seem to do.",
+    "are left out, or where it says so counted as one phone more, silence, as published tables seem to do. Share "
+    "of the speaker's entropy: the same of who speaks, over all frames; labels had better say little of it.",
 )
 PHONES = (
     "Each cluster stands for the phone that most of its frames belong to. A phone at 0 has no cluster of its own: "

@@ -10,11 +10,12 @@ from matplotlib.ticker import MaxNLocator
 from hubert_iter.report import style
 from hubert_iter.report.figures import Canvas, matrix, middles
 
-# Names of the scores as people write them; the first three are fractions and share one scale.
+# Names of the scores as people write them.
 QUALITY = {
     "cluster_purity": "cluster purity",
     "phone_purity": "phone purity",
     "pnmi": "PNMI",
+    "speaker_share": "share of the speaker's entropy",
     "cluster_purity_sil": "cluster purity, silence counted",
     "phone_purity_sil": "phone purity, silence counted",
     "pnmi_sil": "PNMI, silence counted",
@@ -22,11 +23,11 @@ QUALITY = {
     "cluster_entropy": "cluster-size entropy (bits)",
     "mean_run_length": "mean run length (frames)",
 }
-DRAWN = ("pnmi", "phone_purity", "cluster_purity")
+DRAWN = ("pnmi", "speaker_share", "phone_purity", "cluster_purity")
 
 
 def quality(canvas: Canvas, scores: Mapping[tuple[str, str, str], list[float]]) -> None:
-    """One panel per purity measure: label sets from top to bottom, a mark for each replicate and data set.
+    """One panel per share or purity: label sets from top to bottom, a mark for each replicate and data set.
 
     `scores`: (label set, data set, metric) -> values of its replicates.
     """

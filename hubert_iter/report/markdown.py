@@ -10,6 +10,8 @@ LEFT_OUT = ("networks", "phones", "checkpoints", "guide", "provenance")
 def render(content: Content) -> str:
     """The summary as Markdown text."""
     parts = [f"# {content.title}"]
+    if content.question:
+        parts.append(_text(content.question))
     if content.note:
         parts.append(f"> {content.note}")
     if content.glance.rows:

@@ -18,6 +18,7 @@ main { padding-bottom: 4rem; }
 h1 { font-size: 1.7rem; line-height: 1.25; margin: 1.6rem 0 .6rem; }
 h2 { font-size: 1.25rem; margin: 2.6rem 0 .5rem; padding-top: .8rem; border-top: 1px solid var(--grid); }
 p, li, dd { max-width: 46rem; }
+.question { font-size: 1.1rem; margin: 0 0 .8rem; }
 .muted, .note { color: var(--muted); }
 .note { border-left: 3px solid var(--c5); padding-left: .8rem; }
 nav { font-size: .9rem; padding-top: .8rem; display: flex; flex-wrap: wrap; gap: .1rem 1rem; }
@@ -61,6 +62,7 @@ def render(content: Content) -> str:
     """The whole page as text."""
     parts = [
         f"<h1>{escape(content.title)}</h1>",
+        f'<p class="question">{escape(content.question)}</p>' if content.question else "",
         f'<p class="note">{escape(content.note)}</p>' if content.note else "",
         _answers(content),
         f'<p class="muted">Not in this report: {escape(" ".join(content.missing))}</p>' if content.missing else "",

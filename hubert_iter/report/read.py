@@ -57,6 +57,8 @@ class Results:
 
     runs: tuple[str, ...]
     specs: dict[str, study.Run]
+    question: str
+    """The study's; "" where it has none."""
     measured: dict[str, Measured]
     """By the measure's name, in the order of the report."""
     metrics: dict[str, list[dict]]
@@ -190,7 +192,8 @@ def _is_current(folder: Path, base: Path) -> bool:
 
 def read(sources: Sources) -> Results:
     """Read all parts; UserError with file and line for a part that is there but malformed."""
-    specs, files = study.read(sources.study).runs, sources.files
+    the_study, files = study.read(sources.study), sources.files
+    specs = the_study.runs
     found = [_measured(name, folders) for name, folders in sources.measured.items()]
     found.sort(key=lambda each: each.measure.order)
     scored = dict.fromkeys(row["run"] for each in found for row in (*each.rows, *each.pairs))
@@ -203,6 +206,7 @@ def read(sources: Sources) -> Results:
     return Results(
         runs=runs,
         specs=specs,
+        question=the_study.question,
         measured={each.name: each for each in found},
         metrics={run: _metrics(files["metrics"][run]) for run in runs if run in files["metrics"]},
         configs={run: read_yaml(files["configs"][run]) for run in runs if run in files["configs"]},

@@ -7,9 +7,11 @@ from typing import Any
 
 from hubert_iter.analysis import statistics
 from hubert_iter.analysis.learning import GUESSES
+from hubert_iter.feats import normalise
 from hubert_iter.report.label_figures import QUALITY
 from hubert_iter.report.read import Results
 from hubert_iter.report.section import NONE, Table, number
+from hubert_iter.study import Run
 
 RATES = {"accuracy": "masked accuracy (%)", "chance": "chance (%)"} | {
     f"guess_{key}": f"{name} (%)"
@@ -39,7 +41,7 @@ def training_table(results: Results) -> Table:
             [
                 run,
                 spec.objective if spec else NONE,
-                f"{spec.targets}, k={spec.k}" if spec and spec.targets else NONE,
+                _targets(spec) if spec and spec.targets else NONE,
                 number(total["update"], ","),
                 number(total["hours"], ".1f"),
                 NONE if total["seconds"] is None else duration(total["seconds"]),
@@ -51,6 +53,12 @@ def training_table(results: Results) -> Table:
         )
     header = ["run", "objective", "targets", "updates", "hours of audio seen", "time", "held-out loss"]
     return Table("Training, at the last update", [*header, *RATES.values(), "margin (%)", "uses context"], rows)
+
+
+def _targets(spec: Run) -> str:
+    """What a run learns to predict, in a few words."""
+    kind = "" if spec.normalise == normalise.NONE else f", normalised by {spec.normalise}"
+    return f"{spec.targets}, k={spec.k}{kind}"
 
 
 def quality_table(results: Results) -> Table:

@@ -111,10 +111,14 @@ def _read[T](
     return options.change(made, own, f"run {run.name}: set: {section}")
 
 
+ALWAYS = ("objective", "seed", "replicate", "iteration")
+"""What is recorded of a row even where it is what a row has that does not say it."""
+
+
 def _facts(run: Run, parts: dict[str, Any]) -> dict[str, Any]:
     """What the row says, without what it leaves out; what it sets is written as it was understood: 0.001 for 1e-3."""
-    values = asdict(run)
+    values, unsaid = asdict(run), asdict(Run())
     for key in values["set"]:
         section, _, name = key.partition(".")
         values["set"][key] = options.values(parts[section])[name]
-    return {key: value for key, value in values.items() if value not in ("", 0, {}) or key == "seed"}
+    return {key: value for key, value in values.items() if key in ALWAYS or value != unsaid[key]}

@@ -155,4 +155,4 @@ def _warm_start(model: Pretrainer, folder: Path) -> None:
         model.encoder.load_state_dict(store.read(folder).encoder.state_dict())
     except RuntimeError as error:
         raise UserError(f"{folder}: the encoder of --init_model has another shape than this run's: {error}") from None
-    log.info("weights of the encoder from %s", folder)
+    log.info("warm start: weights of the encoder from %s; the head is new, and the schedule begins anew", folder)

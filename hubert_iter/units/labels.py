@@ -15,7 +15,7 @@ import numpy as np
 from hubert_iter import provenance
 from hubert_iter.data.datadir import DataDir
 from hubert_iter.errors import UserError, summarise
-from hubert_iter.feats import archive
+from hubert_iter.feats import archive, normalise
 from hubert_iter.feats.source import FeatureSource, describe_layer, sentence
 from hubert_iter.frames import FRAME_RATE, FRAME_SHIFT, hours, num_frames
 
@@ -183,13 +183,19 @@ def verify(
 
 
 def verify_targets(labels: Labels, run: Mapping, teacher_model: Path | None) -> None:
-    """Refuse labels that are not those of a study's row: its teacher (by content), tap and replicate.
+    """Refuse labels that are not those of a study's row: its teacher (by content), tap, normalisation and replicate.
 
-    `run` has targets (mfcc or RUN@TAP), name and replicate.
+    `run` has targets (mfcc or RUN@TAP), name, replicate, and normalise where features are not taken as they are.
     """
     settings = labels.provenance["settings"]
     found, teacher, tap = settings["features"], *run["targets"].partition("@")[::2]
     where = f"run {run['name']}: {labels.folder}"
+    kind = run.get("normalise", normalise.NONE)
+    if normalise.kind_of(found) != kind:
+        raise UserError(
+            f"{where}: the study says normalise: {kind}, but these labels were made with normalise: "
+            f"{normalise.kind_of(found)}. Give the labels of this run, or make them again (stages 5 and 6)"
+        )
     if not tap:
         if found.get("kind") != "mfcc":
             raise UserError(
@@ -201,7 +207,7 @@ def verify_targets(labels: Labels, run: Mapping, teacher_model: Path | None) -> 
             f"{where}: the study says targets: {run['targets']}: name the folder of {teacher}'s model by "
             "--teacher_model, so that the labels can be compared with it"
         )
-    elif found != (expected := describe_layer(teacher_model, tap)):
+    elif found != (expected := normalise.describe(describe_layer(teacher_model, tap), kind)):
         raise UserError(
             f"{where}: the study says targets: {run['targets']}, that is {sentence(expected, teacher_model)}, but "
             f"these labels were made from {sentence(found)}. Make them again with the teacher as it is now (stages 5 "

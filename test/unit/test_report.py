@@ -21,6 +21,7 @@ from hubert_iter.errors import UserError
 from hubert_iter.report import content, curves, figures, read, sentences, style, tables, training_figures, write
 
 STUDY = """model: tiny
+question: Are 2 iterations < 3?
 train: mini
 runs:
   random: {objective: none}
@@ -125,6 +126,7 @@ def add_labels(units: Path, pnmi: dict[str, float]) -> None:
         folder = units / labels / "quality"
         folder.mkdir(parents=True)
         scores = {"cluster_purity": 0.1, "phone_purity": value + 0.1, "pnmi": value, "used_clusters": 98}
+        scores["speaker_share"] = 0.2517
         (folder / "scores.tsv").write_text(
             "labels\tset\tmetric\tvalue\n" + "".join(f"{labels}\teval\t{a}\t{b}\n" for a, b in scores.items())
         )
@@ -194,12 +196,15 @@ def test_page_is_complete_and_self_contained(finished):
     assert len(page.ids) == len(set(page.ids))
     assert all(link.startswith("#") for link in page.links) and "script" not in page.tags and "img" not in page.tags
     assert {link[1:] for link in page.links} <= set(page.ids)
-    # 3 properties, 3 heat maps, 4 training panels, 3 label panels, 1 agreement matrix, 1 of phones that survive
-    assert page.tags.count("svg") == 15
+    # 3 properties, 3 heat maps, 4 training panels, 4 label panels, 1 agreement matrix, 1 of phones that survive
+    assert page.tags.count("svg") == 16
     text = "".join(page.text)
     assert "Toy <study>" in text and "synthetic speech" in text and "Not in this report" not in text
+    assert text.index("Are 2 iterations < 3?") < text.index("synthetic speech")
     for words in (
         "ceiling 0.974",
+        "share of the speaker's entropy",
+        "0.252",
         "shuffled labels",
         "hubert_it1@2_k100",
         "mfcc, k=100",
@@ -262,6 +267,7 @@ def test_summary_has_one_row_per_layer_and_the_sentences(finished):
     table = text[text.index("phone: PWCCA") :].split("\n\n")[1].splitlines()
     assert [line.split("|")[1].strip() for line in table[2:]] == [*LAYERS, "shuffled labels"]
     assert len({line.count("|") for line in table}) == 1
+    assert text.startswith("# Toy <study>\n\nAre 2 iterations \\< 3?\n")
     assert "The labels hubert\\_it1@2\\_k100 have a PNMI of 0.420" in text
     assert text.index(sentences.LEARNING) < text.index("**Phones**")
     picture = re.search(r"\]\((figures/.*?)\)", text).group(1)
@@ -324,7 +330,7 @@ def test_a_measure_has_a_section_only_where_it_was_scored(finished, options, tmp
     report.main(options)
     html = (folder_of(options) / "index.html").read_text()
     page = Page(html)
-    assert page.tags.count("svg") == 15 + 2
+    assert page.tags.count("svg") == 16 + 2
     text = "".join(page.text)
     for words in ("Phone ABX: a second opinion", "Settings: context=any.", "chance 0.500", "3,068", "7,000,000"):
         assert words in text, words

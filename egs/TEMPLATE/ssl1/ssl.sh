@@ -126,7 +126,7 @@ mapfile -t run_rows <<<"${run_table}"
 mapfile -t study_rows < <(
     if [ -z "${runs}" ]; then echo "${run_table}"; else ${python} -m hubert_iter.bin.plan --study "${study_file}"; fi
 )
-read_row() { IFS=$'\t' read -r run objective features tap k labels updates init replicate <<<"$1"; }
+read_row() { IFS=$'\t' read -r run objective features tap k labels updates init replicate normalise <<<"$1"; }
 # Without stage 7 a teacher may not be trained yet: then a run that was not asked for by name is left out.
 teacher_is_there() {
     if [ "${labels}" = - ] || [ "${features}" = mfcc ] || [ -f "${exp}/${features}/model/provenance.json" ]; then return 0; fi
@@ -143,13 +143,14 @@ others_than() {
         if [ -f "${exp}/${other}/layers/provenance.json" ]; then echo "${other}=${exp}/${other}/layers"; fi
     done
 }
-# Where features come from, as options: those of an MFCC folder or of a teacher's layer.
+# Where features come from, as options: those of an MFCC folder or of a teacher's layer; and what is taken from them.
 source_options() {
     if [ "${features}" = mfcc ]; then
         source_opts=(--mfcc "${dumpdir}/mfcc/$1")
     else
         source_opts=(--model "${exp}/${features}/model" --tap "${tap}")
     fi
+    source_opts+=(--normalise "${normalise}")
 }
 
 if [ "${stage}" -le 1 ] && [ "${stop_stage}" -ge 1 ] && ! skip 1; then

@@ -19,7 +19,8 @@ from hubert_iter.analysis.pool import Layers
 from hubert_iter.analysis.sample import PROPERTIES
 from hubert_iter.frames import FRAME_RATE
 from hubert_iter.options import option
-from hubert_iter.units.quality import contingency, entropy, mutual_information
+from hubert_iter.units import quality
+from hubert_iter.units.quality import contingency, entropy
 
 HALVES = 2
 UNIT = "unit"
@@ -143,9 +144,7 @@ def assign(fitted_on: np.ndarray, features: np.ndarray, settings: Settings, seed
 
 def share(units: np.ndarray, codes: np.ndarray, k: int) -> float:
     """I(label; unit) / H(label) of frames with a label; 0 where labels do not differ."""
-    joint = contingency(units, codes, k, int(codes.max()) + 1)
-    uncertainty = entropy(joint.sum(axis=0))
-    return mutual_information(joint) / uncertainty if uncertainty > 0 else 0.0
+    return quality.share(contingency(units, codes, k, int(codes.max()) + 1))
 
 
 def bits_per_second(units: np.ndarray, utterances: np.ndarray) -> float:
