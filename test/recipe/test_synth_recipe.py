@@ -34,6 +34,8 @@ def test_all_stages_to_a_report(finished):
     for features in BASELINES:
         layers = {row["layer"] for row in folders.scores() if row["run"] == features and row["metric"] == "pwcca"}
         assert layers == {"features"}
+    # MFCC meet log-mel, which comes after them.
+    assert "log-mel frames" not in (folders.exp / "ci/log/measures_mfcc.log").read_text()
     for measure in table.read("ci", [RECIPE / "conf", ROOT / "conf"]).measures:
         assert f'<h2 id="{measure}">' in page.read_text()
     assert {row["property"] for row in folders.scores()} >= {"phone", "word", "speaker"}

@@ -135,12 +135,15 @@ teacher_is_there() {
     log "Stages 5 to 7, ${run}: left out, its teacher ${features} is not trained yet (stage 7)"
     return 1
 }
-# The networks that a network is compared with, "name=folder" a line: the baselines, and those before it in the study.
+# What a network is compared with, "name=folder" a line: the baselines and the networks before it in the study. A
+# baseline is compared with the other baselines.
 others_than() {
-    local other
-    for other in ${baselines} $(printf '%s\n' "${study_rows[@]}" | cut -f 1); do
-        if [ "${other}" = "$1" ]; then break; fi
-        if [ -f "${exp}/${other}/layers/provenance.json" ]; then echo "${other}=${exp}/${other}/layers"; fi
+    local others other
+    others=$(printf '%s\n' "${study_rows[@]}" | awk -v name="$1" '$1 == name { found = 1 } !found { print $1 }')
+    if [[ " ${baselines} " == *" $1 "* ]]; then others=; fi
+    for other in ${baselines} ${others}; do
+        if [ "${other}" = "$1" ] || [ ! -f "${exp}/${other}/layers/provenance.json" ]; then continue; fi
+        echo "${other}=${exp}/${other}/layers"
     done
 }
 # Where features come from, as options: those of an MFCC folder or of a teacher's layer; and what is taken from them.
