@@ -10,6 +10,7 @@ from hubert_iter.options import option
 if TYPE_CHECKING:
     from hubert_iter.models.objective import Objective
 
+PREDICTIVE, CONTRASTIVE = "predictive", "contrastive"
 KERNELS = (10, 3, 3, 3, 3, 2, 2)
 STRIDES = (5, 2, 2, 2, 2, 2, 2)
 
@@ -82,7 +83,13 @@ class ObjectiveSettings:
     """What may be set of an objective. A subclass, in models/objectives, declares one."""
 
     needs_labels: ClassVar[bool] = True
+    """False for an objective that makes its own targets, anew at every update."""
+    asks: ClassVar[str] = ""
+    """PREDICTIVE: which of all targets a masked frame's is; CONTRASTIVE: which of a few; "" for anything else."""
     feature_penalty: float = option(10.0, "weight of the mean squared output of the convolutions", least=0)
+
+    def check(self, encoder: EncoderConfig) -> None:
+        """Refuse, by UserError, an encoder that the objective cannot work with."""
 
     def build(self, sizes: Sizes) -> "Objective":
         """The objective itself, with fresh weights. Only here need torch be loaded."""

@@ -12,6 +12,7 @@ from hubert_iter.report import (
     label_figures,
     measure_sections,
     sentences,
+    square,
     style,
     tables,
     training_figures,
@@ -44,7 +45,9 @@ def build(results: Results, folder: Path, title: str, note: str) -> Content:
     idle = {each.first for each in found if each.kind is Kind.LEARNING and not each.count[0]}
     styles = style.line_styles(lines, untrained, idle)
     canvas = figures.Canvas(folder, [])
-    measured = measure_sections.build(canvas, results, curves, figures.Look(lines, styles))
+    look = figures.Look(lines, styles)
+    measured = measure_sections.build(canvas, results, curves, look)
+    crossed = square.build(canvas, results, curves["cca"], look) if "cca" in curves else None
     training_figures.training(canvas, results.metrics, results.specs, styles)
     label_figures.quality(canvas, results.label_scores)
     label_figures.agreement(canvas, results.agreement)
@@ -54,6 +57,7 @@ def build(results: Results, folder: Path, title: str, note: str) -> Content:
     shown = {line: look for line, look in styles.items() if line in {*scored, *trained}}
     sections = [
         *(measured or [Section("layers", "What the layers know", ("No scores yet (stages 8 and 9).",))]),
+        crossed,
         _samples(results),
         _training(results),
         _networks(results),

@@ -53,6 +53,10 @@ class Guesses:
             self.squares[name] += (hits - guessed[name]) ** 2
             self.products[name] += (hits - guessed[name]) * size
 
+    def chance(self) -> dict[str, float]:
+        """Share of the most frequent target among all frames; {} where unknown."""
+        return {"chance": max(self.counts.values()) / self.counts.total()} if self.counts else {}
+
     def values(self) -> dict[str, float]:
         """Accuracies of the guesses, the best, the margin over it, and whether the model is above; {} where unknown."""
         if not self.utterances:
