@@ -281,6 +281,7 @@ RUNS = {
     "hubert": {"objective": "hubert", "targets": "mfcc", "k": 7, "updates": 12},
     "chubert": {"objective": "chubert", "targets": "mfcc", "k": 7, "updates": 12},
     "wav2vec2": {"objective": "wav2vec2", "updates": 12},
+    "online": {"objective": "online", "updates": 12},
 }
 
 
@@ -313,6 +314,7 @@ def test_a_training_says_what_needs_no_network(run, corpus: Corpus, tmp_path):
         if row["split"] == "train":
             assert not any(key.startswith("guess") for key in row)
             continue
+        assert 0 < row["chance"] <= 1
         shares = [row[f"guess_{name}"] for name in GUESSES]
         assert row["guess"] == max(shares) and 0 < row["guess"] <= 1 and min(shares) >= 0
         assert row["guess_margin"] >= 0.05 * row["guess"] - 1e-6
