@@ -46,8 +46,10 @@ def build(canvas: Canvas, results: Results, curves: scores.Curves, look: Look) -
         handles, names = axes.get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 5))
 
-    canvas.add(NAME, NAME, "final layers by objective and by how often targets change", draw, (4.2 * len(properties), 3.7))
-    return Section(NAME, "What is asked, and how often targets change", TEXT, (_table(found, properties, metric, curves),))
+    size = (4.2 * len(properties), 3.7)
+    canvas.add(NAME, NAME, "final layers by objective and by how often targets change", draw, size)
+    table = _table(found, properties, metric, curves)
+    return Section(NAME, "What is asked, and how often targets change", TEXT, (table,), legend=True)
 
 
 def _panel(axes: Axes, found: Sequence[Place], prop: str, metric: Metric, curves: scores.Curves, look: Look) -> None:

@@ -1,8 +1,8 @@
 """Predictive, with targets that change at every update: name the cluster in which a teacher hears a masked frame.
 
 The teacher is the exponential mean of the encoders so far, its clusters are learnt beside it. After DinoSR (Liu et al.
-2023, arXiv 2305.10005) and SpidR (Poli et al. 2025, arXiv 2512.20308); here one layer of the teacher is clustered, and
-head and loss are HuBERT's, so that from HuBERT it differs in when targets change, and from wav2vec 2.0 in what is asked.
+2023, arXiv 2305.10005) and SpidR (Poli et al. 2025, arXiv 2512.20308). Here one layer of the teacher is clustered, and
+head and loss are HuBERT's: so it differs from HuBERT in when targets change, and from wav2vec 2.0 in what is asked.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,9 @@ class Settings(hubert.Settings):
     def check(self, encoder: EncoderConfig) -> None:
         """Refuse an encoder that has no such block."""
         if self.depth(encoder) > encoder.layers:
-            raise UserError(f"objective.tap: expected at most {encoder.layers}, the blocks of the model, found {self.tap}")
+            raise UserError(
+                f"objective.tap: expected at most {encoder.layers}, the blocks of the model, found {self.tap}"
+            )
 
     def build(self, sizes: Sizes):
         """The objective, with fresh weights."""

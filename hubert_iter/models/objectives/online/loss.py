@@ -45,9 +45,10 @@ class Codebook(nn.Module):
     once to the first frames that come nearest to it. Nothing is divided by a sum that decays to zero.
 
     In the first update frames are dealt to the entries at random, and an entry begins in the direction of the sum of
-    its frames, as long as the mean of FIRST_FRAMES frames is. Then all have frames, and soon have different ones. From a
-    normal distribution, as DinoSR's, 8 of 100 entries came into use on a tiny model's first frames; from single frames,
-    which are far out, or from means of hundreds, 24, and several times as many later; this way 67, then 89.
+    its frames, as long as the mean of FIRST_FRAMES frames is. Entries must not begin far out, where no frames are, nor
+    all in the middle, from where the first to move leave nearly all frames to the others. Perplexity of 100 entries on
+    an untrained tiny model's frames, lowest on the way and after 150 updates: 67 and 89; from a normal distribution, as
+    DinoSR's, 5 and 8; from single frames 23 and 66; from small random vectors 19 and 77.
     """
 
     def __init__(self, codes: int, width: int, decay: float):
