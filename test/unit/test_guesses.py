@@ -215,6 +215,14 @@ def test_without_counts_those_of_the_utterances_so_far_say_what_is_frequent():
     assert guesses.counts == {1: 7, 2: 8}
 
 
+def test_where_all_targets_compete_the_most_frequent_is_that_of_all_utterances():
+    guesses = Guesses()
+    for targets in ([1, 1, 1, 2, 2], [2, 2, 2, 2, 2]):
+        guesses.add(Contest(torch.tensor([targets])), torch.tensor([[2, 3, 4]]), torch.tensor(0.5))
+    assert guesses.chance() == {"chance": 0.7}
+    assert guesses.values()["guess_mode"] == 5 / 6  # the first utterance alone would have it name 1
+
+
 def scored(accuracies: list[float], sizes: list[int]) -> dict[str, float]:
     """Values where every guess is right at every second masked frame."""
     guesses = Guesses(np.array([9, 1]))
