@@ -22,7 +22,7 @@ OUT_OF_REACH = np.iinfo(np.int32).max
 
 
 class Guesses:
-    """Hits of the guesses and of the model over held-out utterances; sums alone are kept."""
+    """Hits of the guesses and of the model over held-out utterances; sums alone are kept, but for what waits."""
 
     def __init__(self, counts: np.ndarray | None = None):
         """`counts` [K]: frames per target in the held-out set. None: counted over the utterances.
