@@ -23,7 +23,8 @@ TEXT = (
     "Two factors crossed: what an objective asks (predictive: which of all targets a masked frame's is; contrastive: "
     "which of a few), and how often its targets change. Marks are conditions, with their 95 % intervals; lines join "
     "first iterations, solid of predictive objectives and dashed of contrastive ones. Where the lines lie apart it is "
-    "the question that matters, where they slope it is how often targets change. Cold starts only. Targets that "
+    "the question that matters, where they slope it is how often targets change. Pale marks are of networks that have "
+    "not learnt to use context: nothing can be read from them. Cold starts only. Targets that "
     "change at every update are learnt from the network itself, those of a first iteration come from elsewhere "
     "(MFCC): the slope is of both. Levels are to be compared within a panel only.",
 )
@@ -55,6 +56,7 @@ def build(canvas: Canvas, results: Results, curves: scores.Curves, look: Look) -
 def _panel(axes: Axes, found: Sequence[Place], prop: str, metric: Metric, curves: scores.Curves, look: Look) -> None:
     """One property: how often targets change across, the final layer's score up."""
     columns = sorted({place.every for place in found})
+    reached: list[float] = []
     joined: dict[str, dict[float, tuple[float, float]]] = {PREDICTIVE: {}, CONTRASTIVE: {}}
     for place in found:
         point = _final(curves, place, prop, metric)
@@ -64,8 +66,11 @@ def _panel(axes: Axes, found: Sequence[Place], prop: str, metric: Metric, curves
         beside = [each for each in found if each.every == place.every]
         x = columns.index(place.every) + 0.08 * (beside.index(place) - (len(beside) - 1) / 2)
         looks = look.styles[place.condition]
+        half = 0.0 if math.isnan(point.half) else point.half
+        # Two networks have an interval as wide as the panel; then their own values say where the axis ends.
+        reached += point.networks if len(point.networks) == 2 else (point.mean - half, point.mean + half)
         axes.errorbar(
-            [x], [point.mean], None if math.isnan(point.half) else [point.half], fmt=looks.marker, color=looks.hex,
+            [x], [point.mean], [half], fmt=looks.marker, color=looks.hex,
             alpha=looks.alpha, elinewidth=1.2, label=place.condition,
         )  # fmt: skip
         if place.iteration == 1:
@@ -75,6 +80,9 @@ def _panel(axes: Axes, found: Sequence[Place], prop: str, metric: Metric, curves
         axes.plot(*zip(*along, strict=True), color=style.MUTED, linewidth=1, dashes=DASHES[asks], zorder=0)
     axes.set_xticks(range(len(columns)), [_often(every) for every in columns])
     axes.set_xlim(-0.5, len(columns) - 0.5)
+    if reached:
+        room = 0.08 * (max(reached) - min(reached)) or 0.01
+        axes.set_ylim(min(reached) - room, max(reached) + room)
     axes.set(title=prop, xlabel="targets change", ylabel=f"{metric.label}, final layer")
 
 
