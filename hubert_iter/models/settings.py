@@ -10,6 +10,7 @@ from hubert_iter.options import option
 if TYPE_CHECKING:
     from hubert_iter.models.objective import Objective
 
+PREDICTIVE, CONTRASTIVE = "predictive", "contrastive"
 KERNELS = (10, 3, 3, 3, 3, 2, 2)
 STRIDES = (5, 2, 2, 2, 2, 2, 2)
 
@@ -82,7 +83,13 @@ class ObjectiveSettings:
     """Options that all objectives have. Each module in models/objectives has a subclass with its own."""
 
     needs_labels: ClassVar[bool] = True
+    """False for an objective that makes its own targets, anew at every update."""
+    asks: ClassVar[str] = ""
+    """PREDICTIVE: which of all targets a masked frame's is; CONTRASTIVE: which of a few; "" for anything else."""
     feature_penalty: float = option(10.0, "weight of the mean squared output of the convolutions", least=0)
+
+    def check(self, encoder: EncoderConfig) -> None:
+        """Refuse, by UserError, an encoder that the objective cannot work with."""
 
     def build(self, sizes: Sizes) -> "Objective":
         """Make the objective, with fresh weights. Import torch only here."""

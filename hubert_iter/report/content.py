@@ -13,6 +13,7 @@ from hubert_iter.report import (
     measure_sections,
     score_tables,
     sentences,
+    square,
     style,
     tables,
     training_figures,
@@ -46,15 +47,17 @@ def build(results: Results, folder: Path, title: str, note: str) -> Content:
     idle = {each.first for each in found if each.kind is Kind.LEARNING and not each.count[0]}
     styles = style.line_styles(lines, untrained, idle)
     canvas = figures.Canvas(folder, [])
-    measured = measure_sections.build(canvas, results, curves, figures.Look(lines, styles))
+    look = figures.Look(lines, styles)
+    main = curves.get("cca", scores.Curves({}, {}))
+    measured = measure_sections.build(canvas, results, curves, look)
+    crossed = square.build(canvas, results, main, look)
     training_figures.training(canvas, results.metrics, specs, styles)
     label_figures.quality(canvas, results.label_scores)
     label_figures.agreement(canvas, results.agreement)
     label_figures.survival(canvas, results.confusion, results.label_set)
-    sections = [*measured, *_sections(results)]
+    sections = [*measured, *([crossed] if crossed else []), *_sections(results)]
     drawn = {drawing.section for drawing in canvas.drawings}
     trained = {scores.line_of(run, specs) for run in results.metrics}
-    main = curves.get("cca", scores.Curves({}, {}))
     return Content(
         title=title,
         question=results.question,

@@ -23,7 +23,7 @@ def layer_table(curves: scores.Curves, prop: str, lines: Sequence[str], metric: 
     controls = [curves.last(line, prop, metric.control) for line in found]
     if any(controls):
         rows.append([metric.control_label, *(number(_mean(points)) for points in controls)])
-    header = ["layer", *(_named(curves, line) for line in found)]
+    header = ["layer", *(named(curves, line) for line in found)]
     return Table(f"{prop}: {metric.label}, mean ± interval", header, rows, frozenset(best))
 
 
@@ -103,7 +103,7 @@ def _mean(points: Mapping[str, scores.Point]) -> float | None:
     return fmean(point.mean for point in points.values()) if points else None
 
 
-def _named(curves: scores.Curves, line: str) -> str:
+def named(curves: scores.Curves, line: str) -> str:
     """A line's name, with the number of its networks where there are several."""
     count = curves.networks(line)
     return f"{line} ({count} networks)" if count > 1 else line

@@ -91,6 +91,10 @@ def load(run: Run, folders: list[Path]) -> RunConfig:
         raise UserError(f"run {run.name}: objective {run.objective} needs targets (mfcc or RUN@TAP) and k")
     if run.targets and not objective.needs_labels:
         raise UserError(f"run {run.name}: objective {run.objective} makes its own targets: remove targets and k")
+    try:
+        objective.check(model)
+    except UserError as error:
+        raise UserError(f"run {run.name}: {error}") from None
     train = _read("train", partial(options.read, TrainConfig), run, folders)
     facts = _facts(run, {"model": model, "objective": objective, "train": train})
     return RunConfig(facts, options.values(model), objective.section(), train, run.k or None)

@@ -38,11 +38,10 @@ class HeldOut:
     def evaluate(self, model: Pretrainer, device: torch.device) -> dict[str, float]:
         """Loss terms and statistics, each averaged over masked frames of all utterances, and what guesses reach.
 
-        `chance` is the share of the most frequent label, where the objective has no chance level of its own.
+        `chance` is the share of the most frequent target, where the objective has no chance level of its own.
         """
         model.eval()
-        counts = self.label_counts
-        guesses = Guesses(counts)
+        guesses = Guesses(self.label_counts)
         totals: dict[str, float] = {}
         frames = 0
         # The same for all runs and moments: masks are fixed, and what an objective draws (negatives, say) is repeated.
@@ -58,5 +57,4 @@ class HeldOut:
             if outcome.contest is not None:
                 guesses.add(outcome.contest, batch.masked, values["accuracy"])
         model.train()
-        chance = {} if counts is None else {"chance": float(counts.max() / counts.sum())}
-        return {**chance, **{key: value / frames for key, value in totals.items()}, **guesses.values()}
+        return {**guesses.chance(), **{key: value / frames for key, value in totals.items()}, **guesses.values()}

@@ -16,7 +16,7 @@ from tiny import ROOT
 from hubert_iter.analysis import scores, table
 from hubert_iter.feats.baselines import BASELINES
 
-TRAINED = ("hubert_it1", "hubert_it2", "chubert_it1", "wav2vec2")
+TRAINED = ("hubert_it1", "hubert_it2", "chubert_it1", "wav2vec2", "online")
 RUNS = ("random", *TRAINED)
 NETWORKS = (*RUNS, "hubert_it1.2", "hubert_it2.2")  # those two rows have two seeds
 
