@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from pathlib import Path
 
 from hubert_iter import options, provenance
@@ -53,8 +54,10 @@ def _score(measure: Measure, name: str, settings, material: Material, out: Path)
     if product.done():
         return
     measure.check(settings)
+    began = time.monotonic()
     with product.writing() as work:
         scores.write(work, material.layers, measure.score(material, settings))
+    log.info("%s: %s took %.1f s", material.layers.name, name, time.monotonic() - began)
 
 
 def _check_segments(layers: str, samples: Path) -> None:
