@@ -266,11 +266,14 @@ def _iterations(evidence: Evidence, able: Iterable[str]) -> list[tuple[str, str]
 
 
 def _objectives(evidence: Evidence, able: Iterable[str]) -> list[tuple[str, str]]:
-    """Pairs of different objectives at the same iteration, cold starts only; online targets are beside iteration 1."""
+    """Pairs of different objectives at the same iteration; online targets are beside iteration 1.
+
+    Cold starts with one set of labels only.
+    """
     places: dict[tuple[str, int], str] = {}
     for name in able:
         run = evidence.first(name)
-        if run.trained and not run.init:
+        if run.trained and not run.init and not run.refresh:
             places.setdefault((run.objective, run.iteration), name)
     return [(places[a], places[b]) for a, b in combinations(places, 2) if a[0] != b[0] and a[1] == b[1]]
 

@@ -82,6 +82,8 @@ class ObjectiveSettings:
     """What may be set of an objective. A subclass, in models/objectives, declares one."""
 
     needs_labels: ClassVar[bool] = True
+    per_label: ClassVar[tuple[str, ...]] = ()
+    """Parameters of the objective that have a row for each label: where labels are renumbered, rows move with them."""
     feature_penalty: float = option(10.0, "weight of the mean squared output of the convolutions", least=0)
 
     def build(self, sizes: Sizes) -> "Objective":

@@ -1,6 +1,7 @@
 """cHuBERT (Huo & Dunbar 2025): tell the label of each masked frame from those of others of its utterance."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from hubert_iter.models.settings import ObjectiveSettings, Sizes
 from hubert_iter.options import option
@@ -10,6 +11,7 @@ from hubert_iter.options import option
 class Settings(ObjectiveSettings):
     """What may be set of it."""
 
+    per_label: ClassVar[tuple[str, ...]] = ("head.embeddings",)
     embedding: int = option(256, "width of the query and of the learnt label embeddings", least=1)
     temperature: float = option(0.1, "cosines are divided by this", above=0)
     negatives: int = option(100, "masked frames drawn per masked frame; those with its own label are dropped", least=1)

@@ -1,6 +1,7 @@
 """HuBERT (Hsu et al. 2021): predict the label of each masked frame among all classes."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from hubert_iter.errors import UserError
 from hubert_iter.models.settings import ObjectiveSettings, Sizes
@@ -11,6 +12,7 @@ from hubert_iter.options import option
 class Settings(ObjectiveSettings):
     """What may be set of it."""
 
+    per_label: ClassVar[tuple[str, ...]] = ("head.embeddings",)
     embedding: int = option(256, "width of the query and of the learnt label embeddings", least=1)
     temperature: float = option(0.1, "cosines are divided by this", above=0)
     masked_weight: float = option(1.0, "weight of a masked frame", least=0)
