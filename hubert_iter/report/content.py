@@ -11,6 +11,7 @@ from hubert_iter.report import (
     guide,
     label_figures,
     measure_sections,
+    refreshes,
     sentences,
     style,
     tables,
@@ -47,8 +48,9 @@ def build(results: Results, folder: Path, title: str, note: str) -> Content:
     measured = measure_sections.build(canvas, results, curves, figures.Look(lines, styles))
     training_figures.training(canvas, results.metrics, results.specs, styles)
     label_figures.quality(canvas, results.label_scores)
-    label_figures.agreement(canvas, results.agreement)
-    label_figures.survival(canvas, results.confusion, results.label_set)
+    label_figures.agreement(canvas, results.lasting(results.agreement))
+    refreshed = refreshes.build(canvas, results, styles)
+    label_figures.survival(canvas, results.lasting(results.confusion), results.label_set)
     trained = {scores.line_of(run, results.specs) for run in results.metrics}
     scored = [line for line in lines if any(each.updates(line) for each in curves.values())]
     shown = {line: look for line, look in styles.items() if line in {*scored, *trained}}
@@ -58,6 +60,7 @@ def build(results: Results, folder: Path, title: str, note: str) -> Content:
         _training(results),
         _networks(results),
         _labels(results),
+        refreshed,
         _phones(results),
         _checkpoints(canvas),
         _data(results),

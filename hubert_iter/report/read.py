@@ -59,6 +59,8 @@ class Results:
 
     runs: tuple[str, ...]
     specs: dict[str, study.Run]
+    legs: dict[str, tuple[study.Run, ...]] = field(default_factory=dict)
+    """By the run's name: all its legs, of which the last is the run's own spec."""
     measured: dict[str, Measured] = field(default_factory=dict)
     """By the measure's name, in the order of the report."""
     metrics: dict[str, list[dict]] = field(default_factory=dict)
@@ -87,10 +89,21 @@ class Results:
     def label_scores(self) -> dict[tuple[str, str, str], list[float]]:
         """(label set, data set, metric) -> values of its replicates, under the name of the first one's."""
         found: dict[tuple[str, str, str], list[float]] = {}
-        for row in self.quality:
+        for row in self.lasting(self.quality):
             key = (self.label_set(row["labels"]), row["set"], row["metric"])
             found.setdefault(key, []).append(float(row["value"]))
         return found
+
+    def lasting(self, rows: list[dict[str, str]]) -> list[dict[str, str]]:
+        """Rows on label sets, but for those on sets of a passing leg."""
+        columns = ("labels", "labels_a", "labels_b")
+        return [row for row in rows if not self.passing & {row.get(column) for column in columns}]
+
+    @property
+    def passing(self) -> set[str]:
+        """Label sets that runs are taught between refreshes alone: they may be many, and have a table of their own."""
+        lasting = {spec.labels for spec in self.specs.values()}
+        return {leg.labels for legs in self.legs.values() for leg in legs} - lasting
 
     def label_set(self, labels: str) -> str:
         """The name under which a label set is shown: that of the same condition's first replicate."""
@@ -165,23 +178,26 @@ def find(study_file: str | Path, expdir: str | Path, dumpdir: str | Path) -> Sou
 
 def read(sources: Sources) -> Results:
     """Read all parts; UserError with file and line for a part that is there but malformed."""
-    specs = study.read(sources.study).runs
+    table_of_runs = study.read(sources.study)
+    specs = table_of_runs.runs
+    inner = {leg.name for leg in table_of_runs.all_legs() if leg.inner}
     found = [_measured(name, folders) for name, folders in sources.measured.items()]
     found.sort(key=lambda each: each.measure.order)
     scored = dict.fromkeys(row["run"] for each in found for row in (*each.rows, *each.pairs))
     baselines = [name for name in BASELINES if name in scored]
-    runs = tuple(dict.fromkeys([*baselines, *specs, *scored, *sources.metrics]))
+    runs = tuple(name for name in dict.fromkeys([*baselines, *specs, *scored, *sources.metrics]) if name not in inner)
     order = {run: place for place, run in enumerate(runs)}
     for each in found:
         each.rows.sort(key=lambda row: order[row["run"]])  # stable: each run's rows stay in the order of its file
     results = Results(
         runs=runs,
         specs=specs,
+        legs=table_of_runs.legs,
         measured={each.name: each for each in found},
         metrics={run: _metrics(sources.metrics[run]) for run in runs if run in sources.metrics},
         configs={run: read_yaml(sources.configs[run]) for run in runs if run in sources.configs},
-        quality=_quality(sources, specs, "scores.tsv", QUALITY_COLUMNS),
-        confusion=_quality(sources, specs, "confusion.tsv", CONFUSION_COLUMNS),
+        quality=_quality(sources, table_of_runs.all_legs(), "scores.tsv", QUALITY_COLUMNS),
+        confusion=_quality(sources, table_of_runs.all_legs(), "confusion.tsv", CONFUSION_COLUMNS),
         agreement=table(sources.agreement, AGREEMENT_COLUMNS) if sources.agreement else [],
         data=[_data_set(name, path, sources.alignments.get(name)) for name, path in sources.data.items()],
         samples=sample.read_facts(sources.samples) if sources.samples else {},
@@ -226,9 +242,9 @@ def table(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
     return out
 
 
-def _quality(sources: Sources, specs: dict[str, study.Run], file: str, columns: Iterable[str]) -> list[dict[str, str]]:
+def _quality(sources: Sources, specs: Iterable[study.Run], file: str, columns: Iterable[str]) -> list[dict[str, str]]:
     """Scores of the labels in the order in which the study's runs use the label sets, others after."""
-    used = [spec.labels for spec in specs.values() if spec.labels in sources.quality]
+    used = [spec.labels for spec in specs if spec.labels in sources.quality]
     paths = [sources.quality[name].with_name(file) for name in dict.fromkeys([*used, *sources.quality])]
     return [row for path in paths if path.is_file() for row in table(path, columns)]
 

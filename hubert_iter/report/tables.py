@@ -198,7 +198,7 @@ def quality_table(results: Results) -> Table:
         [
             *key,
             str(len(values.get((*key, metrics[0]), ()))),
-            *(_spread(values.get((*key, name), ())) for name in metrics),
+            *(spread(values.get((*key, name), ())) for name in metrics),
         ]
         for key in keys
     ]
@@ -217,10 +217,11 @@ def quality_table(results: Results) -> Table:
 
 def merges_table(results: Results, most: int = 12) -> Table:
     """The pairs of phones that each label set confounds most, by the number of frames; of first replicates."""
-    names = list(dict.fromkeys(results.label_set(row["labels"]) for row in results.confusion))
+    confusion = results.lasting(results.confusion)
+    names = list(dict.fromkeys(results.label_set(row["labels"]) for row in confusion))
     columns = []
     for name in names:
-        mine = [row for row in results.confusion if row["labels"] == name and row["set"] == results.confusion[0]["set"]]
+        mine = [row for row in confusion if row["labels"] == name and row["set"] == confusion[0]["set"]]
         found = [(int(float(row["frames"])), row) for row in mine if row["phone"] != row["read_as"]]
         found.sort(key=lambda item: (-item[0], item[1]["phone"], item[1]["read_as"]))
         columns.append(
@@ -237,8 +238,9 @@ def merges_table(results: Results, most: int = 12) -> Table:
 
 def agreement_table(results: Results) -> Table:
     """Every pair of label sets: normalised mutual information and both conditional entropies."""
-    metrics = list(dict.fromkeys(row["metric"] for row in results.agreement))
-    values = {(row["labels_a"], row["labels_b"], row["metric"]): float(row["value"]) for row in results.agreement}
+    shown = results.lasting(results.agreement)
+    metrics = list(dict.fromkeys(row["metric"] for row in shown))
+    values = {(row["labels_a"], row["labels_b"], row["metric"]): float(row["value"]) for row in shown}
     pairs = dict.fromkeys((a, b) for a, b, _metric in values)
     rows = [[*pair] + [_number(values.get((*pair, metric))) for metric in metrics] for pair in pairs]
     header = ["labels a", "labels b", *(AGREEMENT.get(metric, metric) for metric in metrics)]
@@ -337,7 +339,7 @@ def duration(seconds: float) -> str:
     return f"{whole // 60} min {whole % 60:02d} s"
 
 
-def _spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float]) -> str:
     """One value, or mean ± interval of several."""
     if len(values) < 2:
         return _number(values[0]) if values else NONE

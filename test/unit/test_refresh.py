@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import random
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import yaml
 from refreshing import EVERY, PRELOADED, UPDATES, configuration, make, steps
 
 from hubert_iter import provenance
-from hubert_iter.bin import train
+from hubert_iter.bin import report, train
 from hubert_iter.train import legs
 from hubert_iter.units import labels as units
 
@@ -72,6 +73,31 @@ def test_killed_at_ten_random_moments_it_ends_with_the_same_bytes(straight, corp
         assert process.exitcode == -9, f"it had ended before: {names[place]}"
     make(straight.conf, corpus, tmp_path)
     assert products(tmp_path) == products(straight.root)
+
+
+def test_the_report_tells_of_labels_over_updates_and_of_one_network(straight, corpus, tmp_path):
+    exp, dump = tmp_path / "exp", tmp_path / "dump/s"
+    shutil.copytree(straight.root, exp)
+    for number, labels in enumerate(("mfcc_k7", "run.leg1@1_k7", "run.leg2@1_k7"), 1):
+        folder = dump / "units" / labels / "quality"
+        folder.mkdir(parents=True)
+        (folder / "scores.tsv").write_text(f"labels\tset\tmetric\tvalue\n{labels}\teval\tpnmi\t0.{number}\n")
+    (exp / "agreement").mkdir()
+    (exp / "agreement/scores.tsv").write_text(
+        "labels_a\tlabels_b\tmetric\tvalue\nmfcc_k7\trun.leg1@1_k7\tnmi\t0.4\n"
+        "mfcc_k7\trun.leg2@1_k7\tnmi\t0.5\nrun.leg1@1_k7\trun.leg2@1_k7\tnmi\t0.6\n"
+    )
+    call(report, study=straight.conf / "study/s.yaml", expdir=exp, dumpdir=dump, out=exp / "report")
+    page = (exp / "report/RESULTS.md").read_text().replace("\\_", "_").replace("\\", "")
+    table = [line.split(" | ")[1:] for line in page.split("Labels of each leg")[1].splitlines() if "| run |" in line]
+    assert table[1:] == [
+        ["0 to 6", "mfcc_k7", "0.100", "– |"],
+        ["6 to 12", "run.leg1@1_k7", "0.200", "0.400 |"],
+        ["12 to 18", "run.leg2@1_k7", "0.300", "0.600 |"],
+    ]
+    training = page.split("## Training")[1].split("##")[0]
+    assert "| run | hubert | run.leg2@1, k=7 | 18 |" in training and "\n| run.leg" not in training
+    assert "run.leg1@1_k7" not in page.split("## Pseudo-labels")[1].split("##")[0]
 
 
 def test_it_is_trained_over_all_legs_by_one_schedule(straight):
