@@ -86,7 +86,7 @@ def legs(results: Results, condition: str) -> list[Leg]:
 
 
 def _draw(figure: Figure, found: Mapping[str, list[Leg]], styles: Mapping[str, style.RunStyle]) -> None:
-    quality, agreement = figure.subplots(1, 2)
+    quality, agreement = figure.subplots(1, 2, sharex=True)
     for axes, of, title in (
         (quality, "pnmi", "PNMI of the labels in use"),
         (agreement, "agreement", "agreement at a refresh"),

@@ -1,5 +1,6 @@
 """Runs with refresh: the rows of a study, what goes on from leg to leg, and kill -9 at any moment."""
 
+import itertools
 import json
 import multiprocessing
 import random
@@ -12,13 +13,19 @@ import pytest
 import torch
 import yaml
 from refreshing import EVERY, PRELOADED, UPDATES, configuration, make, steps
+from tiny import ROOT
 
-from hubert_iter import provenance
-from hubert_iter.bin import report, train
-from hubert_iter.train import legs
+from hubert_iter import provenance, study
+from hubert_iter.analysis import agreement
+from hubert_iter.bin import plan, report, train
+from hubert_iter.errors import UserError
+from hubert_iter.models import store
+from hubert_iter.train import check_study, config, legs
+from hubert_iter.train.distributed import World
+from hubert_iter.train.legs import Before
+from hubert_iter.train.run import _fresh
+from hubert_iter.train.update import Updater
 from hubert_iter.units import labels as units
-
-LEGS = ("run.leg1", "run.leg2", "run")
 
 
 def products(root: Path) -> dict[str, str]:
@@ -116,7 +123,7 @@ def test_the_head_begins_anew_and_the_encoder_goes_on(straight):
     root = straight.root
     saved = root / "run.leg2/checkpoints"
     state = torch.load(saved / f"update_{2 * EVERY}/optimiser.pt", weights_only=True)["state"]
-    names = [name for name, _ in legs.store.read(saved / f"update_{2 * EVERY}").named_parameters()]
+    names = [name for name, _ in store.read(saved / f"update_{2 * EVERY}").named_parameters()]
     counts = {name: float(state[number]["step"]) for number, name in enumerate(names)}
     assert {count for name, count in counts.items() if name.startswith("encoder.")} == {2 * EVERY}
     assert {count for name, count in counts.items() if name.startswith("objective.")} == {EVERY}
@@ -142,3 +149,109 @@ def test_a_leg_whose_labels_are_the_old_ones_ends_as_a_run_without_refresh(corpu
 
 def call(entry, **options) -> None:
     entry.main([word for key, value in options.items() for word in (f"--{key}", str(value))])
+
+
+ROW = {"objective": "hubert", "targets": "mfcc", "k": 100, "updates": 25, "refresh": {"every": 10, "tap": 6, "k": 500}}
+
+
+def table(folder: Path, **rows) -> Path:
+    path = folder / "s.yaml"
+    path.write_text(yaml.safe_dump({"model": "tiny", "train": "mini", "runs": rows}, sort_keys=False))
+    return path
+
+
+def test_a_row_s_legs(tmp_path, capsys):
+    pupil = {"objective": "hubert", "targets": "long@6", "k": 500, "updates": 25}
+    path = table(tmp_path, long={**ROW, "seeds": 2}, pupil=pupil)
+    found = study.read(path)
+    assert list(found.runs) == ["long", "long.2", "pupil"]
+    second = found.legs["long.2"]
+    assert [leg.name for leg in second] == ["long.2.leg1", "long.2.leg2", "long.2"]
+    assert [leg.labels for leg in second] == ["mfcc_k100.2", "long.2.leg1@6_k500", "long.2.leg2@6_k500"]
+    assert [(leg.until, leg.inner, leg.continues) for leg in second] == [
+        (10, True, ""), (20, True, "long.2.leg1"), (25, False, "long.2.leg2"),
+    ]  # fmt: skip
+    # So that batches and masks go on over the legs.
+    assert {leg.iteration for leg in second} == {1} and found.runs["pupil"].iteration == 2
+    plan.main(["--study", str(path), "--runs", "long.1"])
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert rows[1][:8] == ["long.leg2", "hubert", "long.leg1", "6", "500", "long.leg1@6_k500", "20", "-"]
+    assert [row[9:] for row in rows] == [["-", "-", "leg"], ["long.leg1", "-", "leg"], ["long.leg2", "-", "-"]]
+
+
+def test_legs_differ_in_the_head_s_weights_alone(tmp_path):
+    one, two, three = (config.load(leg, [ROOT / "conf"]).draws for leg in study.read(table(tmp_path, a=ROW)).legs["a"])
+    plain = config.load(study.read(table(tmp_path, a={**ROW, "refresh": {}})).run("a"), [ROOT / "conf"]).draws
+    assert {each.batches() for each in (one, two, three)} == {plain.batches()}
+    assert {each.update(12, 0) for each in (one, two, three)} == {plain.update(12, 0)}
+    assert one.weights() == plain.weights() and len({each.weights() for each in (one, two, three)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"refresh": {"every": 10, "tap": 6, "kk": 5}}, "refresh: unknown key 'kk'.*did you mean k"),
+        ({"refresh": {"tap": 6}}, "refresh: every: expected a value"),
+        ({"refresh": {"every": 25, "tap": 6}}, "every: expected less than the run's 25 updates, found 25"),
+        ({"refresh": {"every": 5, "tap": 6, "k": 7, "head": "match"}}, "needs equal k, found 100 before and 7 after"),
+        ({"refresh": {"every": 5, "tap": 6, "head": "old"}}, "head: expected new or match"),
+        ({"refresh": {"every": 5, "tap": 9}}, "run a.leg2: targets: a.leg1 has no tap '9'"),
+        ({"targets": "", "k": 0}, "expected targets .* and k for the first labels"),
+    ],
+)
+def test_faults_of_a_refresh_are_named(tmp_path, change, message):
+    with pytest.raises(UserError, match=message):
+        check_study.check(study.read(table(tmp_path, a={**ROW, **change})), [ROOT / "conf"])
+
+
+def test_a_kept_head_follows_the_numbering_of_the_labels(corpus, tmp_path):
+    conf = configuration(tmp_path, {"head": "match"})
+    make(conf, corpus, tmp_path)
+    old, new = corpus.labels, tmp_path / "run.leg1@1_k7/train"
+    places = legs.old_of_new(old, new)
+    assert sorted(places) == list(range(7))
+    shared = agreement.count(units.read_labels(old), units.read_labels(new))
+    assert shared[places, range(7)].sum() == max(
+        sum(shared[order[label], label] for label in range(7)) for order in itertools.permutations(range(7))
+    )
+    before = Before(tmp_path / "run.leg1", config.load(leg(conf, 1), [conf]), (old, new))
+    updater = Updater(before.config, _fresh(before.config), World(0, 1, torch.device("cpu")))
+    state = before.hand_over(updater, tmp_path)
+    assert state.update == EVERY
+    was = store.read(tmp_path / f"run.leg1/checkpoints/update_{EVERY}").state_dict()
+    now = updater.model.state_dict()
+    assert torch.equal(now["objective.head.embeddings"], was["objective.head.embeddings"][places])
+    assert all(torch.equal(now[name], was[name]) for name in was if not name.endswith("embeddings"))
+    saved = torch.load(tmp_path / f"run.leg1/checkpoints/update_{EVERY}/optimiser.pt", weights_only=True)["state"]
+    number = [name for name, _ in updater.model.named_parameters()].index("objective.head.embeddings")
+    taken = updater.optimiser.state_dict()["state"][number]
+    assert torch.equal(taken["exp_avg"], saved[number]["exp_avg"][places])
+    assert torch.equal(taken["step"], saved[number]["step"])
+
+
+def leg(conf: Path, number: int) -> study.Run:
+    return study.read(conf / "study/s.yaml").legs["run"][number]
+
+
+def test_a_leg_of_another_run_or_without_its_checkpoint_is_refused(straight, corpus, tmp_path):
+    shutil.copytree(straight.root, tmp_path / "exp")
+    shutil.rmtree(tmp_path / "exp/run")
+    *_, (_, train_last) = steps(straight.conf, corpus, tmp_path / "exp")
+    other = configuration(tmp_path, set={"train.clip": 1.0})
+    *_, (_, train_otherwise) = steps(other, corpus, tmp_path / "exp")
+    with pytest.raises(UserError, match=r"run\.leg2: was trained with another train\.clip than run says"):
+        train_otherwise()
+    shutil.rmtree(tmp_path / f"exp/run.leg2/checkpoints/update_{2 * EVERY}")
+    with pytest.raises(
+        UserError, match="expected the checkpoint that .*run.leg2/model was made from, found .*update_10"
+    ):
+        train_last()
+
+
+def test_a_leg_needs_what_it_goes_on_from(corpus, tmp_path):
+    conf = configuration(tmp_path)
+    common = {"study": conf / "study/s.yaml", "conf_dirs": conf, "data": corpus.data, "valid_data": corpus.valid_data}
+    with pytest.raises(UserError, match=r"run run\.leg2: expected --continues"):
+        call(train, **common, name="run.leg2", out=tmp_path / "run.leg2")
+    with pytest.raises(UserError, match=r"run run\.leg1: expected no --continues"):
+        call(train, **common, name="run.leg1", out=tmp_path / "run.leg1", continues=tmp_path)
