@@ -6,14 +6,17 @@ Runs of a study are scored on the same segments and folds, so arrays of several 
 import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hubert_iter import provenance
 from hubert_iter.analysis.measure import PairRow, Row, Scored, SpeakerRow
 from hubert_iter.analysis.pool import Layers
-from hubert_iter.analysis.statistics import Scores
 from hubert_iter.errors import UserError
+
+if TYPE_CHECKING:  # scipy, which is not needed to say "up to date"
+    from hubert_iter.analysis.statistics import Scores
 
 FILE_NAME = "scores.tsv"
 SPEAKERS_FILE = "speakers.tsv"
@@ -97,11 +100,13 @@ def last_updates(rows: Iterable[Cells]) -> list[Cells]:
 
 def networks(
     rows: Iterable[Cells], speakers: Iterable[Cells] = (), metric: str = SCORE
-) -> dict[tuple[str, str], Scores]:
+) -> dict[tuple[str, str], "Scores"]:
     """(run, property) -> scores of the Transformer's layers, in order, at the last update that was scored.
 
     UserError where two runs have other sample sets or trials.
     """
+    from hubert_iter.analysis.statistics import Scores
+
     values: dict[tuple[str, str], dict] = {}
     for row in last_updates(row for row in rows if row["metric"] == metric and row["layer"].isdigit()):
         place = (int(row["layer"]), int(row["sample_set"]), int(row["trial"]))
@@ -135,7 +140,7 @@ def _left_out(values: Mapping[tuple[int, str], float] | None) -> np.ndarray | No
     return array if array.shape[1] > 1 else None
 
 
-def _check_alike(found: Mapping[tuple[str, str], Scores]) -> None:
+def _check_alike(found: Mapping[tuple[str, str], "Scores"]) -> None:
     first: dict[str, tuple[str, tuple]] = {}
     for (run, prop), scores in found.items():
         other, shape = first.setdefault(prop, (run, scores.trials.shape[1:]))

@@ -4,7 +4,7 @@ import argparse
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hubert_iter.errors import UserError, nearest
@@ -35,6 +35,19 @@ def add_conf_dirs(parser: argparse.ArgumentParser) -> None:
         "--conf_dirs", type=Path, nargs="+", default=[Path("conf")],
         help="folders with model/ objective/ train/ analysis/; the first that has a file wins",
     )  # fmt: skip
+
+
+def named(words: Sequence[str], option: str) -> dict[str, Path]:
+    """Parse NAME=FOLDER words."""
+    folders: dict[str, Path] = {}
+    for word in words:
+        name, equals, folder = word.partition("=")
+        if not (name and equals and folder):
+            raise UserError(f"{option}: expected NAME=FOLDER, found '{word}'")
+        if name in folders:
+            raise UserError(f"{option}: the name {name} is given twice, for {folders[name]} and {folder}")
+        folders[name] = Path(folder)
+    return folders
 
 
 def true_or_false(text: str) -> bool:

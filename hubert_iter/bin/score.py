@@ -34,7 +34,7 @@ def main(argv=None) -> None:
     with Workers(args.nj) as workers:
         material = Material(
             pool.read(args.layers), args.samples, workers, analysis.splits.seed, analysis.splits.trials,
-            _named(args.others), model, args.data, args.alignments, args.out,
+            cli.named(args.others, "--others"), model, args.data, args.alignments, args.out,
         )  # fmt: skip
         for name, settings in analysis.measures.items():
             _score(measures.find(name, "--analysis"), name, settings, material, args.out / name)
@@ -60,16 +60,6 @@ def _check_segments(layers: str, samples: Path) -> None:
             f"{layers}: expected layers pooled for the segments of {samples}, found those of other segments. "
             "Run pool_layers (stage 8) again"
         )
-
-
-def _named(words: list[str]) -> dict[str, Path]:
-    named = {}
-    for word in words:
-        name, equals, folder = word.partition("=")
-        if not equals or not name or not folder:
-            raise UserError(f"--others: expected NAME=FOLDER, found '{word}'")
-        named[name] = Path(folder)
-    return named
 
 
 if __name__ == "__main__":

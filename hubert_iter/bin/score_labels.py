@@ -4,9 +4,7 @@ import logging
 from pathlib import Path
 
 from hubert_iter.bin import cli
-from hubert_iter.data import alignment, datadir
 from hubert_iter.provenance import Product
-from hubert_iter.units import labels, quality
 
 
 def main(argv=None) -> None:
@@ -20,13 +18,16 @@ def main(argv=None) -> None:
     args = parser.parse_args(argv)
 
     inputs = {"labels": args.labels, "data": args.data, "alignments": args.alignments}
-    stage = Product(args.out, "score_labels", {"name": args.name, "set": args.labels.name}, inputs, form=2)
-    if stage.done():
+    product = Product(args.out, "score_labels", {"name": args.name, "set": args.labels.name}, inputs, form=2)
+    if product.done():
         return
+    from hubert_iter.data import alignment, datadir
+    from hubert_iter.units import labels, quality
+
     units, data = labels.read_labels(args.labels), datadir.read(args.data)
     labels.verify(units, data)
     counts = quality.count(units, data, alignment.read_ctm(args.alignments / "phones.ctm"))
-    with stage.writing() as work:
+    with product.writing() as work:
         scores = quality.write(work, args.name, args.labels.name, counts)
     logging.info("%s on %s: %s", args.name, args.labels.name, ", ".join(f"{n} {v:.4g}" for n, v in scores.items()))
 

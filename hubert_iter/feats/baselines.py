@@ -5,12 +5,14 @@ They are scored like a layer by every measure. Frame t sees samples [320 t, 320 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from hubert_iter.feats import mfcc, mfcc_folders
+from hubert_iter.feats import mfcc_folders
 from hubert_iter.feats.taps import TappedModel
 from hubert_iter.frames import FRAME_LENGTH, FRAME_SHIFT, MFCC_SHIFT, SAMPLE_RATE
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MEL_BANDS = 80
 TAP = "features"
@@ -20,7 +22,7 @@ TAP = "features"
 class Baseline:
     """Features of samples [S] in +-1, float32 [frames, width], and the settings that tell them from others."""
 
-    compute: Callable[[np.ndarray], np.ndarray]
+    compute: "Callable[[np.ndarray], np.ndarray]"
     settings: dict
 
 
@@ -33,12 +35,13 @@ class FeatureModel(TappedModel):
         self.description: dict = {}
         self._compute = BASELINES[name].compute
 
-    def _run(self, samples: np.ndarray, observe) -> None:
+    def _run(self, samples: "np.ndarray", observe) -> None:
         observe(self.names[0], self._compute(samples))
 
 
-def log_mel(samples: np.ndarray) -> np.ndarray:
+def log_mel(samples: "np.ndarray") -> "np.ndarray":
     """80 log mel bands as Kaldi has them, float32 [frames, 80]."""
+    import numpy as np
     import torch
     from torchaudio.compliance import kaldi
 
@@ -52,8 +55,10 @@ def log_mel(samples: np.ndarray) -> np.ndarray:
     ).numpy()  # fmt: skip
 
 
-def _mfcc_at_frames(samples: np.ndarray) -> np.ndarray:
-    return mfcc.mfcc(samples)[:: FRAME_SHIFT // MFCC_SHIFT]
+def _mfcc_at_frames(samples: "np.ndarray") -> "np.ndarray":
+    from hubert_iter.feats.mfcc import mfcc
+
+    return mfcc(samples)[:: FRAME_SHIFT // MFCC_SHIFT]
 
 
 BASELINES = {

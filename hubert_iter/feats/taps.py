@@ -1,10 +1,12 @@
 """A model seen through its taps: "conv", "0" (Transformer input), "1" to "L" (block outputs)."""
 
 from collections.abc import Callable
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from hubert_iter.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class TappedModel:
@@ -12,23 +14,23 @@ class TappedModel:
 
     names: tuple[str, ...]
 
-    def taps(self, samples: np.ndarray) -> dict[str, np.ndarray]:
+    def taps(self, samples: "np.ndarray") -> "dict[str, np.ndarray]":
         """Samples [S] in +-1 -> all taps [T, D] float32, in order."""
         seen: dict[str, np.ndarray] = {}
 
-        def observe(name: str, x: np.ndarray) -> bool:
+        def observe(name: str, x: "np.ndarray") -> bool:
             seen[name] = x
             return False
 
         self._run(samples, observe)
         return seen
 
-    def tap(self, samples: np.ndarray, name: str) -> np.ndarray:
+    def tap(self, samples: "np.ndarray", name: str) -> "np.ndarray":
         """One tap [T, D]; later blocks are not computed."""
         self.check(name)
         seen: list[np.ndarray] = []
 
-        def observe(current: str, x: np.ndarray) -> bool:
+        def observe(current: str, x: "np.ndarray") -> bool:
             if current == name:
                 seen.append(x)
             return current == name
@@ -41,6 +43,6 @@ class TappedModel:
         if name not in self.names:
             raise UserError(f"no tap '{name}'{nearest(name, self.names)}: this model has {', '.join(self.names)}")
 
-    def _run(self, samples: np.ndarray, observe: Callable[[str, np.ndarray], bool]) -> None:
+    def _run(self, samples: "np.ndarray", observe: "Callable[[str, np.ndarray], bool]") -> None:
         """Run on samples [S]; `observe(name, x [T, D])` sees each tap in order and may return True to stop there."""
         raise NotImplementedError

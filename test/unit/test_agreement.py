@@ -52,7 +52,7 @@ def other_labels(corpus, tmp_path):
 
 
 def test_entry_point(corpus, other_labels, tmp_path):
-    sets = ["--labels", f"seven={corpus.labels}", "--labels", f"three={other_labels}"]
+    sets = ["--labels", f"seven={corpus.labels}", f"three={other_labels}"]
     score_agreement.main([*sets, "--out", str(tmp_path / "agreement")])
     with open(tmp_path / "agreement" / "scores.tsv", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
@@ -64,7 +64,7 @@ def test_entry_point(corpus, other_labels, tmp_path):
 
 
 def test_labels_of_other_audio_are_refused(corpus, tmp_path):
-    sets = ["--labels", f"a={corpus.labels}", "--labels", f"b={corpus.valid_labels}"]
+    sets = ["--labels", f"a={corpus.labels}", f"b={corpus.valid_labels}"]
     with pytest.raises(UserError, match="Agreement needs the same audio"):
         score_agreement.main([*sets, "--out", str(tmp_path / "agreement")])
     assert not (tmp_path / "agreement").exists()
@@ -79,6 +79,6 @@ def test_labels_of_other_audio_are_refused(corpus, tmp_path):
     ],
 )
 def test_bad_options(sets, message, tmp_path):
-    options = [part for name in sets for part in ("--labels", name)]
+    options = ["--labels", *sets]
     with pytest.raises(UserError, match=message):
         score_agreement.main([*options, "--out", str(tmp_path)])

@@ -321,12 +321,12 @@ if [ "${stage}" -le 10 ] && [ "${stop_stage}" -ge 10 ] && ! skip 10; then
     opts=()
     for labels in ${all_labels}; do
         [ -d "${units}/${labels}/${eval_set}" ] || { log "No labels ${labels} yet, left out" && continue; }
-        opts+=(--labels "${labels}=${units}/${labels}/${eval_set}")
+        opts+=("${labels}=${units}/${labels}/${eval_set}")
         ${python} -m hubert_iter.bin.score_labels --labels "${units}/${labels}/${eval_set}" --name "${labels}" \
             --alignments "${dumpdir}/alignments/${eval_set}" --data "${dumpdir}/data/${eval_set}" --out "${units}/${labels}/quality"
     done
-    if [ ${#opts[@]} -gt 2 ]; then
-        ${python} -m hubert_iter.bin.score_agreement --out "${exp}/agreement" "${opts[@]}"
+    if [ ${#opts[@]} -gt 1 ]; then
+        ${python} -m hubert_iter.bin.score_agreement --out "${exp}/agreement" --labels "${opts[@]}"
     fi
 fi
 
