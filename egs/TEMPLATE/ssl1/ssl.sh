@@ -16,6 +16,7 @@ skip_stages=       # Stages to leave out, e.g. "4 12".
 study=mini         # Table of runs: a file, or a name looked up in conf/study and then in the project's conf/study.
 runs=              # Only these runs of the study in stages 5 to 9 and 12, e.g. "hubert_it2", or one replicate of it,
                    # "hubert_it2.1"; empty for all.
+dry_run=false      # Only print what would be trained: runs and legs in order, label sets, updates, hours of audio, disk.
 train_args=        # Values for this call, e.g. "learning_rate=1e-3 updates=500 model.layers=4" (names: end of this text).
                    # Its results are those of a study of their name: exp/mini+learning_rate=0.001+...
 
@@ -104,7 +105,8 @@ whole() { [[ $2 =~ ^[0-9]+$ ]] && [ "$2" -ge "$3" ] || die "--$1: expected a who
 whole nj "${nj}" 1
 whole ngpu "${ngpu}" 0
 whole num_nodes "${num_nodes}" 1
-if [ "${ngpu}" -gt 0 ] && [ "${cuda_cmd%% *}" = utils/local.py ] && ! command -v nvidia-smi >/dev/null; then
+no_gpu() { [ "${cuda_cmd%% *}" = utils/local.py ] && ! command -v nvidia-smi >/dev/null; }
+if [ "${ngpu}" -gt 0 ] && ! "${dry_run}" && no_gpu; then
     die "--ngpu ${ngpu}: this machine has no GPU (no nvidia-smi). Use --ngpu 0, or a cluster by cmd_backend in cmd.sh"
 fi
 if [ "$(printf '%s\n' "${train_set}" "${valid_set}" "${eval_set}" | grep . | sort -u | wc -l)" -ne 3 ]; then
@@ -125,12 +127,17 @@ study_name=$(basename "${study_file}" .yaml)
 units=${dumpdir}/${study_name}/units
 exp=${expdir}/${study_name}
 logs=${exp}/log
-mkdir -p "${logs}"
 
 # The runs in the order of their dependencies, checked now so that a fault in a table costs no waiting.
 # shellcheck disable=SC2086  # runs is a list of words
 run_table=$(${python} -m hubert_iter.bin.plan --study "${study_file}" --runs ${runs} --conf_dirs "${conf_dirs[@]}" \
     --analysis "${analysis}")
+if "${dry_run}"; then
+    # shellcheck disable=SC2086  # runs is a list of words
+    ${python} -m hubert_iter.bin.preview --study "${study_file}" --conf_dirs "${conf_dirs[@]}" --runs ${runs}
+    exit 0
+fi
+mkdir -p "${logs}"
 mapfile -t run_rows <<<"${run_table}"
 mapfile -t study_rows < <(
     if [ -z "${runs}" ]; then echo "${run_table}"; else ${python} -m hubert_iter.bin.plan --study "${study_file}"; fi
