@@ -284,7 +284,9 @@ def _labels(evidence: Evidence, quality: Sequence[Cells]) -> Iterable[Finding]:
     sets: dict[tuple[str, str, int], list[float]] = {}
     for replicates in evidence.conditions.values():
         first = replicates[0]
-        values = [pnmi[run.labels] for run in replicates if run.labels in pnmi and not evidence.idle(run.teacher)]
+        # A run with refresh is its own teacher.
+        taught = [run for run in replicates if not evidence.idle(run.name if run.refresh else run.teacher)]
+        values = [pnmi[run.labels] for run in taught if run.labels in pnmi]
         if values:
             sets[first.labels, first.targets, first.k] = values
     base = {key: values for key, values in sets.items() if key[1] == MFCC}
