@@ -1,8 +1,8 @@
 """Find and read configuration files: a recipe's own conf folder first, then the shared one.
 
-A file may say `base: NAME`: it then holds only what differs from that file of the same kind. A file may build on one of
-its own name in a later folder, as a recipe's does that changes a value of the shared one. Some names are built in, as
-those of objectives are, and need no file.
+A file may say `base: NAME` and then holds only what differs from that file of the same kind. The base may have the
+file's own name: it is then looked for in the later folders, so that a recipe can change one value of a shared file.
+Names that are built in, such as those of objectives, need no file.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -107,7 +107,7 @@ def find(kind: str, name: str, folders: Sequence[Path], but: Sequence[Path] = ()
 
 
 def source(kind: str, name: str, folders: Iterable[Path]) -> str:
-    """Where values that `load` gives come from, for messages."""
+    """The file that `load` reads, for messages."""
     return next((str(path) for path in _paths(kind, name, folders) if path.is_file()), f"{kind} {name}")
 
 

@@ -7,7 +7,7 @@ import math
 
 SAMPLE_RATE = 16000
 FRAME_LENGTH = 400
-"""Samples that a frame sees, of the encoder and of the MFCCs alike: 25 ms."""
+"""Samples in one frame, of the encoder or of the MFCCs: 25 ms."""
 FRAME_SHIFT = 320
 """Samples from one encoder frame to the next."""
 FRAME_RATE = SAMPLE_RATE // FRAME_SHIFT
@@ -31,12 +31,12 @@ def hours(num_samples: float) -> float:
 
 
 def num_frames(num_samples: int, shift: int = FRAME_SHIFT) -> int:
-    """Whole frames in so many samples: of the encoder, or with MFCC_SHIFT of the MFCCs."""
+    """Number of whole frames: encoder frames by default, MFCC frames with `shift=MFCC_SHIFT`."""
     return max(0, (num_samples - FRAME_LENGTH) // shift + 1)
 
 
 def most_samples(frames: int) -> int:
-    """The most samples that make no more than so many encoder frames."""
+    """The largest number of samples that gives at most `frames` encoder frames."""
     return frames * FRAME_SHIFT + FRAME_LENGTH - 1
 
 
@@ -50,7 +50,7 @@ def touching(start: float, end: float, total: int) -> tuple[int, int]:
 def centred(start: float, end: float, total: int) -> tuple[int, int]:
     """Frames [first, last) whose centre, sample 320 t + 200, lies in [start, end) seconds.
 
-    No frame is taken that belongs more to a neighbour.
+    So a frame that lies mostly in a neighbour is left out.
     """
     first = math.ceil((start - _CENTRE) * FRAME_RATE - _ROUNDING)
     last = math.ceil((end - _CENTRE) * FRAME_RATE - _ROUNDING)

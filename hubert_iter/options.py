@@ -28,7 +28,7 @@ class Check:
     choices: tuple[str, ...] = ()
 
     def fails(self, value: Any) -> bool:
-        """True for a value outside."""
+        """True for a value that is not allowed."""
         if self.choices:
             return value not in self.choices
         return (
@@ -38,21 +38,23 @@ class Check:
         )
 
     def __str__(self) -> str:
-        """In words, to follow "a number"; "" where anything goes."""
+        """The limits in words, to follow "a number"; "" where there are none."""
         if self.choices:
             return ", ".join(self.choices[:-1]) + f" or {self.choices[-1]}"
         if self.least is not None and self.most is not None:
             return f"from {self.least:g} to {self.most:g}"
+        if self.above is not None and self.most is not None:
+            return f"above {self.above:g} and at most {self.most:g}"
         words = {"of at least": self.least, "above": self.above, "of at most": self.most}
-        return " and ".join(f"{word} {value:g}" for word, value in words.items() if value is not None)
+        return next((f"{word} {value:g}" for word, value in words.items() if value is not None), "")
 
 
 def option(default: Any, help: str, shapes: bool = True, **check: Any) -> Any:
     """A field of a dataclass of options. `check`: least, above, most, choices.
 
-    `shapes` is False where a result is the same whatever the value, as of how often to report, or of how many processes
-    read; then a changed value makes nothing anew. What several options must fulfil together is checked by the
-    dataclass's own __post_init__, with a UserError.
+    `shapes=False` is for a value that changes no result (how often to report, how many processes read): with another
+    value nothing is made again. Conditions on several options together are checked by the dataclass's __post_init__,
+    which raises a UserError.
     """
     metadata = {"help": help, "check": Check(**check), "shapes": shapes}
     if isinstance(default, dict):
@@ -79,12 +81,12 @@ def read[T](kind: type[T], values: Mapping[str, Any], where: str) -> T:
 
 
 def change[T](made: T, changes: Mapping[str, Any], where: str) -> T:
-    """The options with some values replaced, which are checked as `read` checks them."""
+    """The options with some values replaced, checked as by `read`."""
     return read(type(made), {**values(made), **changes}, where) if changes else made
 
 
 def values(made: Any) -> dict[str, Any]:
-    """All options' values, as YAML and JSON know them."""
+    """All values by name, as YAML and JSON can hold them."""
     return {name: plain(getattr(made, name)) for name in names(type(made))}
 
 
@@ -135,7 +137,7 @@ def describe(kind: type) -> Iterable[tuple[str, str, str]]:
 
 
 def plain(value: Any) -> Any:
-    """A value as YAML and JSON know it: lists for tuples."""
+    """A value as YAML and JSON can hold it: lists for tuples."""
     return [plain(item) for item in value] if isinstance(value, tuple) else value
 
 
@@ -158,7 +160,7 @@ def _value(each: Field, kind: Any, value: Any, where: str) -> Any:
 
 
 def _convert(kind: Any, value: Any) -> Any:
-    """The value as `kind` has it; None where it is none."""
+    """The value converted to `kind`; None where that is impossible."""
     if get_origin(kind) is UnionType:
         return next((made for each in get_args(kind) if (made := _convert(each, value)) is not None), None)
     if get_origin(kind) is tuple:
@@ -179,7 +181,7 @@ def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        number = float(value)  # YAML takes 1e-3, without a point, for a word
+        number = float(value)  # YAML reads 1e-3, which has no point, as text
     except ValueError:
         return None
     return number if math.isfinite(number) else None

@@ -103,7 +103,7 @@ class Product:
     settings: Mapping
     inputs: Mapping[str, str | Path]
     form: int = 1
-    """Version of what is written: raised when the same settings and inputs come to give another result."""
+    """Version of the contents: raised when the code comes to make another result of the same settings and inputs."""
 
     def why(self) -> str:
         """Why the folder must be made (again): "" when it is up to date."""

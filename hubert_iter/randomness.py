@@ -1,4 +1,4 @@
-"""Where the random numbers of a run come from: a seed for each purpose, made from what the run is.
+"""The seeds of a run: one for each purpose, computed from the study's seed, the replicate and the iteration.
 
 No draw depends on what was drawn before: a run that goes on after it was killed, alone or in several processes, sees
 the numbers that it would have seen, and no generator's state is kept (docs/protocol.md section 3, "Whose randomness").
@@ -25,15 +25,15 @@ class Draws:
     """Of a run with refresh. Only the head that a later leg begins with depends on it: all else goes on."""
 
     def weights(self) -> int:
-        """Of the initial weights."""
+        """Seed of the initial weights."""
         return self._derive(_WEIGHTS) if self.leg <= 1 else self._derive(_HEAD, self.leg)
 
     def batches(self) -> int:
-        """Of the order of utterances, crops and masks."""
+        """Seed of the order of utterances, of crops and of masks."""
         return self._derive(_BATCHES)
 
     def update(self, update: int, rank: int) -> int:
-        """Of what one process draws in one update: dropout, layerdrop, negatives, Gumbel noise."""
+        """Seed of what one process draws in one update: dropout, layerdrop, negatives, Gumbel noise."""
         return self._derive(_UPDATE, update, rank)
 
     def _derive(self, *purpose: int) -> int:
@@ -41,12 +41,12 @@ class Draws:
 
 
 def kmeans_seed(seed: int, replicate: int) -> int:
-    """Of the sample that k-means is fitted on and of its starts."""
+    """Seed of k-means: of the sample that it is fitted on, and of its starts."""
     return derive(seed, replicate, 0, _KMEANS)
 
 
 def derive(*key: int) -> int:
     """A seed of 63 bits from whole numbers; keys that differ give unrelated seeds (numpy's SeedSequence)."""
-    import numpy as np  # which a stage that finds its work done does without
+    import numpy as np  # here: a stage that is up to date does not need it
 
     return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))

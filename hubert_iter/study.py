@@ -15,6 +15,7 @@ from typing import Any
 from hubert_iter import options
 from hubert_iter.config import SHARED, load_file
 from hubert_iter.errors import UserError, nearest, refuse_unknown_keys
+from hubert_iter.feats import normalise
 from hubert_iter.options import option
 from hubert_iter.refresh import LEG, MATCH, legs
 
@@ -33,6 +34,10 @@ class Condition:
         "", "mfcc, or ROW@TAP: the layer of another row's network that is clustered; none where objectives make them"
     )
     k: int = option(0, "number of clusters", least=0)
+    normalise: str = option(
+        normalise.NONE, "what is taken away from targets' features, so that labels say less of the speaker: mean, or "
+        "mean and deviation, of the utterance or of the speaker", choices=normalise.KINDS,
+    )  # fmt: skip
     updates: int = option(0, "length of the training", least=0)
     init: str = option("", "row whose encoder weights it starts from (warm start); the head is made anew")
     refresh: dict[str, Any] = option(
@@ -82,12 +87,13 @@ class Run(Condition):
 
     @property
     def labels(self) -> str:
-        """Name of the label set; runs with the same targets and k share it, replicates do not."""
+        """Name of the label set; runs with the same targets, k and normalisation share it, replicates do not."""
         if not self.targets:
             return ""
         # A teacher's name holds the replicate already.
         number = "" if self.teacher or self.replicate == 1 else f".{self.replicate}"
-        return f"{self.targets}_k{self.k}{number}"
+        kind = "" if self.normalise == normalise.NONE else f"_{self.normalise}"
+        return f"{self.targets}_k{self.k}{kind}{number}"
 
     @property
     def trained(self) -> bool:
@@ -113,7 +119,7 @@ class Run(Condition):
 DEFAULT_KEYS = ("model", "train", "k", "updates", "seed", "seeds", "set")
 """Keys that may stand at the top of a study, as the default of all its rows."""
 SECTIONS = ("train", "model", "objective")
-"""What `set` changes options of."""
+"""Sections whose options `set` may change."""
 NUMBER = re.compile(r"(?P<condition>.+)\.(?P<replicate>[1-9]\d*)")
 """How a replicate is named."""
 
@@ -132,6 +138,8 @@ class Study:
     """Whole networks; one with refresh is its last leg."""
     legs: dict[str, tuple[Run, ...]]
     """By the run's name: all legs of it that are trained, in order; of a run without refresh itself alone."""
+    question: str = ""
+    """What the study is to answer; heads its report."""
 
     @property
     def name(self) -> str:
@@ -200,10 +208,12 @@ def read(path: str | Path) -> Study:
 
 
 def make(path: Path, values: Mapping[str, Any]) -> Study:
-    """The study that a file's values make; `path` is for messages and results."""
+    """Make a study from a file's values; `path` is for messages, and its name for results."""
     values = dict(values)
-    refuse_unknown_keys(values, (*DEFAULT_KEYS, "runs"), str(path))
-    table = values.pop("runs", None)
+    refuse_unknown_keys(values, (*DEFAULT_KEYS, "question", "runs"), str(path))
+    table, question = values.pop("runs", None), values.pop("question", "")
+    if not isinstance(question, str):
+        raise UserError(f"{path}: question: expected a sentence, found {question!r}. Put it between quotation marks")
     if not isinstance(table, dict) or not table:
         raise UserError(f"{path}: expected a table 'runs:' with at least one run")
     _check_set(values.get("set", {}), SECTIONS, str(path))
@@ -219,11 +229,11 @@ def make(path: Path, values: Mapping[str, Any]) -> Study:
         row = replace(row, iteration=teacher.iteration + 1 if teacher else 1)
         for run in _replicates(row, seeds[row.name]):
             found[run.name] = tuple(legs(run, f"{path}: run {row.name}"))
-    return Study(path, {name: each[-1] for name, each in found.items()}, found)
+    return Study(path, {name: each[-1] for name, each in found.items()}, found, question)
 
 
 def _row(name: str, row: dict, defaults: dict, where: str) -> tuple[Run, int]:
-    """A row as its first replicate, and how many there are."""
+    """The first replicate of a row, and the number of replicates."""
     if not isinstance(row, dict):
         raise UserError(f"{where}: expected {{objective: ..., ...}}, found {row!r}")
     own, common = row.get("set", {}), defaults.get("set", {})
@@ -248,6 +258,8 @@ def _row(name: str, row: dict, defaults: dict, where: str) -> tuple[Run, int]:
         raise UserError(f"{where}: expected targets (mfcc or RUN@TAP) and k together, found only one of them")
     if run.targets and run.targets != MFCC and not (run.teacher and run.tap):
         raise UserError(f"{where}: targets: expected mfcc or RUN@TAP (hubert_it1@6, say), found '{run.targets}'")
+    if run.normalise != normalise.NONE and not run.targets:
+        raise UserError(f"{where}: normalise: expected with targets alone, whose features it changes: remove it")
     if not name.replace("_", "").replace("-", "").replace(".", "").isalnum():
         raise UserError(f"{where}: a run's name names a folder: use letters, digits, '_', '-' and '.' only")
     if NUMBER.fullmatch(name) or LEG.fullmatch(name):
@@ -282,7 +294,7 @@ def _check_needed(row: Run, needed: str, rows: Mapping[str, Run], seeds: Mapping
 
 
 def _replicates(row: Run, count: int) -> list[Run]:
-    """The runs of a row; what one needs are runs of the same replicate."""
+    """The runs of a row; each needs runs of its own replicate."""
     runs = []
     for number in range(1, count + 1):
         targets = f"{replicate_name(row.teacher, number)}@{row.tap}" if row.teacher else row.targets

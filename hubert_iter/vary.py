@@ -1,4 +1,4 @@
-"""A study with other values for one call: one of its own name, so that its results are never taken for the first's."""
+"""Change a study's values for one call, under another name, so that its results never mix with the original's."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,13 +10,13 @@ from hubert_iter import options
 from hubert_iter.errors import UserError
 
 LONGEST = 120
-"""Characters of a name, so that with a run's and a file's it stays a name that file systems take."""
+"""Most characters of a study's name: a folder bears it, and file systems limit the length of names."""
 
 
 def read_changes(text: str, where: str) -> dict[str, Any]:
     """ "learning_rate=1e-3 model.layers=4 updates=100" -> values by dotted name, in the names' order.
 
-    A name without a section is of the training, but for updates, which is the study's own.
+    A name without a section belongs to `train`, except `updates`, which is the study's own.
     """
     given = options.assignments(text, where)
     full = {name if "." in name or name == "updates" else f"train.{name}": _as_number(given[name]) for name in given}
@@ -24,7 +24,7 @@ def read_changes(text: str, where: str) -> dict[str, Any]:
 
 
 def vary(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A study's values with these in place of those that the study or its rows have."""
+    """The study's values with `changes` in place of what the study or its rows say."""
     values = {**values, "set": {**values.get("set", {}), **changes}}
     rows = {name: dict(row) for name, row in values["runs"].items()}
     for row in rows.values():
@@ -54,7 +54,7 @@ def write(path: Path, values: Mapping[str, Any], comment: str) -> None:
 
 
 def _as_number(value: Any) -> Any:
-    """YAML takes 1e-3, without a point, for a word."""
+    """Text such as 1e-3 as a number: YAML does not read it as one, since it has no point."""
     if isinstance(value, list):
         return [_as_number(item) for item in value]
     try:

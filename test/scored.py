@@ -21,8 +21,7 @@ def cca_task(
     groups: np.ndarray | None = None, num_groups: int = 0,
 ) -> cca.Task:  # fmt: skip
     """A task of CCA whose features are given beside it."""
-    splits = cca.Splits(seed, trials)
-    return cca.Task(None, "phone", sample_set, "0", labels, settings, splits, groups, num_groups)
+    return cca.Task(None, "phone", sample_set, "0", labels, settings, seed, trials, groups, num_groups)
 
 
 def write_samples(root: Path, samples: Samples, speakers: Mapping[str, str]) -> None:

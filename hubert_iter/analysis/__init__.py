@@ -1,1 +1,1 @@
-"""Canonical correlation of layers with phones, words and speakers; agreement of label sets."""
+"""What is scored of the layers, the measures that score it, and what may be concluded; agreement of label sets."""

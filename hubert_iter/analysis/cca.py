@@ -60,7 +60,7 @@ class Groups:
 
 @dataclass(frozen=True)
 class Covariances:
-    """Of a train part: features [D, D], scaled; cross [D, K]; class frequencies [K]; Syy's largest entry."""
+    """Moments of a train part: features [D, D], scaled; cross [D, K]; class frequencies [K]; Syy's largest entry."""
 
     features: np.ndarray
     cross: np.ndarray

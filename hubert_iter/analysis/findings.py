@@ -1,4 +1,4 @@
-"""What a study's scores say to its questions, as data: which kind of finding, about what, how much, how surely.
+"""What a study's scores answer to its questions, as data: kind of finding, about what, how much, how surely.
 
 Only the report puts findings into words. What is said of conditions rests on several networks of each and its interval
 covers networks, segments, splits and evaluation speakers; with one network on each side it is about these two. No
@@ -15,7 +15,8 @@ import numpy as np
 
 from hubert_iter.analysis import statistics
 from hubert_iter.analysis.learning import Learning
-from hubert_iter.analysis.scores import LINGUISTIC, NULL, PROPERTIES, Cells, networks
+from hubert_iter.analysis.sample import PROPERTIES
+from hubert_iter.analysis.scores import LINGUISTIC, NULL, Cells, networks
 from hubert_iter.analysis.statistics import Interval, Scores
 from hubert_iter.study import MFCC, Run, group
 
@@ -199,26 +200,26 @@ class _Pairs:
     able: Mapping[str, Sequence[Scores]]
 
     def final(self, kind: Kind, first: str, second: str) -> Finding:
-        """Of the final layers."""
+        """Difference of the final layers."""
         one, other = self.able[first], self.able[second]
         layers = (_final(one), _final(other))
         return self._made(kind, first, second, statistics.difference(one, other), layers)
 
     def best(self, kind: Kind, first: str, second: str) -> Finding:
-        """Of the best layers, each picked on other data than it is compared on."""
+        """Difference of the best layers, each picked on other data than it is compared on."""
         one, other = self.able[first], self.able[second]
         layers = (best_layer(one), best_layer(other))
         return self._made(kind, first, second, statistics.best_difference(one, other), layers)
 
     def fall(self, first: str, second: str) -> Finding:
-        """Of the fall from the best to the final layer; levels are the falls."""
+        """Difference of the falls from the best to the final layer; levels are the falls."""
         one, other = self.able[first], self.able[second]
         falls = (statistics.fall(one).mean, statistics.fall(other).mean)
         estimate = statistics.fall_difference(one, other)
         return self._made(Kind.ITERATION_FALL, first, second, estimate, (_final(one), _final(other)), falls)
 
     def layers(self, first: str, second: str) -> Finding:
-        """Of all layers that both have; the estimate is that of the layer that differs most."""
+        """Differences of all layers that both have; the estimate is that of the layer that differs most."""
         one, other = self.able[first], self.able[second]
         found, differ = statistics.layer_differences(one, other)
         layers = tuple(layer for layer, clear in enumerate(differ) if clear)

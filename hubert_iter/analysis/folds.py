@@ -1,4 +1,4 @@
-"""Ten label-stratified parts and the trials over them, the same for all models. docs/protocol.md section 4.4."""
+"""Ten label-stratified parts and the trials over them, the same for all models. docs/protocol.md section 4, point 4."""
 
 import zlib
 

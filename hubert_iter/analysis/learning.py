@@ -1,4 +1,4 @@
-"""Has a run learnt to use context? Masked accuracy beside what needs no network. docs/protocol.md section 6."""
+"""Has a run learnt to use context? Masked accuracy beside guesses without a network. docs/protocol.md section 6."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ GUESSES = {
     "copy": "a copy of the nearest unmasked target",
     "near_copy": "a copy of an unmasked target up to 3 frames away, else the utterance's most frequent one",
 }
-"""What needs no network: its name in metrics.jsonl (after `guess_`) and in words. train/guesses.py computes them."""
+"""Guesses without a network: name in metrics.jsonl (after `guess_`), and in words. train/guesses.py computes them."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Learning:
     update: int
     accuracy: float
     guess: float
-    """Of the best predictor without a network."""
+    """Accuracy of the best guess without a network."""
     guess_name: str
     """Its key in GUESSES."""
     margin: float

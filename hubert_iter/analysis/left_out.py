@@ -12,7 +12,7 @@ MOST_GROUPS = 50
 
 
 class Groups:
-    """What is left out at once: each speaker or, of many, each group of them."""
+    """What is left out together: each speaker alone, or groups where there are many speakers."""
 
     def __init__(self, speakers: Mapping[str, str], seed: int):
         """Take utterance -> evaluation speaker."""
@@ -37,7 +37,7 @@ class Groups:
 
 
 def speaker_groups(speakers: Iterable[str], seed: int, most: int = MOST_GROUPS) -> dict[str, str]:
-    """Speaker -> what is left out at once: the speaker, or of more than `most` one of so many groups, dealt by seed."""
+    """Speaker -> what is left out together: the speaker alone, or one of `most` groups, dealt by seed."""
     speakers = sorted(set(speakers))
     if len(speakers) <= most:
         return {speaker: speaker for speaker in speakers}

@@ -17,7 +17,7 @@ from hubert_iter.analysis.parallel import Workers
 from hubert_iter.analysis.sample import Samples
 
 FACT = "-"
-"""Stands for the layer in a row that holds for all of them: a number of instances, a chance level."""
+"""In place of the layer, in rows that hold for all layers: a number of instances, a chance level."""
 
 
 class Row(NamedTuple):
@@ -73,19 +73,20 @@ class Metric:
     """As on an axis: "PWCCA, held out"."""
     lower_is_better: bool = False
     control: str = ""
-    """The metric that holds the same of shuffled labels, or of something else that knows nothing: drawn as a band."""
+    """The metric with the same score of what knows nothing (shuffled labels, other utterances): drawn as a band."""
     lines: tuple[str, ...] = ()
     """Facts that are drawn as lines: ceiling, chance, majority."""
     control_label: str = "shuffled labels"
+    """The band's name."""
     drawn: bool = True
-    """False: in a folded table alone."""
+    """False: shown only in a folded table."""
     course: bool = False
     """Drawn over the updates of a training too, where checkpoints were scored."""
 
 
 @dataclass(frozen=True)
 class NoSettings:
-    """Of a measure without any."""
+    """Settings of a measure without any."""
 
 
 @dataclass(frozen=True)
@@ -141,9 +142,9 @@ class Measure:
     """Its place in the report: lower ones come first."""
     metrics: ClassVar[tuple[Metric, ...]] = ()
     facts: ClassVar[Mapping[str, str]] = {}
-    """Facts that its folded table of facts shows, and their names there."""
+    """Facts for the table of facts, and their names there."""
     form: ClassVar[int] = 1
-    """Version of what it writes: raised when the same settings come to give other scores."""
+    """Version of the scores: raised when a change of the code makes other scores of the same settings."""
     Settings: ClassVar[type] = NoSettings
     """A frozen dataclass of `options.option` fields: what `conf/analysis` may say of it."""
 

@@ -27,8 +27,8 @@ SPEAKERS_FILE = "speakers.tsv"
 SPEAKER_COLUMNS = ("utterance", "speaker")
 COLUMNS = ("property", "sample_set", "instance", "utterance", "start_frame", "end_frame", "label")
 PROPERTIES = ("phone", "word", "speaker")
-# Of three instances, which lie in three different parts (folds.deal), one at least is in the train part of any trial,
-# whose dev and test parts are two. Of fewer, a class may be tested that was never trained.
+# The instances of a class lie in different parts (folds.deal), and a trial takes two parts for dev and test: of three
+# instances at least one is trained on. With fewer, a class may be tested that was never trained.
 LEAST = 3
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Limits:
     num_words: int = option(500, "how many of the most frequent training words are analysed", least=2)
     max_per_word: int = option(15, "instances per word at most", least=LEAST)
     min_per_word: int = option(
-        LEAST, "words with fewer instances are left out: of 3 one at least is trained on in every split", least=1
+        LEAST, "words with fewer instances are left out; with 3, each split trains on at least one", least=1
     )
     max_per_speaker: int = option(500, "instances per speaker at most", least=LEAST)
     speaker_chunk_seconds: float = option(
@@ -193,7 +193,7 @@ def sample(found: Mapping[str, Candidates], sample_sets: int, seed: int) -> Samp
         facts = pool.facts()
         if not facts["kept"]:
             log.warning(
-                "%s: fewer than 2 of %d classes have %d instances or more: %s CCA is left out",
+                "%s: fewer than 2 of %d classes have %d instances or more: %s is left out",
                 prop, facts["found"], pool.least, prop,
             )  # fmt: skip
             continue

@@ -1,16 +1,15 @@
-"""Tables of scores as the stages wrote them, and as arrays of one network that statistics are made from.
+"""Tables of scores as stage 9 writes them, and the arrays of each network that statistics need.
 
 Runs of a study are scored on the same segments and folds, so arrays of several runs may be compared element by element.
 """
 
-import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hubert_iter import provenance
+from hubert_iter import provenance, tsv
 from hubert_iter.analysis.measure import PairRow, Row, Scored, SpeakerRow
 from hubert_iter.analysis.pool import Layers
 from hubert_iter.errors import UserError
@@ -24,7 +23,7 @@ PAIRS_FILE = "pairs.tsv"
 SCORE = "pwcca"
 NULL = "null_pwcca"
 LINGUISTIC = ("phone", "word")
-PROPERTIES = (*LINGUISTIC, "speaker")
+"""The properties of what is said."""
 COLUMNS, SPEAKER_COLUMNS, PAIR_COLUMNS = (
     ("run", "update", *("property" if name == "prop" else name for name in kind._fields))
     for kind in (Row, SpeakerRow, PairRow)
@@ -41,26 +40,16 @@ def write(folder: Path, network: Layers, scored: Scored) -> None:
     if scored.pairs:
         tables[PAIRS_FILE] = (PAIR_COLUMNS, scored.pairs)
     for name, (columns, rows) in tables.items():
-        with open(folder / name, "w", encoding="utf-8") as file:
-            file.write("\t".join(columns) + "\n")
-            for row in rows:
-                file.write("\t".join(_text(value) for value in (network.name, network.updates, *row)) + "\n")
+        cells = (map(_text, (network.name, network.updates, *row)) for row in rows)
+        tsv.write(folder / name, columns, cells)
 
 
 def read(folder: Path, name: str = FILE_NAME) -> list[dict[str, str]]:
     """Read one of a measure's tables; [] where it has none but its scores."""
-    path = folder / name
     columns = {FILE_NAME: COLUMNS, SPEAKERS_FILE: SPEAKER_COLUMNS, PAIRS_FILE: PAIR_COLUMNS}[name]
-    if name != FILE_NAME and not path.is_file():
+    if name != FILE_NAME and not (folder / name).is_file():
         return []
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, delimiter="\t")
-            if tuple(reader.fieldnames or ()) != columns:
-                raise UserError(f"{path}:1: expected the columns {' '.join(columns)}. Run stage 9 again")
-            return list(reader)
-    except FileNotFoundError:
-        raise UserError(f"{path}: missing. Run stage 9") from None
+    return tsv.read(folder / name, columns, "stage 9")
 
 
 def check_comparable(folders: Iterable[Path]) -> None:

@@ -1,6 +1,6 @@
 """The table of an analysis, conf/analysis/*.yaml: what is drawn of the evaluation set, and what scores the layers."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ SECTIONS = ("segments", "measures")
 
 @dataclass(frozen=True)
 class Splits:
-    """What measures share."""
+    """Settings that all measures share."""
 
-    seed: int = option(0, "of all draws and splits", least=0)
+    seed: int = option(0, "seed of all draws and splits", least=0)
     trials: int = option(3, "(dev, test) pairs of the ten parts that instances are dealt into", least=1, most=5)
 
 
@@ -53,11 +53,6 @@ def check(name: str, folders: list[Path]) -> None:
     """Refuse, before anything is trained, a table with a fault, or with a measure that cannot work here."""
     for each, settings in read(name, folders).measures.items():
         measures.find(each, name).check(settings)
-
-
-def plain(settings: Any) -> dict[str, Any]:
-    """Settings as provenance records them."""
-    return {each.name: options.plain(getattr(settings, each.name)) for each in fields(settings)}
 
 
 def _mapping(value: Any, where: str) -> dict:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # scipy, which is not needed to say "up to date"
     from hubert_iter.analysis.cca import Whitener
 
 METRICS = (
-    Metric("pwcca", "PWCCA, held out", control="null_pwcca", lines=("ceiling",)),
+    Metric("pwcca", "PWCCA, held out", control="null_pwcca", lines=("ceiling",), control_label="other utterances"),
     Metric("regulariser", "regulariser that the dev part chose", drawn=False),
 )
 ROUNDING = 1e-9
@@ -41,7 +41,7 @@ FACTS = {"ceiling": "ceiling", "num_instances": "frames"}
 
 @dataclass(frozen=True)
 class Settings:
-    """Of every measure of this kind."""
+    """Settings of CCA-mel and CCA-intra."""
 
     regularisers: tuple[float, ...] = option(
         (1e-4, 1e-2),
@@ -60,7 +60,7 @@ class Settings:
 
 
 class TrialResult(NamedTuple):
-    """The test part's PWCCA, the regulariser that the dev part chose, and PWCCA of a fit to what does not belong."""
+    """The test part's PWCCA, the regulariser that the dev part chose, and PWCCA of the control."""
 
     pwcca: float
     regulariser: float
@@ -68,7 +68,7 @@ class TrialResult(NamedTuple):
 
 
 class Covariances(NamedTuple):
-    """Of some parts: first view [D, D], both [D, E], second view [E, E]."""
+    """Covariances of some parts: first view [D, D], both [D, E], second view [E, E]."""
 
     first: np.ndarray
     cross: np.ndarray
@@ -96,7 +96,7 @@ class Moments:
             self._null.append(both[:, : self._width].T @ rolled)
 
     def covariances(self, parts: Sequence[int], null: bool = False) -> Covariances:
-        """Of these parts together; with `null`, of what does not belong together."""
+        """Covariances over these parts; with `null`, the second view is that of other utterances."""
         total, split = max(self._counts[parts].sum(), 1), self._width
         mean = sum(self._sums[part] for part in parts) / total
         product = sum(self._products[part] for part in parts)
@@ -115,7 +115,7 @@ class Weights(NamedTuple):
 
 
 class Whiteners(NamedTuple):
-    """Of either view, with a regulariser added to its covariance over the largest absolute entry of that."""
+    """Whitener of each view: covariance over its largest absolute entry, plus a regulariser."""
 
     first: "Whitener"
     second: "Whitener"

@@ -26,11 +26,11 @@ def main(argv=None) -> None:
         inputs |= {"phones": source / "phones.ctm", "words": source / "words.ctm"}
     else:
         inputs |= {"textgrids": source}
-    stage = Product(args.out, "align_data", {"fix": args.fix}, inputs)
+    product = Product(args.out, "align_data", {"fix": args.fix}, inputs)
     missing_list = args.out.with_name(args.out.name + ".missing.txt")
-    if stage.done():
+    if product.done():
         return
-    with stage.writing() as work:
+    with product.writing() as work:
         data = datadir.read(args.data)
         found = collect_alignments.gather(data, args.textgrids, args.ctm_dir, args.nj)
         if found.faults and not args.fix:

@@ -4,7 +4,7 @@ import argparse
 import logging
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from hubert_iter.errors import UserError, nearest
@@ -19,7 +19,7 @@ class ArgumentParser(argparse.ArgumentParser):
         )
 
     def parse_args(self, argv=None):
-        """Parse; an unknown option is reported before what is missing, since it often is what is missing, misspelt."""
+        """Parse. An unknown option is reported before a missing one: often it is the missing one, misspelt."""
         words = sys.argv[1:] if argv is None else argv
         known = [option for action in self._actions for option in action.option_strings]
         for word in words:
@@ -37,8 +37,15 @@ def add_conf_dirs(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def named(words: Sequence[str], option: str) -> dict[str, Path]:
-    """Parse NAME=FOLDER words."""
+def true_or_false(text: str) -> bool:
+    """Kaldi's way to give a flag: --name true or --name false."""
+    if text not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"expected true or false, found '{text}'")
+    return text == "true"
+
+
+def named_folders(option: str, words: Iterable[str]) -> dict[str, Path]:
+    """Folders by name, from the words NAME=FOLDER that an option was given."""
     folders: dict[str, Path] = {}
     for word in words:
         name, equals, folder = word.partition("=")
@@ -48,13 +55,6 @@ def named(words: Sequence[str], option: str) -> dict[str, Path]:
             raise UserError(f"{option}: the name {name} is given twice, for {folders[name]} and {folder}")
         folders[name] = Path(folder)
     return folders
-
-
-def true_or_false(text: str) -> bool:
-    """Kaldi's way to give a flag: --name true or --name false."""
-    if text not in ("true", "false"):
-        raise argparse.ArgumentTypeError(f"expected true or false, found '{text}'")
-    return text == "true"
 
 
 def run(main: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@ from hubert_iter.corpora.download import ALIGNMENTS_URL, Fetcher, download, down
 def main(argv=None) -> None:
     """Fetch OUT/LibriSpeech/PART for each part, and OUT/LibriSpeech-Alignments."""
     parser = cli.ArgumentParser(__doc__)
-    parser.add_argument("--parts", required=True, help='parts to fetch: "train-clean-100 dev-clean"')
+    parser.add_argument("--parts", nargs="+", required=True, help="parts to fetch: train-clean-100 dev-clean")
     parser.add_argument("--out", type=Path, required=True, help="folder that will hold LibriSpeech/")
     parser.add_argument("--url", default="", help="folder of the archives, say a mirror; default: www.openslr.org")
     parser.add_argument("--alignments", type=cli.true_or_false, default=False, help="also fetch the public alignments")
@@ -18,7 +18,7 @@ def main(argv=None) -> None:
     parser.add_argument("--wait", type=float, default=10.0, help="seconds between attempts")
     args = parser.parse_args(argv)
     fetcher = Fetcher(attempts=args.attempts, wait=args.wait)
-    download(args.parts.split(), args.out, args.url, fetcher)
+    download(args.parts, args.out, args.url, fetcher)
     if args.alignments:
         download_alignments(args.out, args.alignments_url, fetcher)
 

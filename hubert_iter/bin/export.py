@@ -14,13 +14,13 @@ def main(argv=None) -> None:
     parser.add_argument("--format", required=True, choices=formats, help="whose format")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     args = parser.parse_args(argv)
-    stage = Product(args.out, "export", {"format": args.format}, {"model": args.model})
-    if stage.done():
+    product = Product(args.out, "export", {"format": args.format}, {"model": args.model})
+    if product.done():
         return
 
     from hubert_iter.models.convert.export import export  # loads torch: not needed to say "up to date"
 
-    with stage.writing() as work:
+    with product.writing() as work:
         export(args.model, args.format, work)
 
 

@@ -34,13 +34,13 @@ def main(argv=None) -> None:
     inputs = {"data": args.data}
     inputs |= {f"other_{n}": path for n, path in enumerate(args.other_speakers_than, start=1)}
     inputs |= {f"other_utterances_{n}": path for n, path in enumerate(args.other_utterances_than, start=1)}
-    stage = Product(args.out, "filter_data", settings, inputs, form=2)
-    if stage.done():
+    product = Product(args.out, "filter_data", settings, inputs, form=2)
+    if product.done():
         return
 
     from hubert_iter.data import repair, validate
 
-    with stage.writing() as work:
+    with product.writing() as work:
         limits = validate.Limits(args.min_seconds, args.max_seconds)
         findings = validate.examine(args.data, limits, args.other_speakers_than, args.nj, args.other_utterances_than)
         validate.report(findings, args.show, count_only=validate.LIMIT_KINDS)

@@ -19,9 +19,9 @@ def main(argv=None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for kmeans.npz")
     source.add_options(parser)
     parser.add_argument("--k", type=int, default=100, help="number of clusters")
-    parser.add_argument("--seed", type=int, default=0, help="of the sample and of the fit")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the sample and of the fit")
     parser.add_argument(
-        "--replicate", type=int, default=1, help="of the study's run; each has a sample and a fit of its own"
+        "--replicate", type=int, default=1, help="replicate of the run; each has its own sample and fit"
     )
     parser.add_argument("--portion", type=float, default=0.1, help="share of the utterances to fit on")
     parser.add_argument("--max_memory_gb", type=float, default=4.0, help="frames are sampled down to fit into this")
@@ -31,7 +31,7 @@ def main(argv=None) -> None:
     if args.max_memory_gb <= 0:
         raise UserError(f"--max_memory_gb: expected more than 0, found {args.max_memory_gb}")
 
-    features = source.open_source(args.data, args.mfcc, args.model, args.tap)
+    features = source.open_source(args.data, args.mfcc, args.model, args.tap, args.normalise)
     settings = {
         "k": args.k,
         "seed": args.seed,
@@ -39,8 +39,8 @@ def main(argv=None) -> None:
         "portion": args.portion,
         "features": features.describe(),
     }
-    stage = Product(args.out, "fit_kmeans", settings, {"data": args.data} | features.inputs())
-    if stage.done():
+    product = Product(args.out, "fit_kmeans", settings, {"data": args.data} | features.inputs())
+    if product.done():
         return
 
     from hubert_iter.units import kmeans  # loads faiss
@@ -48,7 +48,7 @@ def main(argv=None) -> None:
     began = time.monotonic()
     utts = [utt.id for utt in datadir.read(args.data).utterances]
     source.check_utterances(features, utts)
-    with stage.writing() as work:
+    with product.writing() as work:
         result, facts = kmeans.fit_source(
             features, utts, args.k, kmeans_seed(args.seed, args.replicate), args.portion, args.max_memory_gb
         )

@@ -20,14 +20,14 @@ def main(argv=None) -> None:
     source.add_options(parser)
     args = parser.parse_args(argv)
 
-    features = source.open_source(args.data, args.mfcc, args.model, args.tap)
+    features = source.open_source(args.data, args.mfcc, args.model, args.tap, args.normalise)
     fitted = provenance.read(args.kmeans)["settings"]
     settings = {"rate": FRAME_RATE, "k": fitted.get("k"), "features": features.describe()}
     if "replicate" in fitted:
         settings["replicate"] = fitted["replicate"]
     inputs = {"kmeans": args.kmeans, "data": args.data} | features.inputs()
-    stage = Product(args.out, "make_labels", settings, inputs)
-    if stage.done():
+    product = Product(args.out, "make_labels", settings, inputs)
+    if product.done():
         return
 
     from hubert_iter.units import kmeans, labels  # load faiss
@@ -41,7 +41,7 @@ def main(argv=None) -> None:
         )
     data = datadir.read(args.data)
     source.check_utterances(features, [utt.id for utt in data.utterances])
-    with stage.writing() as work:
+    with product.writing() as work:
         labels.make(features, data, centroids, work, args.out)
 
 

@@ -19,16 +19,16 @@ def main(argv=None) -> None:
     if not 1 <= args.part <= args.parts:
         raise UserError(f"--part: expected 1 to {args.parts} (--parts), found {args.part}")
 
-    stage = mfcc_folders.part_stage(args.data, args.out, args.part, args.parts)
-    if not mfcc_folders.merged_stage(args.data, args.out).why():
+    product = mfcc_folders.part_product(args.data, args.out, args.part, args.parts)
+    if not mfcc_folders.merged_product(args.data, args.out).why():
         logging.info("make_mfcc: %s is up to date, nothing to do", args.out)
         return
-    if stage.done():
+    if product.done():
         return
 
     from hubert_iter.feats import mfcc
 
-    with stage.writing() as work:
+    with product.writing() as work:
         mfcc.write_part(args.data, work, args.part, args.parts)
 
 

@@ -17,11 +17,11 @@ def main(argv=None) -> None:
     if args.parts < 1:
         raise UserError(f"--parts: expected at least 1, found {args.parts}")
 
-    stage = mfcc_folders.merged_stage(args.data, args.out)
-    if not stage.done():
+    product = mfcc_folders.merged_product(args.data, args.out)
+    if not product.done():
         from hubert_iter.feats import mfcc
 
-        with stage.writing() as work:
+        with product.writing() as work:
             mfcc.merge(args.data, args.out, work, args.parts)
     mfcc_folders.remove_parts(args.out)
 

@@ -23,12 +23,12 @@ def main(argv=None) -> None:
 
     sources = read.find(args.study, args.expdir, args.dumpdir)
     title = args.title or f"Study {args.study.stem}: what the layers learn"
-    stage = Product(args.out, "report", {"title": title, "data_note": args.data_note}, sources.inputs())
-    if not stage.done():
+    product = Product(args.out, "report", {"title": title, "data_note": args.data_note}, sources.inputs())
+    if not product.done():
         from hubert_iter.report.write import write
 
         results = read.read(sources)
-        with stage.writing() as work:
+        with product.writing() as work:
             write(results, work, title, args.data_note)
     logging.info("Report: %s", args.out / "index.html")
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from hubert_iter import options
 from hubert_iter.analysis import table
 from hubert_iter.bin import cli
 from hubert_iter.provenance import Product
@@ -20,7 +21,7 @@ def main(argv=None) -> None:
     analysis = table.read(args.analysis, args.conf_dirs)
     limits, seed = analysis.segments, analysis.splits.seed
     product = Product(
-        Path(args.out), "sample_segments", table.plain(limits) | {"seed": seed},
+        Path(args.out), "sample_segments", options.shaping(limits) | {"seed": seed},
         {"data": args.data, "alignments": args.alignments, "train_text": args.train_text}, form=3,
     )  # fmt: skip
     if product.done():

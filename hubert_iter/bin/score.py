@@ -1,9 +1,10 @@
 """Score one network's layers by all measures of an analysis, each into a folder of its own."""
 
+import logging
 import os
 from pathlib import Path
 
-from hubert_iter import provenance
+from hubert_iter import options, provenance
 from hubert_iter.analysis import measures, pool, scores, table
 from hubert_iter.analysis.measure import Material, Measure
 from hubert_iter.analysis.parallel import Workers
@@ -12,6 +13,8 @@ from hubert_iter.errors import UserError
 from hubert_iter.feats.baselines import BASELINES
 from hubert_iter.feats.foreign import locate
 from hubert_iter.provenance import Product
+
+log = logging.getLogger(__name__)
 
 
 def main(argv=None) -> None:
@@ -34,7 +37,7 @@ def main(argv=None) -> None:
     with Workers(args.nj) as workers:
         material = Material(
             pool.read(args.layers), args.samples, workers, analysis.splits.seed, analysis.splits.trials,
-            cli.named(args.others, "--others"), model, args.data, args.alignments, args.out,
+            cli.named_folders("--others", args.others), model, args.data, args.alignments, args.out,
         )  # fmt: skip
         for name, settings in analysis.measures.items():
             _score(measures.find(name, "--analysis"), name, settings, material, args.out / name)
@@ -43,9 +46,10 @@ def main(argv=None) -> None:
 def _score(measure: Measure, name: str, settings, material: Material, out: Path) -> None:
     why_not = measure.leaves_out(material)
     if why_not:
+        log.info("%s: left out by %s: %s", material.layers.name, name, why_not)
         return
     shaping = {"measure": name, "run": material.layers.name, "seed": material.seed, "trials": material.trials}
-    product = Product(out, "score", shaping | table.plain(settings), measure.inputs(material), form=measure.form)
+    product = Product(out, "score", shaping | options.shaping(settings), measure.inputs(material), form=measure.form)
     if product.done():
         return
     measure.check(settings)

@@ -15,7 +15,7 @@ def main(argv=None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for scores.tsv")
     args = parser.parse_args(argv)
 
-    folders = cli.named(args.labels, "--labels")
+    folders = cli.named_folders("--labels", args.labels)
     if len(folders) < 2:
         raise UserError("--labels: expected at least two label sets to compare, found one")
     product = Product(args.out, "score_agreement", {"labels": list(folders)}, folders)

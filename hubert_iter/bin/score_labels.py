@@ -1,4 +1,4 @@
-"""Score labels against aligned phones, without and with silence: purities, PNMI, used clusters, entropy, run length."""
+"""Score labels: purities and PNMI of aligned phones, share of the speaker's entropy, used clusters, run length."""
 
 import logging
 from pathlib import Path
@@ -18,7 +18,7 @@ def main(argv=None) -> None:
     args = parser.parse_args(argv)
 
     inputs = {"labels": args.labels, "data": args.data, "alignments": args.alignments}
-    product = Product(args.out, "score_labels", {"name": args.name, "set": args.labels.name}, inputs, form=2)
+    product = Product(args.out, "score_labels", {"name": args.name, "set": args.labels.name}, inputs, form=3)
     if product.done():
         return
     from hubert_iter.data import alignment, datadir

@@ -28,7 +28,7 @@ def main(argv=None) -> None:
     check_study.check(varied, args.conf_dirs)
     name = vary.name_of(args.study.stem, changes, where)
     path = args.expdir / name / f"{name}.yaml"
-    vary.write(path, values, f"{args.study}, but for {name.removeprefix(args.study.stem)}; written at each such call.")
+    vary.write(path, values, f"{args.study} with {name.removeprefix(args.study.stem)}; each such call writes it.")
     sys.stdout.write(f"{path}\n")
 
 

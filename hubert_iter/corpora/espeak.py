@@ -1,8 +1,8 @@
 """Speech from espeak-ng through ctypes, with the time of every phoneme and word to the sample.
 
 The library keeps state between sentences (phase, pseudo-random voicing), so the same sentence sounds a little
-different each time it is spoken. A `Synthesiser` therefore loads a copy of the library of its own: what it says depends
-on nothing but what it was asked before.
+different each time it is spoken. A `Synthesiser` therefore loads its own copy of the library: what it says depends only
+on what it was asked to say before.
 """
 
 import _ctypes
@@ -72,7 +72,7 @@ class Synthesiser:
         """Load and start the library; UserError where that fails."""
         library, data = find_library()
         self._folder = tempfile.TemporaryDirectory(prefix="hubert_iter_espeak_")
-        # A copy at a path of its own is a library of its own to the loader, with fresh state.
+        # The loader takes a copy at another path for another library, with fresh state.
         copy = shutil.copy(library, Path(self._folder.name) / Path(library).name)
         self._library = ctypes.CDLL(copy)
         self._sound: list[np.ndarray] = []

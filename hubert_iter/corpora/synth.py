@@ -23,6 +23,7 @@ from hubert_iter.data import datadir
 from hubert_iter.data.alignment import Segment, write_ctm
 from hubert_iter.errors import UserError
 from hubert_iter.frames import SAMPLE_RATE, hours
+from hubert_iter.options import option
 
 SETS = ("train", "valid", "eval")
 MIN_SECONDS, MAX_SECONDS = 2.0, 10.0
@@ -33,18 +34,16 @@ log = logging.getLogger(__name__)
 class Plan:
     """Who says what. The same plan always gives the same bytes."""
 
-    seed: int = 0
-    num_speakers: int = 32
-    eval_speakers: int = 10
-    sentences_per_speaker: int = 24  # in train; evaluation speakers say all evaluation sentences
-    valid_utterances: int = 40  # by the training speakers in turn
-    valid_lists: int = 2  # sentence lists kept for valid
-    eval_lists: int = 2  # sentence lists kept for eval
+    seed: int = option(0, "draws voices, sentences, pauses and noise", least=0)
+    num_speakers: int = option(32, "speakers of train and eval together")
+    eval_speakers: int = option(10, "how many of these are for eval")
+    sentences_per_speaker: int = option(24, "sentences by each speaker of train", least=1)
+    valid_utterances: int = option(40, "utterances of valid, by the speakers of train in turn", least=1)
+    valid_lists: int = option(2, "lists of ten sentences kept for valid", least=1)
+    eval_lists: int = option(2, "lists of ten sentences kept for eval, where every speaker says them all", least=1)
 
     def __post_init__(self):
         """Refuse what cannot be made."""
-        if min(self.sentences_per_speaker, self.valid_utterances, self.valid_lists, self.eval_lists) < 1:
-            raise UserError("expected at least one sentence, validation utterance, validation list and evaluation list")
         if self.valid_lists + self.eval_lists >= len(sentences.LISTS):
             raise UserError(
                 f"expected valid_lists + eval_lists below {len(sentences.LISTS)}, so that training has sentences, "
@@ -86,7 +85,7 @@ def make(plan: Plan, name: str, work: Path, final: Path) -> None:
     utterances, text, phones, words = [], {}, [], []
     genders = {}
     for spoken in speak_set(plan, name):
-        # By way of memory: libsndfile reports a full disk as "System error".
+        # Through memory: libsndfile reports a full disk as "System error".
         encoded = io.BytesIO()
         soundfile.write(encoded, spoken.samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
         (work / "audio" / f"{spoken.id}.flac").write_bytes(encoded.getvalue())
@@ -108,7 +107,7 @@ def speak_set(plan: Plan, name: str) -> Iterator[Spoken]:
     train, evaluation = draw_speakers(plan.seed, plan.num_speakers, plan.eval_speakers)
     text = split_sentences(plan)[name]
     for number, speaker in enumerate(evaluation if name == "eval" else train):
-        # Of its own for each speaker, so that a longer plan begins with the same utterances.
+        # Separate generator for each speaker: a longer plan must begin with the same utterances.
         random = np.random.default_rng([plan.seed, 3, SETS.index(name), number])
         if name == "valid":
             count = len(range(number, plan.valid_utterances, len(train)))

@@ -201,7 +201,7 @@ def frame_labels(segments: Iterable[Segment], num_frames: int, phone_index: Mapp
 
     `segments` are those of one utterance and do not overlap; UserError for a label that `phone_index` lacks.
     """
-    import numpy as np  # which gathering alignments does without
+    import numpy as np  # here: gathering alignments does not need it
 
     segments = sorted(segments, key=lambda segment: segment.start)
     labels = np.full(num_frames, -1, dtype=np.int32)

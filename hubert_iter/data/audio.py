@@ -95,7 +95,7 @@ def decode(utterance: "Utterance") -> Decoded:
             last = min(last, stated)
             if first:
                 file.seek(first)
-            # Not int16, which makes 0 of all samples of a file of floats in +-1.
+            # Not int16: all samples of a file of floats in +-1 would become 0.
             samples = file.read(last - first, dtype="float32")
     except (soundfile.LibsndfileError, OSError) as error:
         raise AudioError(utterance, f"cannot be decoded ({error})") from None

@@ -156,12 +156,6 @@ def write_table(path: Path, values: Mapping[str, str]) -> None:
     temporary.replace(path)
 
 
-def subset(data: DataDir, ids: Iterable[str]) -> DataDir:
-    """The data directory's utterances of these names, in C order."""
-    utterances = tuple(data[key] for key in sorted(set(ids)))
-    return DataDir(data.path, utterances, {u.id: data.text[u.id] for u in utterances if u.id in data.text})
-
-
 def parse_segment(path: Path, row: Row) -> tuple[str, float, float]:
     """Recording, start and end (seconds) of a line of `segments`."""
     recording, *times = row.value.split()

@@ -1,4 +1,4 @@
-"""What can be said of recordings without reading their audio (and without the libraries that reading takes)."""
+"""What is known of recordings without reading their audio, and without importing the libraries for that."""
 
 import hashlib
 import os
@@ -7,7 +7,6 @@ from pathlib import Path
 
 from hubert_iter.data.tables import scan
 
-"""How audio.py hashes samples."""
 _OFFSET = re.compile(r"(.+):(\d+)")
 
 
@@ -20,7 +19,7 @@ def split_offset(wav: str) -> tuple[str, int | None]:
 
 
 def state(path: str | Path) -> str:
-    """A hash of the audio files' sizes and times, so that a repaired file causes its data to be examined again."""
+    """A hash of the audio files' sizes and times, so that data are examined again after a file was repaired."""
     path = Path(path)
     digest = hashlib.sha256()
     rows = scan(path / "wav.scp")[0] if (path / "wav.scp").is_file() else []

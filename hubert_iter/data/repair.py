@@ -96,7 +96,7 @@ def _refresh_provenance(path: Path) -> None:
     if (path / provenance.FILE_NAME).is_file():
         record = provenance.read(path)
         inputs = {name: entry["path"] for name, entry in record["inputs"].items()}
-        provenance.write(path, record["command"], record["settings"], inputs)
+        provenance.write(path, record["command"], record["settings"], inputs, record.get("form", 1))
 
 
 def repairable(fault: Fault, path: Path) -> bool:

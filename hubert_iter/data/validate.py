@@ -1,4 +1,4 @@
-"""Find what is wrong in a data directory, decoding all of its audio; and mend it, keeping a copy of the old files."""
+"""Find what is wrong in a data directory, decoding all of its audio; `repair` mends it."""
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -116,7 +116,7 @@ def has_alignments(path: Path) -> bool:
 def report(findings: Findings, most: int = 20, count_only: Collection[str] = ()) -> None:
     """Log the first faults of each kind (kinds in `count_only` without examples) and how many there are of each.
 
-    Of utterances with equal audio too, which are no faults.
+    Also logs pairs of utterances with equal audio, which are not faults.
     """
     shown: dict[str, int] = {}
     counts = findings.counts()
@@ -153,7 +153,7 @@ def _tables(path: Path, findings: Findings) -> dict[str, dict[str, Row]]:
         rows, faults = scan(file, name)
         speakers = name in SPEAKER_TABLES or (name == "wav.scp" and "segments" in present)
         for fault in faults:
-            # A repeated key with one value twice loses nothing; what another kind of key names is found below.
+            # A key repeated with the same value loses nothing. Keys of speakers and recordings are checked below.
             keep = speakers or (fault.kind == "duplicate" and fault.message.endswith("the same value"))
             drops = () if keep else (fault.utterance,) if fault.kind in ("columns", "duplicate") else ()
             kept = replace(fault, drops=tuple(key for key in drops if key))

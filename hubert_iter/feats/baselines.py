@@ -27,7 +27,7 @@ class Baseline:
 
 
 class FeatureModel(TappedModel):
-    """Features as a model, whose one tap they are."""
+    """Features in the form of a model with one tap."""
 
     names = (TAP,)
 

@@ -9,6 +9,7 @@ from hubert_iter import provenance
 from hubert_iter.feats.baselines import BASELINES, FeatureModel
 from hubert_iter.feats.foreign import open_foreign
 from hubert_iter.feats.taps import TappedModel
+from hubert_iter.frames import FRAME_RATE
 from hubert_iter.models import cpu, store
 from hubert_iter.models.encoder import Encoder
 
@@ -16,8 +17,7 @@ from hubert_iter.models.encoder import Encoder
 class LayerModel(TappedModel):
     """An encoder seen through its taps: "conv", "0" (Transformer input), "1" to "L" (block outputs)."""
 
-    rate = 50
-    """Frames per second."""
+    rate = FRAME_RATE
 
     def __init__(self, encoder: Encoder, description: dict, device: torch.device):
         self.encoder = cpu.place(encoder, device).eval()

@@ -15,8 +15,8 @@ import numpy as np
 from hubert_iter.data import audio, datadir
 from hubert_iter.errors import UserError
 from hubert_iter.feats import archive
-from hubert_iter.feats.mfcc_folders import DIM, part_stage
-from hubert_iter.frames import FRAME_LENGTH, MFCC_RATE, SAMPLE_RATE
+from hubert_iter.feats.mfcc_folders import DIM, part_product
+from hubert_iter.frames import FRAME_LENGTH, MFCC_SHIFT, SAMPLE_RATE, hours
 
 NAME = "feats"
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ def mfcc(samples: np.ndarray) -> np.ndarray:
     """Turn float samples within +-1 at 16 kHz into float32 [T, 39]; frame t sees samples [160 t, 160 t + 400)."""
     if len(samples) < FRAME_LENGTH:
         return np.zeros((0, DIM), np.float32)
-    import torch  # these two take seconds to import, which a stage that finds its work done does not spend
+    import torch  # here: it takes seconds to import, and a stage that is up to date does not need it
     from torchaudio.compliance import kaldi
     from torchaudio.functional import compute_deltas
 
@@ -48,7 +48,7 @@ def write_part(data: Path, folder: Path, part: int, parts: int) -> None:
     frames = archive.write_matrices(folder, NAME, _stream(utterances))
     log.info(
         "MFCC part %d of %d: %d utterances, %.2f h in %.1f s",
-        part, parts, len(utterances), frames / MFCC_RATE / 3600, time.monotonic() - began,
+        part, parts, len(utterances), hours(frames * MFCC_SHIFT), time.monotonic() - began,
     )  # fmt: skip
 
 
@@ -62,16 +62,16 @@ def _stream(utterances: tuple) -> Iterator[tuple[str, np.ndarray]]:
 
 def merge(data: Path, out: Path, folder: Path, parts: int) -> None:
     """Join all parts into `folder` (later named `out`), after checking that every utterance is there."""
-    stages = [part_stage(data, out, part, parts) for part in range(1, parts + 1)]
-    for stage in stages:
-        why = stage.why()
+    products = [part_product(data, out, part, parts) for part in range(1, parts + 1)]
+    for product in products:
+        why = product.why()
         if why:
             raise UserError(
-                f"{stage.folder}: part of the MFCC is not usable ({why}). "
+                f"{product.folder}: part of the MFCC is not usable ({why}). "
                 f"Run make_mfcc with --part 1 to {parts} and --parts {parts} first"
             )
-    frames = archive.merge([stage.folder for stage in stages], folder, NAME, out)
+    frames = archive.merge([product.folder for product in products], folder, NAME, out)
     found, expected = len(archive.read_lengths(Path(folder) / "utt2num_frames")), len(datadir.read(data))
     if found != expected:
         raise UserError(f"{out}: expected features of {expected} utterances, found {found}. Make the parts again")
-    log.info("MFCC of %s: %d utterances, %d frames, %.2f h", data, found, frames, frames / MFCC_RATE / 3600)
+    log.info("MFCC of %s: %d utterances, %d frames, %.2f h", data, found, frames, hours(frames * MFCC_SHIFT))

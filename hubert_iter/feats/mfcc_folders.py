@@ -1,4 +1,4 @@
-"""Folders of MFCC: what they are made from and where their parts are, without the libraries that making them takes."""
+"""Folders of MFCC: what they are made from and where their parts are. Imports nothing that computes them."""
 
 import shutil
 from pathlib import Path
@@ -13,14 +13,14 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def part_stage(data: Path, out: Path, part: int, parts: int) -> Product:
-    """The stage that makes one part of the features."""
+def part_product(data: Path, out: Path, part: int, parts: int) -> Product:
+    """One part of the features: every `parts`-th utterance."""
     settings = SETTINGS | {"part": part, "of": parts}
     return Product(parts_folder(out) / f"{part}of{parts}", "make_mfcc", settings, {"data": data})
 
 
-def merged_stage(data: Path, out: Path) -> Product:
-    """The stage whose folder holds all features: the same whatever the number of parts."""
+def merged_product(data: Path, out: Path) -> Product:
+    """All features: the same whatever the number of parts."""
     return Product(Path(out), "merge_mfcc", SETTINGS, {"data": data})
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from hubert_iter import provenance
 from hubert_iter.data import datadir
 from hubert_iter.errors import UserError, summarise
+from hubert_iter.feats import normalise
 from hubert_iter.frames import FRAME_RATE, num_frames
 
 if TYPE_CHECKING:
@@ -34,10 +35,10 @@ class FeatureSource(Protocol):
     path: Path
 
     def describe(self) -> dict:
-        """What tells these features from others, whatever the data set; compared by provenance checks."""
+        """Settings that distinguish these features, the same for every data set; provenance checks compare them."""
 
     def inputs(self) -> dict[str, Path]:
-        """What a stage that uses the features names among its inputs, besides the data directory."""
+        """Inputs that a stage which uses the features records, besides the data directory."""
 
     def num_frames(self, utt: str) -> int:
         """Number of frames that `stream` will give for an utterance."""
@@ -129,8 +130,8 @@ class LayerSource:
     def stream(self, utts: Iterable[str]) -> "Iterator[tuple[str, np.ndarray]]":
         """Yield (utterance, float32 [T, D]); the model is loaded at the first utterance.
 
-        Threads take an utterance each, and torch has one thread in each: several threads for one utterance wait for
-        each other, long where the machine has other work, and their number would change the last digits.
+        Each thread takes an utterance and lets torch use one thread. Several torch threads for one utterance would wait
+        for each other, for long on a busy machine, and their number would change the last digits.
         """
         from concurrent.futures import ThreadPoolExecutor
 
@@ -154,21 +155,30 @@ def num_threads() -> int:
     return min(count, int(limit)) if limit.isdecimal() and int(limit) else count
 
 
-def open_source(data: Path, mfcc: Path | None, model: Path | None, tap: str | None) -> FeatureSource:
-    """Open the one source that an entry point's options --mfcc, --model and --tap name."""
+def open_source(
+    data: Path, mfcc: Path | None, model: Path | None, tap: str | None, kind: str = normalise.NONE
+) -> FeatureSource:
+    """Open the one source that an entry point's options --mfcc, --model, --tap and --normalise name."""
     if (mfcc is None) == (model is None):
         found = "neither" if mfcc is None else "both"
         raise UserError(f"expected either --mfcc or --model with --tap, found {found}")
     if (model is None) != (tap is None):
         raise UserError("expected --model and --tap together, found only " + ("--tap" if model is None else "--model"))
-    return LayerSource(model, tap, data) if model is not None else MfccSource(mfcc, data)
+    source = LayerSource(model, tap, data) if model is not None else MfccSource(mfcc, data)
+    return source if kind == normalise.NONE else normalise.NormalisedSource(source, kind, data)
 
 
 def add_options(parser) -> None:
-    """Add --mfcc, --model and --tap, of which open_source makes a source."""
+    """Add --mfcc, --model, --tap and --normalise, the arguments of open_source."""
     parser.add_argument("--mfcc", type=Path, help="folder of MFCC of this data set (either this or --model)")
     parser.add_argument("--model", type=Path, help="folder of a trained model, whose layer is the feature")
     parser.add_argument("--tap", help="which output of the model: conv, 0 (before the first block) or a block's number")
+    parser.add_argument(
+        "--normalise",
+        choices=normalise.KINDS,
+        default=normalise.NONE,
+        help="take the utterance's or the speaker's mean away; without _mean divide by the deviation, too",
+    )
 
 
 def describe_layer(model_dir: Path, tap: str) -> dict:
@@ -178,14 +188,15 @@ def describe_layer(model_dir: Path, tap: str) -> dict:
 
 def sentence(features: dict, path: str | Path | None = None) -> str:
     """Say in words which features `describe` means, for messages."""
-    at = f" ({path})" if path else ""
+    kind = normalise.kind_of(features)
+    at = (f", normalised by {kind}" if kind != normalise.NONE else "") + (f" ({path})" if path else "")
     if features.get("kind") == "layer":
         return f"tap {features['tap']} of model {features['model'][:12]}{at}"
     return f"{features.get('dim')}-d {features.get('kind')} at {features.get('rate')} Hz{at}"
 
 
 def check_utterances(source: FeatureSource, utts: Iterable[str]) -> None:
-    """Refuse a data set of which some utterances have no frames at all, before hours of work."""
+    """Refuse, before hours of work, a data set in which some utterances have no frame."""
     without = [utt for utt in utts if source.num_frames(utt) < 1]
     if without:
         raise UserError(f"{source.path}: utterances without a frame: {summarise(without)}. Drop them (stage 2)")

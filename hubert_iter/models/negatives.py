@@ -26,7 +26,7 @@ class Contrast:
 def draw_negatives(utterances: int, masked: int, count: int, device: torch.device) -> Tensor:
     """[B, M, N] numbers below M: for each masked frame, others of its utterance, uniformly with replacement.
 
-    Drawn on the device by torch's own generator of it, which checkpoints keep.
+    Drawn on the device by its generator, which every update seeds (`randomness`).
     """
     if masked < 2:
         raise UserError(

@@ -25,7 +25,7 @@ class Frames:
     update: int = 0
     """Number of updates done, for schedules."""
     wave: Tensor | None = None
-    """[B, S] the audio, of which nothing is masked: what a teacher hears."""
+    """[B, S] the audio, unmasked: the input of a teacher."""
 
     def at_masked(self, values: Tensor) -> Tensor:
         """[B, T, ...] -> [B, M, ...]: the values at masked frames."""
@@ -40,7 +40,7 @@ class Frames:
 
 @dataclass(frozen=True)
 class Contest:
-    """What was to be named, among what: so that guesses which need no network can be scored by the same rules."""
+    """The targets, and what competed with them, so that guesses without a network are scored by the same rules."""
 
     targets: Tensor
     """[B, T] int64: the target of every frame, masked or not, as a number that is the same in all utterances."""
@@ -65,16 +65,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Head:
-    """An objective as another library has it, beside the encoder."""
+    """An objective in another library's layout; the encoder is exported apart."""
 
     weights: dict[str, Tensor]
-    """By the library's names."""
+    """Weights by the library's names."""
     config: dict[str, object]
-    """What the library's configuration of the model says of it."""
+    """Its entries in the library's configuration of the model."""
     labels: int = 0
-    """How many classes it names, for a library that wants them listed."""
+    """Number of classes, for a library that wants them listed."""
     note: str = ""
-    """What a reader opens the model as, where the library has several classes for it."""
+    """The library's class that opens the model, where it has several."""
 
 
 class Objective(nn.Module):
@@ -96,22 +96,22 @@ class Objective(nn.Module):
     def after_update(self, encoder: nn.Module, updates: int, mean: Callable[[Tensor], Tensor]) -> None:
         """Change what is kept; called without gradient when `updates` updates are done.
 
-        First with 0, before any update, when the encoder has its initial weights; then after every update. What an
-        update's batches add (a codebook's frames), `forward` leaves in plain attributes in training, to be used up
-        here. Each process has its own batches: `mean` takes the mean over processes, and all must ask for it.
+        First with 0, before any update, when the encoder has its initial weights; then after every update. In training
+        `forward` may leave what a batch adds (frames for a codebook, say) in plain attributes, for use here. Each
+        process has its own batches: `mean(x)` is the mean over processes, and every process must call it.
         """
 
     def kept(self) -> dict[str, Tensor]:
-        """By name, what the objective keeps: all that is saved with it and takes no gradient."""
+        """What the objective keeps, by name: everything in its state that takes no gradient."""
         saved = self.state_dict(keep_vars=True)
         return {name: value for name, value in saved.items() if not value.requires_grad}
 
     def warning(self, values: dict[str, float]) -> str | None:
-        """A sentence where the statistics of the last updates show that nothing is being learnt."""
+        """A sentence if the statistics of the last updates show that nothing is being learnt, else None."""
         return None
 
     def facts(self) -> dict[str, object]:
-        """What tells an exported model from others of its objective."""
+        """What distinguishes an exported model from others with the same objective."""
         return {}
 
     def fairseq(self) -> Head | None:

@@ -36,7 +36,7 @@ class Quantiser(nn.Module):
         nn.init.zeros_(self.scores.bias)
 
     def forward(self, x: Tensor, temperature: float) -> Quantised:
-        """[B, M, C] -> quantised; in float32 whatever the precision around, but for the linear map."""
+        """[B, M, C] -> quantised; in float32 whatever the precision around, except the linear map."""
         scores = self.scores(x)
         with torch.autocast(x.device.type, enabled=False):
             return self._choose(scores.float().unflatten(-1, (self.groups, self.entries)), temperature)

@@ -1,4 +1,4 @@
-"""What a model is made of, as configuration files say it. Loads no torch, so that a study can be checked at once."""
+"""Settings of the encoder and of objectives. Imports no torch, so that a study is checked in a moment."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,6 +10,7 @@ from hubert_iter.options import option
 if TYPE_CHECKING:
     from hubert_iter.models.objective import Objective
 
+PREDICTIVE, CONTRASTIVE = "predictive", "contrastive"
 KERNELS = (10, 3, 3, 3, 3, 2, 2)
 STRIDES = (5, 2, 2, 2, 2, 2, 2)
 
@@ -45,7 +46,7 @@ class EncoderConfig:
 
     @property
     def taps(self) -> tuple[str, ...]:
-        """Names of what can be looked at, in order: see `Encoder.transform`."""
+        """Names of the outputs that can be observed, in order: see `Encoder.transform`."""
         return ("conv", *(str(number) for number in range(self.layers + 1)))
 
     @property
@@ -56,7 +57,7 @@ class EncoderConfig:
 
     @property
     def shape(self) -> tuple:
-        """Equal where the weights of one encoder can be another's."""
+        """Encoders of equal shape can take each other's weights."""
         return (
             self.channels, self.width, self.layers, self.heads, self.feedforward, self.position_kernel,
             self.position_groups,
@@ -65,36 +66,42 @@ class EncoderConfig:
 
 @dataclass(frozen=True)
 class Sizes:
-    """What an objective must fit."""
+    """Sizes that an objective must fit."""
 
     width: int
-    """Of the encoder's output."""
+    """Width of the encoder's output."""
     channels: int
-    """Of the frame features."""
+    """Width of the frame features."""
     classes: int | None
-    """Of the labels; None for an objective that needs none."""
+    """Number of different labels; None for an objective that needs none."""
     encoder: EncoderConfig | None = None
-    """To make a teacher of its shape."""
+    """The encoder itself, for an objective that builds a teacher of its shape."""
 
 
 @dataclass(frozen=True)
 class ObjectiveSettings:
-    """What may be set of an objective. A subclass, in models/objectives, declares one."""
+    """Options that all objectives have. Each module in models/objectives has a subclass with its own."""
 
     needs_labels: ClassVar[bool] = True
+    """False for an objective that makes its own targets, anew at every update."""
     per_label: ClassVar[tuple[str, ...]] = ()
     """Parameters of the objective that have a row for each label: where labels are renumbered, rows move with them."""
+    asks: ClassVar[str] = ""
+    """PREDICTIVE: which of all targets a masked frame's is; CONTRASTIVE: which of a few; "" for anything else."""
     feature_penalty: float = option(10.0, "weight of the mean squared output of the convolutions", least=0)
 
+    def check(self, encoder: EncoderConfig) -> None:
+        """Refuse, by UserError, an encoder that the objective cannot work with."""
+
     def build(self, sizes: Sizes) -> "Objective":
-        """The objective itself, with fresh weights. Only here need torch be loaded."""
+        """Make the objective, with fresh weights. Import torch only here."""
         raise NotImplementedError
 
     @property
     def name(self) -> str:
-        """The objective's, which is its module's."""
+        """The objective's name, which is that of its module."""
         return type(self).__module__.rpartition(".")[2]
 
     def section(self) -> dict[str, Any]:
-        """For config.yaml, complete."""
+        """Name and all options, for config.yaml."""
         return {"name": self.name, **options.values(self)}

@@ -6,11 +6,13 @@ A line is what is drawn as one: a condition of the study with all its networks, 
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 
-from hubert_iter.analysis import scores, statistics
+from hubert_iter.analysis import statistics
 from hubert_iter.analysis.measure import FACT
+from hubert_iter.analysis.sample import PROPERTIES
 from hubert_iter.feats.baselines import BASELINES, TAP
 from hubert_iter.report.read import Measured
 from hubert_iter.study import Run
@@ -27,6 +29,11 @@ class Point:
     half: float
     networks: tuple[float, ...]
     """Each network's own mean."""
+
+    @property
+    def reach(self) -> float:
+        """`half`, or 0 where there is no interval to draw."""
+        return 0.0 if math.isnan(self.half) else self.half
 
     def __str__(self) -> str:
         """Mean ± half-width with three decimals."""
@@ -46,7 +53,7 @@ class Curves:
     def properties(self) -> list[str]:
         """The properties that have scores, the known ones first."""
         found = {key[2] for key in self.points}
-        return [name for name in scores.PROPERTIES if name in found] + sorted(found - set(scores.PROPERTIES))
+        return [name for name in PROPERTIES if name in found] + sorted(found - set(PROPERTIES))
 
     def updates(self, line: str) -> list[int]:
         """The updates at which a line was scored, ascending."""
@@ -92,30 +99,30 @@ def from_scores(measured: Measured, specs: Mapping[str, Run]) -> Curves:
 
     Baselines' facts are left aside: they have other ceilings.
     """
-    values: dict[tuple, dict[str, list[float]]] = {}
     facts: dict = {}
     for row in measured.rows:
-        if row["layer"] != FACT:
-            values.setdefault(_place(row, specs), {}).setdefault(row["run"], []).append(float(row["value"]))
-        elif row["run"] not in BASELINES:
+        if row["layer"] == FACT and row["run"] not in BASELINES:
             facts.setdefault(row["property"], {}).setdefault(row["metric"], set()).add(float(row["value"]))
-    without: dict[tuple, dict[str, list[float]]] = {}
-    for row in measured.speakers:
-        without.setdefault(_place(row, specs), {}).setdefault(row["run"], []).append(float(row["value"]))
+    without = _values(measured.speakers, specs)
     points: dict = {}
-    for key, networks in values.items():
+    for key, networks in _values((row for row in measured.rows if row["layer"] != FACT), specs).items():
         points.setdefault(key[:-1], {})[key[-1]] = _point(networks, without.get(key, {}))
     return Curves(
         points, {prop: {name: tuple(sorted(found)) for name, found in each.items()} for prop, each in facts.items()}
     )
 
 
-def _place(row: Mapping[str, str], specs: Mapping[str, Run]) -> tuple:
-    return line_of(row["run"], specs), int(row["update"]), row["property"], row["metric"], row["layer"]
+def _values(rows: Iterable[Mapping[str, str]], specs: Mapping[str, Run]) -> dict[tuple, dict[str, list[float]]]:
+    """(line, update, property, metric, layer) -> run -> values."""
+    found: dict = {}
+    for row in rows:
+        key = line_of(row["run"], specs), int(row["update"]), row["property"], row["metric"], row["layer"]
+        found.setdefault(key, {}).setdefault(row["run"], []).append(float(row["value"]))
+    return found
 
 
 def _point(networks: Mapping[str, list[float]], without: Mapping[str, list[float]]) -> Point:
-    means = tuple(math.fsum(values) / len(values) for values in networks.values())
+    means = tuple(map(fmean, networks.values()))
     if len(means) > 1:
         found = statistics.of_networks(means)
     else:

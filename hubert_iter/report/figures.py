@@ -1,12 +1,15 @@
 """Figures of the scores by any measure: over layers, and over layers and updates."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
@@ -20,6 +23,7 @@ FAR = 0.5
 """Where no curve reaches this share of a line, the axis ends above the curves."""
 TOUCHING = 0.05
 """Lines closer than this share of the highest curve have one name."""
+SMALL = {"fontsize": 8, "color": style.MUTED}
 # One hue from light to dark, so that the order survives in grey print and for colour-blind readers.
 RAMP = LinearSegmentedColormap.from_list("ramp", ["#eaf2fb", "#8fbbe9", "#2a78d6", "#12305c"], N=40)
 
@@ -49,11 +53,12 @@ class Canvas:
     folder: Path
     drawings: list[Drawing]
 
-    def add(self, name: str, section: str, description: str, draw: Callable[[Figure], None], size=PANEL) -> None:
-        """Make a figure of `size` inches, let `draw` fill it, save it."""
+    @contextmanager
+    def figure(self, name: str, section: str, description: str, size: tuple[float, float] = PANEL) -> Iterator[Figure]:
+        """Give an empty figure of `size` inches to draw on; save it afterwards."""
         with matplotlib.rc_context(style.SETTINGS):
-            figure = style.new_figure(*size)
-            draw(figure)
+            figure = Figure(figsize=size, layout="constrained")
+            yield figure
             svg = style.save(figure, self.folder, name)
         self.drawings.append(Drawing(name, section, description, svg))
 
@@ -61,51 +66,55 @@ class Canvas:
 def layers(canvas: Canvas, section: str, curves: scores.Curves, metrics: Sequence[Metric], look: Look) -> None:
     """One panel for each drawn metric and property; and all side by side, under the section's name, for documents."""
     panels = [(metric, prop) for metric in metrics if metric.drawn for prop in curves.of(metric.name)]
-
-    def panel(axes: Axes, metric: Metric, prop: str, direct: bool) -> None:
-        _Panel(axes, curves, metric, prop, look).draw(direct)
-
     for metric, prop in panels:
-        canvas.add(
-            f"{section}_{metric.name}_{prop}",
-            section,
-            f"{prop}: {metric.label} of each run over the layers, with what it is to be compared with",
-            lambda figure, metric=metric, prop=prop: panel(figure.add_subplot(), metric, prop, True),
-        )
-
-    def together(figure: Figure) -> None:
-        axes = figure.subplots(1, len(panels), squeeze=False)[0]
-        for each, (metric, prop) in zip(axes, panels, strict=True):
-            panel(each, metric, prop, False)
-        handles, names = axes[0].get_legend_handles_labels()
+        what = f"{prop}: {metric.label} of each run over the layers, with what it is to be compared with"
+        with canvas.figure(f"{section}_{metric.name}_{prop}", section, what) as figure:
+            _Panel(figure.add_subplot(), curves, metric, prop, look).draw(direct=True)
+    if not panels:
+        return
+    size = (4.2 * len(panels), 3.7)
+    with canvas.figure(section, "documents", f"{section} over the layers", size) as figure:
+        grid = figure.subplots(1, len(panels), squeeze=False)[0]
+        for axes, (metric, prop) in zip(grid, panels, strict=True):
+            _Panel(axes, curves, metric, prop, look).draw(direct=False)
+        handles, names = grid[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 5))
-
-    if panels:
-        canvas.add(section, "documents", f"{section} over the layers", together, (4.2 * len(panels), 3.7))
 
 
 def checkpoints(canvas: Canvas, curves: scores.Curves, metrics: Sequence[Metric], lines: Sequence[str]) -> None:
     """Heat maps over layers and updates, for lines that were scored at several updates."""
     shown = [(metric, prop) for metric in metrics if metric.course for prop in curves.of(metric.name)]
-    for line in lines:
-        if len(curves.updates(line)) < 2:
+    for line, (metric, prop) in product(lines, shown):
+        cells = {
+            (update, layer): point.mean
+            for update in curves.updates(line)
+            for layer, point in curves.points.get((line, update, prop, metric.name), {}).items()
+        }
+        updates = sorted({update for update, _layer in cells})
+        if len(curves.updates(line)) < 2 or not updates:
             continue
-        for metric, prop in shown:
-            cells = {
-                (update, layer): point.mean
-                for update in curves.updates(line)
-                for layer, point in curves.points.get((line, update, prop, metric.name), {}).items()
-            }
-            if cells:
-                canvas.add(
-                    f"checkpoints_{line}_{metric.name}_{prop}",
-                    "checkpoints",
-                    f"{prop}: {metric.label} of {line} over layers and updates",
-                    lambda figure, title=f"{line}: {prop}", label=metric.label, cells=cells: _heat_map(
-                        figure, title, label, cells
-                    ),
-                    (4.8, 1.6 + 0.28 * len(curves.updates(line))),
-                )
+        taps = sorted({layer for _update, layer in cells}, key=scores.position)
+        name, what = f"{line}_{metric.name}_{prop}", f"{prop}: {metric.label} of {line} over layers and updates"
+        size = (4.8, 1.6 + 0.28 * len(curves.updates(line)))
+        with canvas.figure(f"checkpoints_{name}", "checkpoints", what, size) as figure:
+            axes = figure.add_subplot()
+            mesh = matrix(axes, cells, updates, taps, max(cells.values()), edgecolors=style.SURFACE, linewidth=1)
+            axes.set_xticks(middles(taps), taps, fontsize=9)
+            axes.set_yticks(middles(updates), [f"{update:,}" for update in updates], fontsize=9)
+            axes.set(title=f"{line}: {prop}", xlabel="layer", ylabel="updates")
+            figure.colorbar(mesh, label=metric.label)
+
+
+def matrix(axes: Axes, cells: Mapping, down: Sequence, across: Sequence, most: float = 1.0, **edges) -> QuadMesh:
+    """A square for each of the cells, (row, column) -> value from 0 to `most`; the first row is the lowest."""
+    axes.grid(False)
+    values = [[cells.get((row, column), math.nan) for column in across] for row in down]
+    return axes.pcolormesh(values, cmap=RAMP, vmin=0, vmax=most, **edges)
+
+
+def middles(places: Sequence) -> list[float]:
+    """Where the middles of a matrix's rows or columns are."""
+    return [place + 0.5 for place in range(len(places))]
 
 
 def label_ends(axes: Axes, ends: list[tuple[str, float, style.RunStyle]]) -> None:
@@ -181,45 +190,44 @@ class _Panel:
 
     def _line(self, line: str, points: dict[str, scores.Point]) -> list[float]:
         """Draw a line; the values that the axis must show."""
-        style_, reached = self.look.styles[line], []
+        look, reached = self.look.styles[line], []
         if scores.TAP in points:  # features without a network have no layers
             value = points[scores.TAP].mean
-            self.axes.axhline(value, color=style_.hex, dashes=style_.dashes, linewidth=1.2, label=line)
+            self.axes.axhline(value, color=look.hex, dashes=look.dashes, linewidth=1.2, label=line)
             return [value]
-        numbered = sorted((scores.position(layer), point) for layer, point in points.items() if layer.isdigit())
         # conv is not joined: between it and layer 0 lie the positional convolutions and a LayerNorm.
-        apart = [(scores.position(layer), point) for layer, point in points.items() if not layer.isdigit()]
-        for part, name in ((numbered, line), (apart, None)):
-            x, y = [where for where, _point in part], [point.mean for _where, point in part]
-            half = [0.0 if math.isnan(point.half) else point.half for _where, point in part]
+        joined = {layer: point for layer, point in points.items() if layer.isdigit()}
+        apart = {layer: point for layer, point in points.items() if layer not in joined}
+        for part, name in ((joined, line), (apart, None)):
+            taps = sorted(part, key=scores.position)
+            x, y = [scores.position(tap) for tap in taps], [part[tap].mean for tap in taps]
+            half = [part[tap].reach for tap in taps]
             low, high = [a - b for a, b in zip(y, half, strict=True)], [a + b for a, b in zip(y, half, strict=True)]
-            self.axes.plot(
-                x, y, marker=style_.marker, color=style_.hex, dashes=style_.dashes, label=name, alpha=style_.alpha
-            )
-            self.axes.fill_between(x, low, high, color=style_.hex, alpha=0.18 * style_.alpha, linewidth=0)
+            self.axes.plot(x, y, marker=look.marker, color=look.hex, dashes=look.dashes, label=name, alpha=look.alpha)
+            self.axes.fill_between(x, low, high, color=look.hex, alpha=0.18 * look.alpha, linewidth=0)
             if name is None:
-                self.axes.errorbar(x, y, half, color=style_.hex, linewidth=0, elinewidth=1.2, alpha=style_.alpha)
-            _single_networks(self.axes, part, style_)
+                self.axes.errorbar(x, y, half, color=look.hex, linewidth=0, elinewidth=1.2, alpha=look.alpha)
+            networks = [part[tap].networks for tap in taps]
+            if networks and len(networks[0]) > 1:  # a thin line for each
+                thin = {"linewidth": 0.7, "marker": "" if len(x) > 1 else "_", "markersize": 4}
+                self.axes.plot(x, networks, color=look.hex, alpha=0.6 * look.alpha, **thin)
             # Two networks have an interval as wide as the panel; then their own values say where the axis ends.
-            near = [point.networks for _where, point in part if len(point.networks) == 2]
-            reached += [value for values in near for value in values] if near else [*low, *high]
+            near = [value for values in networks if len(values) == 2 for value in values]
+            reached += near or [*low, *high]
         return reached
 
     def _control(self) -> list[float]:
         """Draw what the control scores (range over the runs' intervals); the values that the axis must show."""
         found = [self.curves.last(line, self.prop, self.metric.control) for line in self.look.lines]
-        taps = sorted({tap for points in found for tap in points if tap != scores.TAP}, key=scores.position)
-        x, low, high = [], [], []
-        for tap in taps:
-            points = [points[tap] for points in found if tap in points]
-            half = [0.0 if math.isnan(point.half) else point.half for point in points]
-            x.append(scores.position(tap))
-            low.append(min(point.mean - part for point, part in zip(points, half, strict=True)))
-            high.append(max(point.mean + part for point, part in zip(points, half, strict=True)))
-        if not x:
+        taps = [tap for tap in self.curves.layers(self.look.lines, self.prop, self.metric.control) if tap != scores.TAP]
+        if not taps:
             return []
+        x = [scores.position(tap) for tap in taps]
+        low = [min(points[tap].mean - points[tap].reach for points in found if tap in points) for tap in taps]
+        high = [max(points[tap].mean + points[tap].reach for points in found if tap in points) for tap in taps]
         self.axes.fill_between(x, low, high, color=style.MUTED, alpha=0.25, linewidth=0.6)
-        self._note(self.metric.control_label, (x[-1], high[-1]), (0, 2))
+        place = {"xytext": (0, 2), "textcoords": "offset points", "ha": "right"}
+        self.axes.annotate(self.metric.control_label, (x[-1], high[-1]), **place, **SMALL)
         return [min(low), max(high)]
 
     def _lines(self, highest: float) -> list[float]:
@@ -236,29 +244,11 @@ class _Panel:
             else:
                 near.append((value, name))
         for value, names in near:
-            self.axes.text(
-                0.02, value, names, transform=self.axes.get_yaxis_transform(), va="bottom", fontsize=8,
-                color=style.MUTED,
-            )  # fmt: skip
+            self.axes.text(0.02, value, names, transform=self.axes.get_yaxis_transform(), va="bottom", **SMALL)
         if far:
-            self.axes.text(
-                0.02, 0.985, f"{', '.join(far)}, far above ↑", transform=self.axes.transAxes, va="top", fontsize=8,
-                color=style.MUTED,
-            )  # fmt: skip
+            names = f"{', '.join(far)}, far above ↑"
+            self.axes.text(0.02, 0.985, names, transform=self.axes.transAxes, va="top", **SMALL)
         return [value for value, _ in shown]
-
-    def _note(self, text: str, at: tuple[float, float], shift: tuple[int, int]) -> None:
-        self.axes.annotate(text, at, shift, textcoords="offset points", ha="right", fontsize=8, color=style.MUTED)
-
-
-def _single_networks(axes: Axes, part: list[tuple[float, scores.Point]], look: style.RunStyle) -> None:
-    """A thin line for each network of a condition that has several."""
-    if not part or len(part[0][1].networks) < 2:
-        return
-    x = [where for where, _point in part]
-    marker = "" if len(x) > 1 else "_"
-    for values in zip(*(point.networks for _where, point in part), strict=True):
-        axes.plot(x, values, color=look.hex, linewidth=0.7, alpha=0.6 * look.alpha, marker=marker, markersize=4)
 
 
 def layer_ticks(axes: Axes, positions: list[float]) -> None:
@@ -272,16 +262,3 @@ def layer_ticks(axes: Axes, positions: list[float]) -> None:
     conv = [where for where in positions if where < 0]
     axes.set_xticks(conv + ticks, ["conv"] * len(conv) + [f"{where:g}" for where in ticks], fontsize=9)
     axes.set_xlim(min(positions) - 0.5, max(positions) + 0.4)
-
-
-def _heat_map(figure: Figure, title: str, label: str, cells: dict[tuple[int, str], float]) -> None:
-    updates = sorted({update for update, _layer in cells})
-    taps = sorted({layer for _update, layer in cells}, key=scores.position)
-    values = [[cells.get((update, tap), math.nan) for tap in taps] for update in updates]
-    axes = figure.add_subplot()
-    mesh = axes.pcolormesh(values, cmap=RAMP, vmin=0, vmax=max(cells.values()), edgecolors=style.SURFACE, linewidth=1)
-    axes.set_xticks([place + 0.5 for place in range(len(taps))], taps, fontsize=9)
-    axes.set_yticks([place + 0.5 for place in range(len(updates))], [f"{update:,}" for update in updates], fontsize=9)
-    axes.grid(False)
-    axes.set(title=title, xlabel="layer", ylabel="updates")
-    figure.colorbar(mesh, label=label)

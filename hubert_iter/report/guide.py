@@ -1,21 +1,44 @@
-"""How to read a report: what the scores mean and what typical faults look like."""
+"""Words that are the same in every report: how to read its sections, and what typical faults look like."""
+
+TRAINING = (
+    "Solid lines with marks: held-out utterances. Thin lines: training. Dashed lines: the best of four guesses "
+    "that need no network but see the unmasked labels, among the same candidates as the run: the most frequent "
+    "label, the utterance's most frequent one, a copy of the nearest unmasked one, and that copy only from up "
+    "to 3 frames away. A run that is not above it by the margin (the 95 % interval over held-out utterances, at "
+    "least a twentieth) has not learnt to use context, however far it is above chance. Dotted lines: chance, that is "
+    "the share of the most frequent label where all classes are named, and one over the distinct candidates where a "
+    "frame is told from others. Accuracies of objectives that differ in this cannot be compared with each other, nor "
+    "can losses, nor losses of other numbers of labels.",
+)
+NETWORKS = (
+    "Networks of one condition differ in the seed alone. Their deviation, pooled over the trained conditions, says "
+    "how many networks of each of two conditions are wanted to find a difference of a given size in four of five "
+    "studies, at 5 % false findings (two-sided t, the evaluation's own error left aside). Networks that have not "
+    "learnt to use context count here: they may differ otherwise than trained longer.",
+)
+LABELS = (
+    "Phone purity: accuracy when each cluster is read as its most frequent phone. Cluster purity: the same with "
+    "the roles exchanged. PNMI: the share of the phone's entropy that the label removes. Frames without a phone "
+    "are left out, or where it says so counted as one phone more, silence, as published tables seem to do. Share "
+    "of the speaker's entropy: the same of who speaks, over all frames; labels had better say little of it.",
+)
+PHONES = (
+    "Each cluster stands for the phone that most of its frames belong to. A phone at 0 has no cluster of its own: "
+    "its frames have merged into other phones' clusters. Marks of one phone show what changes between label sets.",
+)
+PROVENANCE = ("Each folder with the command that made it and a hash of its contents: equal hash, equal folder.",)
 
 READING = (
     (
-        "What PWCCA says",
-        "How much of a property (which phone, word or speaker a segment is) a linear map finds in a layer, on segments "
-        "that the map was not fitted on. Layer 0 is the Transformer's input, conv the convolutions' output before it.",
+        "What the layers are",
+        "Layer 0 is the Transformer's input, conv the convolutions' output before it. All runs are scored on the same "
+        "segments, by maps that were not fitted on them.",
     ),
     (
         "Between the lines of control",
         "A network that knew the property perfectly would reach the ceiling (K-1)/K of K classes; layers narrower than "
         "K-1 have a lower one. A ceiling more than twice as high as all curves is named, not drawn. Shuffled labels "
         "show what no knowledge scores, the random network what its architecture and the audio give without training.",
-    ),
-    (
-        "Compare along a line and between lines, not between properties",
-        "Levels of phone, word and speaker depend on how many segments and classes there are. All runs are scored "
-        "on the same segments.",
     ),
     (
         "What a sentence rests on",
@@ -36,14 +59,5 @@ READING = (
         "No gain over iterations",
         "Poor labels. Compare PNMI and phone purity of the later labels with the MFCC labels'; try another layer as "
         "teacher, more updates for the teacher, or another number of clusters.",
-    ),
-    (
-        "Masked accuracy near the best guess without a network",
-        "A run that does no better than copying neighbouring labels has not learnt to use context, and its layers say "
-        "nothing about its objective, however far it is above chance. Give it more updates before comparing.",
-    ),
-    (
-        "Losses of different objectives or numbers of labels",
-        "They are not comparable: each counts another number of alternatives. Compare accuracy with its chance level.",
     ),
 )

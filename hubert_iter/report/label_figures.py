@@ -1,20 +1,21 @@
 """Figures of the pseudo-labels: quality against aligned phones, agreement between label sets."""
 
-import math
 from collections.abc import Callable, Mapping
+from itertools import product
+from statistics import fmean
 
-import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from hubert_iter.report import style
-from hubert_iter.report.figures import RAMP, Canvas
+from hubert_iter.report.figures import Canvas, matrix, middles
 
-# Names of the scores as people write them; the first three are fractions and share one scale.
+# Names of the scores as people write them.
 QUALITY = {
     "cluster_purity": "cluster purity",
     "phone_purity": "phone purity",
     "pnmi": "PNMI",
+    "speaker_share": "share of the speaker's entropy",
     "cluster_purity_sil": "cluster purity, silence counted",
     "phone_purity_sil": "phone purity, silence counted",
     "pnmi_sil": "PNMI, silence counted",
@@ -22,59 +23,68 @@ QUALITY = {
     "cluster_entropy": "cluster-size entropy (bits)",
     "mean_run_length": "mean run length (frames)",
 }
-DRAWN = ("pnmi", "phone_purity", "cluster_purity")
+DRAWN = ("pnmi", "speaker_share", "phone_purity", "cluster_purity")
 
 
 def quality(canvas: Canvas, scores: Mapping[tuple[str, str, str], list[float]]) -> None:
-    """One panel per purity measure: label sets from top to bottom, a mark for each replicate and data set.
+    """One panel per share or purity: label sets from top to bottom, a mark for each replicate and data set.
 
     `scores`: (label set, data set, metric) -> values of its replicates.
     """
     for metric in DRAWN:
         values = {(labels, name): found for (labels, name, measured), found in scores.items() if measured == metric}
-        if values:
-            names = list(dict.fromkeys(labels for labels, _set in values))
-            canvas.add(
-                f"labels_{metric}",
-                "labels",
-                f"{QUALITY[metric]} of each label set",
-                lambda figure, metric=metric, values=values, names=names: _panel(
-                    figure.add_subplot(), QUALITY[metric], values, names
-                ),
-                (4.8, 1.3 + 0.38 * len(names)),
-            )
+        names = list(dict.fromkeys(labels for labels, _set in values))
+        if names:
+            what, size = f"{QUALITY[metric]} of each label set", (4.8, 1.3 + 0.38 * len(names))
+            with canvas.figure(f"labels_{metric}", "labels", what, size) as figure:
+                _panel(figure.add_subplot(), QUALITY[metric], values, names)
+
+
+def _panel(axes: Axes, title: str, values: dict[tuple[str, str], list[float]], names: list[str]) -> None:
+    sets = list(dict.fromkeys(name for _labels, name in values))
+    for number, name in enumerate(sets):
+        points = [(value, place) for place, labels in enumerate(names) for value in values.get((labels, name), ())]
+        look = style.series(number)
+        axes.plot(*zip(*points, strict=True), look.marker, color=look.hex, markersize=7, label=name)
+    top = max(value for found in values.values() for value in found)
+    for place, labels in enumerate(names):
+        mine = [value for name in sets for value in values.get((labels, name), ())]
+        axes.hlines(place, 0, max(mine), color=style.GRID, linewidth=3, zorder=1)
+        if len(sets) == 1:  # several sets on one line: the table has the numbers
+            axes.text(max(mine) + top * 0.04, place, f"{fmean(mine):.3f}", va="center", fontsize=9)
+    axes.set_yticks(range(len(names)), names, fontsize=9)
+    axes.set_ylim(len(names) - 0.5, -0.6)
+    axes.set_xlim(0, top * 1.22)
+    axes.grid(axis="y", visible=False)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.set(title=title, xlabel=f"{title} (0 to 1)")
+    if len(sets) > 1:
+        axes.legend(fontsize=8, loc="lower right")
 
 
 def agreement(canvas: Canvas, rows: list[dict[str, str]]) -> None:
     """Normalised mutual information of every pair of label sets as a matrix."""
     values = {(row["labels_a"], row["labels_b"]): float(row["value"]) for row in rows if row["metric"] == "nmi"}
     names = list(dict.fromkeys(name for pair in values for name in pair))
-    if not values:
+    if not names:
         return
-    values |= {(b, a): value for (a, b), value in values.items()}
-    values |= {(name, name): 1.0 for name in names}
+    values |= {(b, a): value for (a, b), value in values.items()} | {(name, name): 1.0 for name in names}
     side = 1.5 + 0.55 * len(names)
-
-    def draw(figure: Figure) -> None:
+    size = (max(4.8, side + 1.3), max(2.6, side))
+    with canvas.figure("agreement", "labels", "agreement of label sets", size) as figure:
         axes = figure.add_subplot()
-        grid = [[values.get((a, b), math.nan) for b in names] for a in names]
-        axes.pcolormesh(grid, cmap=RAMP, vmin=0, vmax=1, edgecolors=style.SURFACE, linewidth=2)
-        for row, a in enumerate(names):
-            for column, b in enumerate(names):
-                if (a, b) in values:
-                    colour = "#000000" if values[a, b] < 0.45 else "#ffffff"
-                    text = f"{values[a, b]:.2f}"
-                    axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=9, color=colour)
-        ticks = [place + 0.5 for place in range(len(names))]
-        axes.set_xticks(ticks, names, rotation=30, ha="right", rotation_mode="anchor", fontsize=9)
-        axes.set_yticks(ticks, names, fontsize=9)
+        matrix(axes, values, names, names, edgecolors=style.SURFACE, linewidth=2)
+        middle = dict(zip(names, middles(names), strict=True))
+        for a, b in product(names, names):
+            if (a, b) in values:
+                text, colour = f"{values[a, b]:.2f}", "#000000" if values[a, b] < 0.45 else "#ffffff"
+                axes.text(middle[b], middle[a], text, ha="center", va="center", fontsize=9, color=colour)
+        axes.set_xticks(middles(names), names, rotation=30, ha="right", rotation_mode="anchor", fontsize=9)
+        axes.set_yticks(middles(names), names, fontsize=9)
         axes.invert_yaxis()
-        axes.grid(False)
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
         axes.set_title("normalised mutual information")
-
-    canvas.add("agreement", "labels", "agreement of label sets", draw, (max(4.8, side + 1.3), max(2.6, side)))
 
 
 def survival(canvas: Canvas, rows: list[dict[str, str]], name_of: Callable[[str], str]) -> None:
@@ -83,58 +93,24 @@ def survival(canvas: Canvas, rows: list[dict[str, str]], name_of: Callable[[str]
     Of replicates the first is shown: `name_of` gives them all its name.
     """
     rows = [row for row in rows if row["set"] == rows[0]["set"] and name_of(row["labels"]) == row["labels"]]
+    if not rows:
+        return
     names = list(dict.fromkeys(row["labels"] for row in rows))
     own = {(row["labels"], row["phone"]): float(row["share"]) for row in rows if row["phone"] == row["read_as"]}
     phones = sorted({row["phone"] for row in rows}, key=lambda phone: (own.get((names[-1], phone), 0.0), phone))
-    if not phones:
-        return
-
-    def draw(figure: Figure) -> None:
+    what, size = "share of each phone's frames in clusters of its own", (4.8, 1.5 + 0.17 * len(phones))
+    with canvas.figure("survival", "phones", what, size) as figure:
         axes = figure.add_subplot()
         for place, phone in enumerate(phones):
             shares = [own.get((name, phone), 0.0) for name in names]
             axes.hlines(place, min(shares), max(shares), color=style.GRID, linewidth=3, zorder=1)
         for number, name in enumerate(names):
-            look = style.THEME[style.SERIES[number % 8]][0]
-            shares = [own.get((name, phone), 0.0) for phone in phones]
-            axes.plot(shares, range(len(phones)), style.MARKERS[number % 8], color=look, markersize=5, label=name)
+            shares, look = [own.get((name, phone), 0.0) for phone in phones], style.series(number)
+            axes.plot(shares, range(len(phones)), look.marker, color=look.hex, markersize=5, label=name)
         axes.set_yticks(range(len(phones)), phones, fontsize=8)
         axes.set_ylim(-0.7, len(phones) - 0.3)
         axes.set_xlim(-0.03, 1.0)
         axes.grid(axis="y", visible=False)
-        axes.set(
-            title="phones that keep clusters of their own", xlabel="share of the phone's frames in its own clusters"
-        )
+        title = "phones that keep clusters of their own"
+        axes.set(title=title, xlabel="share of the phone's frames in its own clusters")
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
-
-    canvas.add(
-        "survival",
-        "phones",
-        "share of each phone's frames in clusters of its own",
-        draw,
-        (4.8, 1.5 + 0.17 * len(phones)),
-    )
-
-
-def _panel(axes: Axes, title: str, values: dict[tuple[str, str], list[float]], names: list[str]) -> None:
-    sets = list(dict.fromkeys(name for _labels, name in values))
-    for number, name in enumerate(sets):
-        points = [(place, value) for place, labels in enumerate(names) for value in values.get((labels, name), ())]
-        axes.plot(
-            [value for _place, value in points], [place for place, _value in points], style.MARKERS[number % 8],
-            color=style.THEME[style.SERIES[number % 8]][0], markersize=7, label=name,
-        )  # fmt: skip
-    top = max(value for found in values.values() for value in found)
-    for place, labels in enumerate(names):
-        mine = [value for name in sets for value in values.get((labels, name), ())]
-        axes.hlines(place, 0, max(mine), color=style.GRID, linewidth=3, zorder=1)
-        if len(sets) == 1:  # several sets on one line: the table has the numbers
-            axes.text(max(mine) + top * 0.04, place, f"{math.fsum(mine) / len(mine):.3f}", va="center", fontsize=9)
-    axes.set_yticks(range(len(names)), names, fontsize=9)
-    axes.set_ylim(len(names) - 0.5, -0.6)
-    axes.set_xlim(0, top * 1.22)
-    axes.grid(axis="y", visible=False)
-    axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5))
-    axes.set(title=title, xlabel=f"{title} (0 to 1)")
-    if len(sets) > 1:
-        axes.legend(fontsize=8, loc="lower right")

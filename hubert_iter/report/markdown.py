@@ -1,7 +1,7 @@
 """The summary for RESULTS.md: answers, tables and one picture, readable where HTML is not."""
 
 from hubert_iter.report.content import Content
-from hubert_iter.report.tables import Table
+from hubert_iter.report.section import Table
 
 LEFT_OUT = ("networks", "phones", "checkpoints", "guide", "provenance")
 """What does not belong into a summary; it is on the page."""
@@ -10,9 +10,11 @@ LEFT_OUT = ("networks", "phones", "checkpoints", "guide", "provenance")
 def render(content: Content) -> str:
     """The summary as Markdown text."""
     parts = [f"# {content.title}"]
+    if content.question:
+        parts.append(_text(content.question))
     if content.note:
         parts.append(f"> {content.note}")
-    if content.glance:
+    if content.glance.rows:
         parts.append(_table(content.glance))
     for heading, group in content.answers:
         parts += [f"**{heading}**", "\n".join(f"- {_text(sentence)}" for sentence in group)]
@@ -20,9 +22,7 @@ def render(content: Content) -> str:
         parts.append("No scores yet.")
     if content.missing:
         parts.append("Not in this report: " + " ".join(_text(note) for note in content.missing))
-    for section in content.sections:
-        if section.name in LEFT_OUT:
-            continue
+    for section in (section for section in content.sections if section.name not in LEFT_OUT):
         parts.append(f"## {section.title}")
         parts += [_text(paragraph) for paragraph in section.text]
         if any(drawing.name == section.name for drawing in content.drawings):

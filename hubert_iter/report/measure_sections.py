@@ -1,9 +1,7 @@
 """The section of each measure: its words, figures and tables, from what the measure says of itself."""
 
-from collections.abc import Sequence
-
 from hubert_iter.report import curves as scores
-from hubert_iter.report import figures, pairs, tables
+from hubert_iter.report import figures, pairs, score_tables, tables
 from hubert_iter.report.figures import Canvas, Look
 from hubert_iter.report.read import Measured, Results
 from hubert_iter.report.section import Section
@@ -24,8 +22,7 @@ def build(canvas: Canvas, results: Results, curves: dict[str, scores.Curves], lo
     sections = []
     for name, measured in results.measured.items():
         lines = [line for line in look.lines if curves[name].updates(line)]
-        mine = Look(lines, look.styles)
-        figures.layers(canvas, name, curves[name], measured.measure.metrics, mine)
+        figures.layers(canvas, name, curves[name], measured.measure.metrics, Look(lines, look.styles))
         figures.checkpoints(canvas, curves[name], measured.measure.metrics, lines)
         pairs.figures(canvas, name, measured, results.specs, look.lines)
         sections.append(_section(measured, results, curves[name], lines, first=not sections))
@@ -39,34 +36,22 @@ def _section(measured: Measured, results: Results, curves: scores.Curves, lines:
     drawn = [(metric, prop) for metric, prop in shown if metric.drawn]
     text = list(measure.text)
     if first:
-        text += [f"{SEVERAL if any(curves.networks(line) > 1 for line in lines) else SINGLE} {MARKS}"]
-    text += _settings(measured)
+        text.append(f"{SEVERAL if any(curves.networks(line) > 1 for line in lines) else SINGLE} {MARKS}")
+    # Scores of studies with other settings cannot be compared.
+    told = {key: value for key, value in measured.settings.items() if key not in ("measure", "run", "seed", "trials")}
+    if told:
+        text.append(f"Settings: {tables.settings_line(told)}.")
     few = [prop for prop in curves.properties() if max(curves.facts.get(prop, {}).get("too_few_instances", (0,)))]
     if few:
         text.append(
             f"Too few instances for the width of the layers: {', '.join(few)}. These scores rest on the regulariser "
             "and are low; compare them with care."
         )
-    by_layer = [tables.layer_table(curves, prop, lines, metric) for metric, prop in drawn]
-    shown_tables = by_layer if first or not drawn else [tables.best_table(curves, drawn, lines)]
-    return Section(
-        measured.name,
-        measure.title,
-        tuple(text),
-        tuple(shown_tables),
-        (
-            *(by_layer if not first else ()),
-            *pairs.tables(measured, results.specs, lines),
-            *(tables.layer_table(curves, prop, lines, metric) for metric, prop in shown if not metric.drawn),
-            *([tables.facts_table(curves, measure.facts)] if measure.facts else []),
-        ),
-        legend=True,
-    )
-
-
-def _settings(measured: Measured) -> Sequence[str]:
-    """The settings in one sentence: scores of studies with other ones cannot be compared."""
-    told = {
-        name: value for name, value in measured.settings.items() if name not in ("measure", "run", "seed", "trials")
-    }
-    return [f"Settings: {tables.settings_line(told)}."] if told else []
+    by_layer = [score_tables.layer_table(curves, prop, lines, metric) for metric, prop in drawn]
+    best = score_tables.best_table(curves, drawn, lines)
+    further = [score_tables.layer_table(curves, prop, lines, metric) for metric, prop in shown if not metric.drawn]
+    facts = [score_tables.facts_table(curves, measure.facts)] if measure.facts else []
+    folded = [*pairs.tables(measured, results.specs, lines), *further, *facts]
+    if drawn and not first:
+        by_layer, folded = [best], [*by_layer, *folded]
+    return Section(measured.name, measure.title, tuple(text), tuple(by_layer), tuple(folded), legend=True)

@@ -1,12 +1,11 @@
 """One HTML page that holds everything: no other file, no script, wide and narrow screens, light and dark."""
 
-import html
+from collections.abc import Iterable
+from html import escape
 
 from hubert_iter.report import style
 from hubert_iter.report.content import Content
-from hubert_iter.report.figures import Drawing
-from hubert_iter.report.section import Section
-from hubert_iter.report.tables import Table
+from hubert_iter.report.section import Section, Table
 
 CSS = """
 :root { color-scheme: light dark; --font: system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;
@@ -19,6 +18,7 @@ main { padding-bottom: 4rem; }
 h1 { font-size: 1.7rem; line-height: 1.25; margin: 1.6rem 0 .6rem; }
 h2 { font-size: 1.25rem; margin: 2.6rem 0 .5rem; padding-top: .8rem; border-top: 1px solid var(--grid); }
 p, li, dd { max-width: 46rem; }
+.question { font-size: 1.1rem; margin: 0 0 .8rem; }
 .muted, .note { color: var(--muted); }
 .note { border-left: 3px solid var(--c5); padding-left: .8rem; }
 nav { font-size: .9rem; padding-top: .8rem; display: flex; flex-wrap: wrap; gap: .1rem 1rem; }
@@ -61,91 +61,74 @@ dd { margin: .1rem 0 0; }
 def render(content: Content) -> str:
     """The whole page as text."""
     parts = [
-        f"<h1>{html.escape(content.title)}</h1>",
-        f'<p class="note">{html.escape(content.note)}</p>' if content.note else "",
+        f"<h1>{escape(content.title)}</h1>",
+        f'<p class="question">{escape(content.question)}</p>' if content.question else "",
+        f'<p class="note">{escape(content.note)}</p>' if content.note else "",
         _answers(content),
-        _missing(content.missing),
+        f'<p class="muted">Not in this report: {escape(" ".join(content.missing))}</p>' if content.missing else "",
         *(_section(section, content) for section in content.sections),
     ]
-    links = "".join(f'<a href="#{section.name}">{html.escape(section.title)}</a>' for section in content.sections)
+    links = "".join(f'<a href="#{section.name}">{escape(section.title)}</a>' for section in content.sections)
+    light, dark = (" ".join(f"--{key}: {pair[side]};" for key, pair in style.THEME.items()) for side in (0, 1))
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(content.title)}</title>\n<style>{_css()}</style>\n</head>\n<body>\n"
+        f"<title>{escape(content.title)}</title>\n"
+        f"<style>{CSS.replace('LIGHT', light).replace('DARK', dark)}</style>\n</head>\n<body>\n"
         f"<nav>{links}</nav>\n<main>\n" + "\n".join(part for part in parts if part) + "\n</main>\n</body>\n</html>\n"
     )
 
 
-def _css() -> str:
-    light, dark = (" ".join(f"--{key}: {pair[side]};" for key, pair in style.THEME.items()) for side in (0, 1))
-    return CSS.replace("LIGHT", light).replace("DARK", dark)
-
-
 def _answers(content: Content) -> str:
-    if not content.answers and not content.glance:
+    if not content.answers and not content.glance.rows:
         return "<p>No scores yet: the answers appear here once stage 9 has run.</p>"
-    parts = []
-    for heading, group in content.answers:
-        items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in group)
-        parts.append(f'<section><h3>{html.escape(heading)}</h3><ul class="answers">{items}</ul></section>')
-    glance = _table(content.glance) if content.glance else ""
-    return f'{glance}\n<div class="groups">{"".join(parts)}</div>'
-
-
-def _missing(missing: tuple[str, ...]) -> str:
-    if not missing:
-        return ""
-    return f'<p class="muted">Not in this report: {html.escape(" ".join(missing))}</p>'
+    groups = "".join(
+        f'<section><h3>{escape(heading)}</h3><ul class="answers">{_each("li", group)}</ul></section>'
+        for heading, group in content.answers
+    )
+    return f'{_table(content.glance)}\n<div class="groups">{groups}</div>'
 
 
 def _section(section: Section, content: Content) -> str:
-    parts = [f'<h2 id="{section.name}">{html.escape(section.title)}</h2>']
-    parts += [f"<p>{html.escape(paragraph)}</p>" for paragraph in section.text]
     drawings = [drawing for drawing in content.drawings if drawing.section == section.name]
+    parts = [f'<h2 id="{section.name}">{escape(section.title)}</h2>', _each("p", section.text, "\n")]
     if drawings and section.legend:
-        parts.append(_legend(content))
-    if drawings:
-        kind = "figures pairs" if len(drawings) in (2, 4) else "figures"
-        parts.append(f'<div class="{kind}">{"".join(_figure(drawing) for drawing in drawings)}</div>')
-    parts += [_table(table) for table in section.tables]
-    if section.beside and drawings:
-        parts[-len(section.tables) - 1 :] = [f'<div class="beside">{"".join(parts[-len(section.tables) - 1 :])}</div>']
+        parts.append(_legend(content.styles))
+    svg = "".join(f"<figure>{style.inline(each.svg, each.name, each.description)}</figure>" for each in drawings)
+    kind = "figures pairs" if len(drawings) in (2, 4) else "figures"
+    shown = [f'<div class="{kind}">{svg}</div>' if svg else "", *map(_table, section.tables)]
+    parts += [f'<div class="beside">{"".join(shown)}</div>'] if section.beside and svg else shown
     for table in section.folded:
-        summary = f"<summary>{html.escape(table.caption)}</summary>"
-        parts.append(f"<details>{summary}{_table(table, caption=False)}</details>")
+        if table.rows:
+            parts.append(f"<details><summary>{escape(table.caption)}</summary>{_table(table, caption=False)}</details>")
     if section.definitions:
-        rows = "".join(f"<dt>{html.escape(a)}</dt><dd>{html.escape(b)}</dd>" for a, b in section.definitions)
+        rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in section.definitions)
         parts.append(f"<dl>{rows}</dl>")
-    return "\n".join(parts)
+    return "\n".join(part for part in parts if part)
 
 
-def _legend(content: Content) -> str:
+def _legend(styles: dict[str, style.RunStyle]) -> str:
     items = "".join(
-        f'<li><span style="color: var(--{look.colour}); opacity: {look.alpha:g}">{look.glyph}</span> '
-        f"{html.escape(run)}</li>"
-        for run, look in content.styles.items()
+        f'<li><span style="color: var(--{look.colour}); opacity: {look.alpha:g}">{look.glyph}</span> {escape(run)}</li>'
+        for run, look in styles.items()
     )
     return f'<ul class="legend">{items}</ul>'
-
-
-def _figure(drawing: Drawing) -> str:
-    return f"<figure>{style.inline(drawing.svg, drawing.name, drawing.description)}</figure>"
 
 
 def _table(table: Table, caption: bool = True) -> str:
     if not table.rows:
         return ""
-    head = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in table.header)
-    rows = []
-    for number, row in enumerate(table.rows):
-        cells = []
-        for column, cell in enumerate(row):
-            strong = ' class="strong"' if (number, column) in table.strong else ""
-            cells.append(f"<td{strong}>{html.escape(cell)}</td>")
-        rows.append(f"<tr>{''.join(cells)}</tr>")
-    title = f"<caption>{html.escape(table.caption)}</caption>" if caption else ""
-    kind = ' class="text"' if table.wordy else ""
-    return (
-        f'<div class="scroll"><table{kind}>{title}<thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    mark = {True: ' class="strong"', False: ""}
+    rows = (
+        "".join(f"<td{mark[(number, column) in table.strong]}>{escape(cell)}</td>" for column, cell in enumerate(row))
+        for number, row in enumerate(table.rows)
     )
+    title = f"<caption>{escape(table.caption)}</caption>" if caption else ""
+    kind = ' class="text"' if table.wordy else ""
+    head, body = _each('th scope="col"', table.header), "".join(f"<tr>{cells}</tr>" for cells in rows)
+    return f'<div class="scroll"><table{kind}>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _each(tag: str, texts: Iterable[str], between: str = "") -> str:
+    """An element around each of the texts; `tag` may have attributes."""
+    return between.join(f"<{tag}>{escape(text)}</{tag.split()[0]}>" for text in texts)

@@ -1,15 +1,16 @@
 """Scores of two networks' layers: a map for each pair of lines, and a table of the layers that have the same number."""
 
-import math
 from collections.abc import Mapping, Sequence
+from itertools import product
+from statistics import fmean
 
 from matplotlib.figure import Figure
 
 from hubert_iter.report import curves as scores
 from hubert_iter.report import style
-from hubert_iter.report.figures import RAMP, Canvas
+from hubert_iter.report.figures import Canvas, matrix
 from hubert_iter.report.read import Measured
-from hubert_iter.report.tables import NONE, Table
+from hubert_iter.report.section import Table, number
 from hubert_iter.study import Run
 
 MOST_LINES = 10
@@ -23,16 +24,11 @@ def figures(canvas: Canvas, section: str, measured: Measured, specs: Mapping[str
     for metric in measured.measure.metrics:
         found = _maps(measured, specs, metric.name)
         shown = [line for line in lines if (line, line) in found][:MOST_LINES]
-        if not shown:
-            continue
         side = 1.2 + 1.5 * len(shown)
-        canvas.add(
-            f"{section}_{metric.name}",
-            section,
-            f"{metric.label} between the layers of each pair of runs",
-            lambda figure, found=found, shown=shown, metric=metric: _draw(figure, found, shown, metric.label),
-            (side, side),
-        )
+        if shown:
+            what = f"{metric.label} between the layers of each pair of runs"
+            with canvas.figure(f"{section}_{metric.name}", section, what, (side, side)) as figure:
+                _draw(figure, found, shown, metric.label)
 
 
 def tables(measured: Measured, specs: Mapping[str, Run], lines: Sequence[str]) -> list[Table]:
@@ -42,7 +38,7 @@ def tables(measured: Measured, specs: Mapping[str, Run], lines: Sequence[str]) -
         found = _maps(measured, specs, metric.name)
         pairs = [(a, b) for a in lines for b in lines if (a, b) in found and _differ(found[a, b])]
         layers = sorted({a for pair in pairs for a, b in found[pair] if a == b}, key=scores.position)
-        rows = [[layer, *(_cell(found[pair].get((layer, layer))) for pair in pairs)] for layer in layers]
+        rows = [[layer, *(number(found[pair].get((layer, layer))) for pair in pairs)] for layer in layers]
         if rows:
             header = ["layer", *(f"{a}, other networks" if a == b else f"{a} ~ {b}" for a, b in pairs)]
             found_tables.append(Table(f"{metric.label} of the same layer of two networks", header, rows))
@@ -60,7 +56,7 @@ def _maps(measured: Measured, specs: Mapping[str, Run], metric: str) -> Maps:
         cells = values.setdefault(pair, {}).setdefault(itself, {})
         cells.setdefault((row["layer"], row["other_layer"]), []).append(float(row["value"]))
     return {
-        pair: {key: math.fsum(given) / len(given) for key, given in kinds.get(False, kinds.get(True, {})).items()}
+        pair: {key: fmean(given) for key, given in kinds.get(False, kinds.get(True, {})).items()}
         for pair, kinds in values.items()
     }
 
@@ -72,29 +68,18 @@ def _differ(cells: Mapping[tuple[str, str], float]) -> bool:
 
 def _draw(figure: Figure, found: Maps, lines: Sequence[str], label: str) -> None:
     grid = figure.subplots(len(lines), len(lines), squeeze=False)
-    mesh = None
-    for row, line in enumerate(lines):
-        for column, other in enumerate(lines):
-            axes, cells = grid[row][column], found.get((line, other))
-            if cells is None:
-                axes.set_axis_off()
-                continue
-            down = sorted({a for a, _ in cells}, key=scores.position)
-            across = sorted({b for _, b in cells}, key=scores.position)
-            values = [[cells.get((a, b), math.nan) for b in across] for a in down]
-            mesh = axes.pcolormesh(values, cmap=RAMP, vmin=0, vmax=1)
-            axes.grid(False)
-            axes.set_aspect("equal")
-            axes.set_xticks([0.5, len(across) - 0.5], [across[0], across[-1]], fontsize=7)
-            axes.set_yticks([0.5, len(down) - 0.5], [down[0], down[-1]], fontsize=7)
-            if row == len(lines) - 1:
-                axes.set_xlabel(other, fontsize=8)
-            if column == 0:
-                axes.set_ylabel(line, fontsize=8)
-    if mesh is not None:
-        bar = figure.colorbar(mesh, ax=grid, shrink=0.5)
-        bar.set_label(label, color=style.MUTED)
-
-
-def _cell(value: float | None) -> str:
-    return NONE if value is None else f"{value:.3f}"
+    for axes, (line, other) in zip(grid.flat, product(lines, lines), strict=True):
+        cells = found.get((line, other))
+        if cells is None:
+            axes.set_axis_off()
+            continue
+        down, across = (sorted(set(taps), key=scores.position) for taps in zip(*cells, strict=True))
+        mesh = matrix(axes, cells, down, across)
+        axes.set_aspect("equal")
+        axes.set_xticks([0.5, len(across) - 0.5], [across[0], across[-1]], fontsize=7)
+        axes.set_yticks([0.5, len(down) - 0.5], [down[0], down[-1]], fontsize=7)
+        if line == lines[-1]:
+            axes.set_xlabel(other, fontsize=8)
+        if other == lines[0]:
+            axes.set_ylabel(line, fontsize=8)
+    figure.colorbar(mesh, ax=grid, shrink=0.5).set_label(label, color=style.MUTED)

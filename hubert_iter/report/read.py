@@ -4,16 +4,14 @@ Everything but the study file may be missing: a report is worth having while run
 is listed, with the stage that makes it, so that the page can say so.
 """
 
-import csv
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from hubert_iter import frames, provenance, study
-from hubert_iter.analysis import learning, measures, sample
-from hubert_iter.analysis import scores as tables
+from hubert_iter import frames, provenance, study, tsv
+from hubert_iter.analysis import learning, measures, sample, scores
 from hubert_iter.analysis.measure import Measure
 from hubert_iter.config import read_yaml
 from hubert_iter.errors import UserError
@@ -59,20 +57,21 @@ class Results:
 
     runs: tuple[str, ...]
     specs: dict[str, study.Run]
-    legs: dict[str, tuple[study.Run, ...]] = field(default_factory=dict)
+    legs: dict[str, tuple[study.Run, ...]]
     """By the run's name: all its legs, of which the last is the run's own spec."""
-    measured: dict[str, Measured] = field(default_factory=dict)
+    question: str
+    """The study's; "" where it has none."""
+    measured: dict[str, Measured]
     """By the measure's name, in the order of the report."""
-    metrics: dict[str, list[dict]] = field(default_factory=dict)
-    configs: dict[str, dict] = field(default_factory=dict)
-    quality: list[dict[str, str]] = field(default_factory=list)
-    confusion: list[dict[str, str]] = field(default_factory=list)
-    agreement: list[dict[str, str]] = field(default_factory=list)
-    data: list[DataSet] = field(default_factory=list)
-    provenance: list[dict] = field(default_factory=list)
-    samples: dict[str, dict] = field(default_factory=dict)
+    metrics: dict[str, list[dict]]
+    configs: dict[str, dict]
+    quality: list[dict[str, str]]
+    confusion: list[dict[str, str]]
+    agreement: list[dict[str, str]]
+    data: list[DataSet]
+    provenance: dict[str, dict]
+    samples: dict[str, dict]
     """What was sampled of each property: classes and instances found, kept and left out."""
-    missing: tuple[str, ...] = ()
 
     @property
     def cca(self) -> Measured:
@@ -110,149 +109,93 @@ class Results:
         run = next((run for run in self.specs.values() if run.labels == labels), None)
         return self.specs[run.condition].labels if run else labels
 
+    @property
+    def missing(self) -> list[str]:
+        """What is not there, with the stage that makes it."""
+        scored = {row["run"] for each in self.measured.values() for row in each.rows}
+        unscored = [run for run in self.runs if run not in scored]
+        unknown = [run for run, spec in self.specs.items() if spec.trained and run not in self.metrics]
+        notes = {
+            f"No scores of {', '.join(unscored)} (stages 7 to 9).": unscored,
+            f"No training record of {', '.join(unknown)} (stage 7).": unknown,
+            "No label quality (stage 10).": not self.quality,
+            "No agreement between label sets (stage 10; needs two label sets).": not self.agreement,
+            "No description of the data (stage 2).": not self.data,
+        }
+        return [note for note, applies in notes.items() if applies]
+
+
+STAGES = {
+    "common": ("data/*", "alignments/*", "mfcc/*"),
+    "dump": ("units/*/*",),
+    "exp": ("samples", "*/model", "*/layers*", "*/measures*/*", "agreement"),
+}
+"""Folders that stages make, below dump, dump/<study> and exp/<study>."""
+FILES = {
+    "metrics": ("exp", "*/metrics.jsonl"),
+    "configs": ("exp", "*/config.yaml"),
+    "agreement": ("exp", "agreement*/scores.tsv"),
+    "quality": ("dump", "units/*/quality/scores.tsv"),
+    "confusion": ("dump", "units/*/quality/confusion.tsv"),
+    "speakers": ("common", "data/*/utt2spk"),
+    "lengths": ("common", "data/*/utt2num_samples"),
+    "unaligned": ("common", "alignments/*/missing.txt"),
+}
+"""Kinds of files that are read, and where they are. The part with the * names the run, label set or data set."""
+
 
 @dataclass(frozen=True)
 class Sources:
     """Where the parts of a report lie; only what exists is listed."""
 
     study: Path
-    measured: dict[str, list[Path]]
-    """Folders of each measure's scores of each network."""
-    metrics: dict[str, Path]
-    configs: dict[str, Path]
-    quality: dict[str, Path]
-    agreement: Path | None
-    data: dict[str, Path]
-    alignments: dict[str, Path]
     stages: dict[str, Path]
-    samples: Path | None = None
+    """Path below its base -> folder."""
+    files: dict[str, dict[str, Path]]
+    """Kind -> name -> file."""
+
+    @property
+    def measured(self) -> dict[str, list[Path]]:
+        """Folders of each measure's scores of each network."""
+        found: dict[str, list[Path]] = {}
+        for name, folder in self.stages.items():
+            if re.fullmatch(r"[^/]+/measures(_\d+)?/\w+", name):
+                found.setdefault(folder.name, []).append(folder)
+        return found
 
     def inputs(self) -> dict[str, Path]:
         """Name and path of all that the report depends on, for its provenance."""
-        found: dict[str, Path] = {"study": self.study, **self.stages}
         made = set(self.stages.values())
-        for kind in ("metrics", "configs", "quality", "data", "alignments"):
-            for name, path in getattr(self, kind).items():
-                # What lies in a folder made by a stage is covered by that stage's record.
-                if path not in made and path.parent not in made:
-                    found[f"{kind} {name}"] = path
-        if self.agreement and self.agreement.parent not in made:
-            found["agreement"] = self.agreement
-        return found
+        # What lies in a folder made by a stage is covered by that stage's record.
+        return {"study": self.study, **self.stages} | {
+            f"{kind} {name}": path
+            for kind, files in self.files.items()
+            for name, path in files.items()
+            if path.parent not in made
+        }
 
 
 def find(study_file: str | Path, expdir: str | Path, dumpdir: str | Path) -> Sources:
     """Find the parts of a study's results that exist; `dumpdir` is dump/<study>, beside dump/data."""
-    study_file, expdir, dumpdir = Path(study_file), Path(expdir), Path(dumpdir)
+    study_file, dumpdir = Path(study_file), Path(dumpdir)
     if not study_file.is_file():
         raise UserError(f"{study_file}: expected a study file, found nothing. Name one of conf/study/*.yaml by --study")
-    common = dumpdir.parent
-    stages = {}
-    for base, patterns in (
-        (common, ("data/*", "alignments/*", "mfcc/*")),
-        (dumpdir, ("units/*/*",)),
-        (expdir, ("samples", "*/model", "*/layers*", "*/measures*/*", "agreement")),
-    ):
-        for pattern in patterns:
-            for folder in sorted(base.glob(pattern)):
-                if (folder / provenance.FILE_NAME).is_file() and _is_current(folder, base):
-                    stages[str(folder.relative_to(base))] = folder
-    measured: dict[str, list[Path]] = {}
-    for name, folder in stages.items():
-        if re.fullmatch(r"[^/]+/measures(_\d+)?/\w+", name):
-            measured.setdefault(folder.name, []).append(folder)
-    agreement = expdir / "agreement" / "scores.tsv"
-    return Sources(
-        study=study_file,
-        measured=measured,
-        metrics=_named(expdir.glob("*/metrics.jsonl"), 1),
-        configs=_named(expdir.glob("*/config.yaml"), 1),
-        quality=_named(dumpdir.glob("units/*/quality/scores.tsv"), 2),
-        agreement=agreement if agreement.is_file() else None,
-        data=_named((path for path in common.glob("data/*/utt2spk")), 1, folder=True),
-        alignments=_named((path for path in common.glob("alignments/*/missing.txt")), 1, folder=True),
-        stages=stages,
-        samples=stages.get("samples"),
-    )
+    bases = {"common": dumpdir.parent, "dump": dumpdir, "exp": Path(expdir)}
+    stages = {
+        str(folder.relative_to(bases[base])): folder
+        for base, patterns in STAGES.items()
+        for pattern in patterns
+        for folder in sorted(bases[base].glob(pattern))
+        if (folder / provenance.FILE_NAME).is_file() and _is_current(folder, bases[base])
+    }
+    return Sources(study_file, stages, {kind: _files(bases[base], pattern) for kind, (base, pattern) in FILES.items()})
 
 
-def read(sources: Sources) -> Results:
-    """Read all parts; UserError with file and line for a part that is there but malformed."""
-    table_of_runs = study.read(sources.study)
-    specs = table_of_runs.runs
-    inner = {leg.name for leg in table_of_runs.all_legs() if leg.inner}
-    found = [_measured(name, folders) for name, folders in sources.measured.items()]
-    found.sort(key=lambda each: each.measure.order)
-    scored = dict.fromkeys(row["run"] for each in found for row in (*each.rows, *each.pairs))
-    baselines = [name for name in BASELINES if name in scored]
-    runs = tuple(name for name in dict.fromkeys([*baselines, *specs, *scored, *sources.metrics]) if name not in inner)
-    order = {run: place for place, run in enumerate(runs)}
-    for each in found:
-        each.rows.sort(key=lambda row: order[row["run"]])  # stable: each run's rows stay in the order of its file
-    results = Results(
-        runs=runs,
-        specs=specs,
-        legs=table_of_runs.legs,
-        measured={each.name: each for each in found},
-        metrics={run: _metrics(sources.metrics[run]) for run in runs if run in sources.metrics},
-        configs={run: read_yaml(sources.configs[run]) for run in runs if run in sources.configs},
-        quality=_quality(sources, table_of_runs.all_legs(), "scores.tsv", QUALITY_COLUMNS),
-        confusion=_quality(sources, table_of_runs.all_legs(), "confusion.tsv", CONFUSION_COLUMNS),
-        agreement=table(sources.agreement, AGREEMENT_COLUMNS) if sources.agreement else [],
-        data=[_data_set(name, path, sources.alignments.get(name)) for name, path in sources.data.items()],
-        samples=sample.read_facts(sources.samples) if sources.samples else {},
-        provenance=[_stage(name, folder) for name, folder in sources.stages.items()],
-    )
-    return Results(**{**results.__dict__, "missing": tuple(_missing(results))})
-
-
-def _measured(name: str, folders: list[Path]) -> Measured:
-    """Read all scores by one measure; UserError where runs were not scored alike."""
-    tables.check_comparable(folders)
-    files = (tables.FILE_NAME, tables.SPEAKERS_FILE, tables.PAIRS_FILE)
-    rows, speakers, pairs = ([row for folder in folders for row in tables.read(folder, file)] for file in files)
-    for row in (*rows, *speakers, *pairs):
-        # A model from elsewhere has no updates: it counts as scored at 0.
-        row["update"] = "0" if row["update"] == "-" else row["update"]
-    return Measured(name, rows, speakers, pairs, provenance.read(folders[0])["settings"])
-
-
-def table(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
-    """Read a TSV with a header that has at least `columns`; the last one must be a number."""
-    columns = tuple(columns)
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    if not rows or not set(columns) <= set(rows[0]):
-        found = " ".join(rows[0]) if rows else "an empty file"
-        raise UserError(f"{path}:1: expected the columns {' '.join(columns)}, found {found}. Run its stage again")
-    out = []
-    for number, cells in enumerate(rows[1:], start=2):
-        if len(cells) != len(rows[0]):
-            raise UserError(
-                f"{path}:{number}: expected {len(rows[0])} columns, found {len(cells)}. Run its stage again"
-            )
-        row = dict(zip(rows[0], cells, strict=True))
-        try:
-            float(row[columns[-1]])
-        except ValueError:
-            raise UserError(
-                f"{path}:{number}: expected a number as {columns[-1]}, found '{row[columns[-1]]}'. Run its stage again"
-            ) from None
-        out.append(row)
-    return out
-
-
-def _quality(sources: Sources, specs: Iterable[study.Run], file: str, columns: Iterable[str]) -> list[dict[str, str]]:
-    """Scores of the labels in the order in which the study's runs use the label sets, others after."""
-    used = [spec.labels for spec in specs if spec.labels in sources.quality]
-    paths = [sources.quality[name].with_name(file) for name in dict.fromkeys([*used, *sources.quality])]
-    return [row for path in paths if path.is_file() for row in table(path, columns)]
-
-
-def _named(paths: Iterable[Path], up: int, folder: bool = False) -> dict[str, Path]:
-    """Map the name of the folder `up` levels above each file to the file (or to that folder)."""
-    current = [path for path in sorted(paths) if _is_current(path.parent, path.parents[up])]
-    return {path.parents[up - 1].name: path.parent if folder else path for path in current}
+def _files(base: Path, pattern: str) -> dict[str, Path]:
+    """Files by the part of their path that has the *."""
+    place = next(place for place, part in enumerate(Path(pattern).parts) if "*" in part)
+    found = (path for path in sorted(base.glob(pattern)) if _is_current(path.parent, base))
+    return {path.relative_to(base).parts[place]: path for path in found}
 
 
 def _is_current(folder: Path, base: Path) -> bool:
@@ -260,10 +203,57 @@ def _is_current(folder: Path, base: Path) -> bool:
     return all(map(provenance.is_current, (folder, *folder.relative_to(base).parents)))
 
 
+def read(sources: Sources) -> Results:
+    """Read all parts; UserError with file and line for a part that is there but malformed."""
+    the_study, files = study.read(sources.study), sources.files
+    specs = the_study.runs
+    found = [_measured(name, folders) for name, folders in sources.measured.items()]
+    found.sort(key=lambda each: each.measure.order)
+    scored = dict.fromkeys(row["run"] for each in found for row in (*each.rows, *each.pairs))
+    baselines = [name for name in BASELINES if name in scored]
+    inner = {leg.name for leg in the_study.all_legs() if leg.inner}
+    runs = tuple(run for run in dict.fromkeys([*baselines, *specs, *scored, *files["metrics"]]) if run not in inner)
+    order = {run: place for place, run in enumerate(runs)}
+    for each in found:
+        each.rows.sort(key=lambda row: order[row["run"]])  # stable: each run's rows stay in the order of its file
+    used = [leg.labels for leg in the_study.all_legs()]
+    return Results(
+        runs=runs,
+        specs=specs,
+        legs=the_study.legs,
+        question=the_study.question,
+        measured={each.name: each for each in found},
+        metrics={run: _metrics(files["metrics"][run]) for run in runs if run in files["metrics"]},
+        configs={run: read_yaml(files["configs"][run]) for run in runs if run in files["configs"]},
+        quality=_rows(files["quality"], QUALITY_COLUMNS, used),
+        confusion=_rows(files["confusion"], CONFUSION_COLUMNS, used),
+        agreement=_rows(files["agreement"], AGREEMENT_COLUMNS),
+        data=[_data_set(name, files) for name in files["speakers"]],
+        samples=sample.read_facts(sources.stages["samples"]) if "samples" in sources.stages else {},
+        provenance={name: provenance.read(folder) for name, folder in sources.stages.items()},
+    )
+
+
+def _measured(name: str, folders: list[Path]) -> Measured:
+    """Read all scores by one measure; UserError where runs were not scored alike."""
+    scores.check_comparable(folders)
+    tables = (scores.FILE_NAME, scores.SPEAKERS_FILE, scores.PAIRS_FILE)
+    rows, speakers, pairs = ([row for folder in folders for row in scores.read(folder, table)] for table in tables)
+    for row in (*rows, *speakers, *pairs):
+        # A model from elsewhere has no updates: it counts as scored at 0.
+        row["update"] = "0" if row["update"] == "-" else row["update"]
+    return Measured(name, rows, speakers, pairs, provenance.read(folders[0])["settings"])
+
+
+def _rows(files: dict[str, Path], columns: tuple[str, ...], first: Iterable[str] = ()) -> list[dict[str, str]]:
+    """Of the label sets in the order in which the study's runs use them, then of others."""
+    return [row for name in dict.fromkeys([*first, *files]) if name in files for row in tsv.read(files[name], columns)]
+
+
 def _metrics(path: Path) -> list[dict]:
     """The records in the order of updates; a resumed run may repeat an update, then the later record counts."""
     records = {}
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = _lines(path)
     for number, line in enumerate(lines, start=1):
         try:
             record = json.loads(line)
@@ -278,39 +268,17 @@ def _metrics(path: Path) -> list[dict]:
     return [records[key] for key in sorted(records)]
 
 
-def _data_set(name: str, folder: Path, alignments: Path | None) -> DataSet:
-    speakers = [line.split()[1] for line in (folder / "utt2spk").read_text().splitlines() if len(line.split()) == 2]
-    hours = None
-    lengths = folder / "utt2num_samples"
-    if lengths.is_file():
-        hours = frames.hours(sum(int(line.split()[1]) for line in lengths.read_text().splitlines()))
-    unaligned = None
-    if alignments is not None:
-        unaligned = len((alignments / "missing.txt").read_text().split("\n")) - 1
-    return DataSet(name, len(speakers), hours, len(set(speakers)), unaligned)
+def _data_set(name: str, files: dict[str, dict[str, Path]]) -> DataSet:
+    speakers = [line.split()[1] for line in _lines(files["speakers"][name]) if len(line.split()) == 2]
+    lengths, unaligned = files["lengths"].get(name), files["unaligned"].get(name)
+    return DataSet(
+        name,
+        len(speakers),
+        frames.hours(sum(int(line.split()[1]) for line in _lines(lengths))) if lengths else None,
+        len(set(speakers)),
+        len(_lines(unaligned)) if unaligned else None,
+    )
 
 
-def _stage(name: str, folder: Path) -> dict:
-    record = provenance.read(folder)
-    return {key: record[key] for key in ("command", "version", "settings", "id")} | {
-        "folder": name,
-        "inputs": {key: value["id"] for key, value in record["inputs"].items()},
-    }
-
-
-def _missing(results: Results) -> list[str]:
-    scored = {row["run"] for each in results.measured.values() for row in each.rows}
-    notes = []
-    unscored = [run for run in results.runs if run not in scored]
-    if unscored:
-        notes.append(f"No scores of {', '.join(unscored)} (stages 7 to 9).")
-    untrained = [run for run, spec in results.specs.items() if spec.trained and run not in results.metrics]
-    if untrained:
-        notes.append(f"No training record of {', '.join(untrained)} (stage 7).")
-    if not results.quality:
-        notes.append("No label quality (stage 10).")
-    if not results.agreement:
-        notes.append("No agreement between label sets (stage 10; needs two label sets).")
-    if not results.data:
-        notes.append("No description of the data (stage 2).")
-    return notes
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()

@@ -10,8 +10,9 @@ from matplotlib.ticker import MaxNLocator
 from hubert_iter.report import style, tables
 from hubert_iter.report.figures import Canvas, label_ends
 from hubert_iter.report.read import Results
-from hubert_iter.report.section import Section
+from hubert_iter.report.section import Section, Table
 
+NAME = "refreshes"
 TEXT = (
     "Labels that a run has been taught, from which update on, and what its layer had become by then. PNMI is their "
     "quality, as in the table of pseudo-labels. Agreement is the normalised mutual information of the labels before "
@@ -32,33 +33,21 @@ class Leg:
     """With the labels before; empty for the first."""
 
 
-def build(canvas: Canvas, results: Results, styles: Mapping[str, style.RunStyle]) -> Section | None:
-    """The section, with its figure; None where no run has a refresh."""
-    refreshed = {run.condition: None for run in results.specs.values() if run.refresh}
+def build(canvas: Canvas, results: Results, styles: Mapping[str, style.RunStyle]) -> Section:
+    """The section, with its figure; without content where no run has a refresh."""
+    refreshed = dict.fromkeys(run.condition for run in results.specs.values() if run.refresh)
     found = {condition: legs(results, condition) for condition in refreshed}
-    if not found:
-        return None
     rows = [
-        [
-            condition,
-            f"{leg.begins:,} to {leg.ends:,}",
-            leg.labels,
-            tables.spread(leg.pnmi),
-            tables.spread(leg.agreement),
-        ]
+        [condition, f"{leg.begins:,} to {leg.ends:,}", leg.labels, *map(tables.spread, (leg.pnmi, leg.agreement))]
         for condition, each in found.items()
         for leg in each
     ]
-    if any(leg.pnmi or leg.agreement for each in found.values() for leg in each):
-        canvas.add(
-            "refreshes",
-            "refreshes",
-            "PNMI of each run's labels over updates, and their agreement with those before",
-            lambda figure: _draw(figure, found, styles),
-            (9.6, 3.4),
-        )
+    if any(leg.pnmi for each in found.values() for leg in each):
+        what = "PNMI of each run's labels over updates, and their agreement with those before"
+        with canvas.figure(NAME, NAME, what, (9.6, 3.4)) as figure:
+            _draw(figure, found, styles)
     header = ["run", "updates", "labels", "PNMI", "agreement with those before (NMI)"]
-    return Section("refreshes", "Labels over refreshes", TEXT, (tables.Table("Labels of each leg", header, rows),))
+    return Section(NAME, "Labels over refreshes", TEXT, (Table("Labels of each leg", header, rows),))
 
 
 def legs(results: Results, condition: str) -> list[Leg]:

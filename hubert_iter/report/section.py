@@ -1,8 +1,20 @@
-"""A part of a report, independent of whether it becomes a page or Markdown."""
+"""Parts of a report, independent of whether they become a page or Markdown."""
 
+import math
 from dataclasses import dataclass
 
-from hubert_iter.report.tables import Table
+NONE = "–"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A header and rows of text; `strong` holds the (row, column) of cells to stress; wordy ones wrap."""
+
+    caption: str
+    header: list[str]
+    rows: list[list[str]]
+    strong: frozenset[tuple[int, int]] = frozenset()
+    wordy: bool = False
 
 
 @dataclass(frozen=True)
@@ -18,3 +30,15 @@ class Section:
     legend: bool = False
     beside: bool = False
     """Tables stand beside a tall figure where there is room."""
+
+    @property
+    def has_content(self) -> bool:
+        """True where there is more to show than text and figures."""
+        return bool(self.definitions) or any(table.rows for table in (*self.tables, *self.folded))
+
+
+def number(value: float | None, form: str = "") -> str:
+    """A cell: by `form`, or whole numbers as such and others with three decimals; NONE for none, and for nan."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    return format(value, form or (",.0f" if float(value).is_integer() and abs(value) > 1 else ".3f"))

@@ -8,24 +8,27 @@ from hubert_iter.analysis.learning import GUESSES
 from hubert_iter.analysis.statistics import Interval
 from hubert_iter.errors import summarise
 
-HEADINGS = {"phone": "Phones", "word": "Words", "speaker": "Speakers"}
 LEARNING = "Has it learnt to use context?"
+HEADINGS = {
+    Kind.LEARNING: LEARNING,
+    "phone": "Phones",
+    "word": "Words",
+    "speaker": "Speakers",
+    Kind.LABELS: "Labels",
+    Kind.CONTROL: "Controls",
+}
+"""Kind of finding, or else the property that it concerns -> the heading of its sentences; in the page's order."""
 MOST_WANTED = 99
 """Above so many networks a difference is not worth the wait; the exact number is not said."""
 
 
 def answers(findings: Iterable[Finding]) -> list[tuple[str, list[str]]]:
     """All sentences in groups (heading, sentences); whether the runs have learnt comes first."""
-    groups: dict[str, list[str]] = {name: [] for name in (LEARNING, *HEADINGS.values(), "Labels", "Controls")}
+    groups: dict[str, list[str]] = {heading: [] for heading in HEADINGS.values()}
     for finding in findings:
-        groups[_heading(finding)].append(WORDS[finding.kind](finding))
+        heading = HEADINGS.get(finding.kind) or HEADINGS[finding.prop]
+        groups[heading].append(WORDS[finding.kind](finding))
     return [(heading, sentences) for heading, sentences in groups.items() if sentences]
-
-
-def _heading(finding: Finding) -> str:
-    if finding.kind in (Kind.LEARNING, Kind.LABELS, Kind.CONTROL):
-        return {Kind.LEARNING: LEARNING, Kind.LABELS: "Labels", Kind.CONTROL: "Controls"}[finding.kind]
-    return HEADINGS[finding.prop]
 
 
 def _learning(finding: Finding) -> str:

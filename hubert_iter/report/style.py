@@ -4,10 +4,10 @@ import html
 import re
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 import matplotlib
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from hubert_iter.feats.baselines import BASELINES
@@ -29,10 +29,8 @@ THEME = {
     "c8": ("#e34948", "#e66767"),
 }
 INK, MUTED, GRID, SURFACE = (THEME[key][0] for key in ("ink", "muted", "grid", "surface"))
-SERIES = tuple(f"c{number}" for number in range(1, 9))
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
-# What the legend of the page draws for each of MARKERS.
-GLYPHS = ("●", "■", "▲", "◆", "▼", "✚", "✖", "⬟")
+MARKERS = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼", "P": "✚", "X": "✖", "p": "⬟"}
+"""matplotlib's name -> what the legend of the page draws."""
 DASHES = ((), (4, 1.5), (1.2, 1.2))
 
 SETTINGS = {
@@ -84,33 +82,27 @@ class RunStyle:
 PALE = 0.35
 
 
+def series(number: int) -> RunStyle:
+    """The look of the first, second, ... of things that are told apart."""
+    turn, place = divmod(number, len(MARKERS))
+    marker, glyph = list(MARKERS.items())[place]
+    return RunStyle(f"c{place + 1}", marker, glyph, DASHES[turn % len(DASHES)])
+
+
 def line_styles(lines: Iterable[str], untrained: Container[str], idle: Container[str]) -> dict[str, RunStyle]:
     """Give each line its style by its place in the study.
 
     Untrained networks and baselines are grey, networks of `idle` pale.
     """
-    styles, place = {}, 0
+    styles, numbers = {}, count()
     for line in lines:
         if line in BASELINES:
-            number = list(BASELINES).index(line)
-            styles[line] = RunStyle("muted", "", "┄", DASHES[1 + number % 2])
-            continue
-        if line in untrained:
+            styles[line] = RunStyle("muted", "", "┄", DASHES[1 + list(BASELINES).index(line) % 2])
+        elif line in untrained:
             styles[line] = RunStyle("none", "x", "✕", DASHES[1])
-            continue
-        number, turn = place % len(SERIES), place // len(SERIES)
-        look = RunStyle(SERIES[number], MARKERS[number], GLYPHS[number], DASHES[turn % len(DASHES)])
-        styles[line] = replace(look, alpha=PALE) if line in idle else look
-        place += 1
+        else:
+            styles[line] = replace(series(next(numbers)), alpha=PALE if line in idle else 1.0)
     return styles
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure in inches, independent of any display."""
-    with matplotlib.rc_context(SETTINGS):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        FigureCanvasAgg(figure)
-    return figure
 
 
 def save(figure: Figure, folder: Path, name: str) -> str:

@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Mapping
+from itertools import product
+from statistics import fmean
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -20,18 +22,11 @@ def training(
     canvas: Canvas, metrics: dict[str, list[dict]], specs: Mapping[str, Run], styles: dict[str, style.RunStyle]
 ) -> None:
     """A panel for each of loss and accuracy, over updates and over hours; replicates look alike."""
-    looks = {run: styles[line_of(run, specs)] for run in metrics}
-    for along, axis in AXES.items():
-        for quantity in QUANTITIES:
-            if any(series(records, along, quantity, split) for records in metrics.values() for split in SPLITS):
-                canvas.add(
-                    f"training_{quantity}_{along}",
-                    "training",
-                    f"{quantity} of each run over {axis}, training and held-out utterances",
-                    lambda figure, along=along, quantity=quantity: _panel(
-                        figure.add_subplot(), metrics, specs, looks, along, quantity
-                    ),
-                )
+    for (along, axis), quantity in product(AXES.items(), QUANTITIES):
+        if any(series(records, along, quantity, split) for records in metrics.values() for split in SPLITS):
+            what = f"{quantity} of each run over {axis}, training and held-out utterances"
+            with canvas.figure(f"training_{quantity}_{along}", "training", what) as figure:
+                _panel(figure.add_subplot(), metrics, specs, styles, along, quantity)
 
 
 SPLITS = ("train", "valid")
@@ -55,40 +50,33 @@ def thin(points: list[tuple[float, float]], most: int = MOST_POINTS) -> list[tup
         return points
     bounds = [round(number * len(points) / most) for number in range(most + 1)]
     groups = [points[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
-    return [tuple(math.fsum(values) / len(group) for values in zip(*group, strict=True)) for group in groups]
+    return [tuple(map(fmean, zip(*group, strict=True))) for group in groups]
 
 
-def _panel(axes: Axes, metrics: dict[str, list[dict]], specs, looks, along: str, quantity: str) -> None:
+def _panel(axes: Axes, metrics: dict[str, list[dict]], specs, styles, along: str, quantity: str) -> None:
     ends: dict[str, tuple] = {}
-    factor = 100.0 if quantity == "accuracy" else 1.0
+    accuracy = quantity == "accuracy"
+    factor = 100.0 if accuracy else 1.0
+
+    def plot(points: list[tuple[float, float]], **how) -> None:
+        if points:
+            axes.plot([x for x, _y in points], [y * factor for _x, y in points], color=look.hex, **how)
+
     for run, records in metrics.items():
-        look = looks[run]
-        train = thin(series(records, along, quantity, "train"))
-        valid = series(records, along, quantity, "valid")
-        if train:
-            axes.plot(
-                [x for x, _y in train], [y * factor for _x, y in train], color=look.hex, linewidth=1,
-                alpha=0.55 * look.alpha, dashes=look.dashes,
-            )  # fmt: skip
-        if valid:
-            every = max(1, len(valid) // 12)
-            axes.plot(
-                [x for x, _y in valid], [y * factor for _x, y in valid], color=look.hex, marker=look.marker,
-                markevery=every, dashes=look.dashes, alpha=look.alpha,
-            )  # fmt: skip
         line = line_of(run, specs)
-        if (train or valid) and line not in ends:
-            ends[line] = (line, (valid or train)[-1][1] * factor, look)
-        if quantity == "accuracy":
-            for key, dashes in BESIDE.items():
-                points = series(records, along, key, "valid") or series(records, along, key, "train")
-                if points:
-                    axes.plot(
-                        [0, points[-1][0]], [points[-1][1] * factor] * 2, color=look.hex, linewidth=1.2, dashes=dashes,
-                        alpha=look.alpha,
-                    )  # fmt: skip
+        look = styles[line]
+        train, valid = (series(records, along, quantity, split) for split in SPLITS)
+        plot(thin(train), linewidth=1, alpha=0.55 * look.alpha, dashes=look.dashes)
+        every = max(1, len(valid) // 12)
+        plot(valid, marker=look.marker, markevery=every, dashes=look.dashes, alpha=look.alpha)
+        if train or valid:
+            ends.setdefault(line, (line, (valid or thin(train))[-1][1] * factor, look))
+        for key, dashes in BESIDE.items() if accuracy else ():
+            points = series(records, along, key, "valid") or series(records, along, key, "train")
+            level = [(0, points[-1][1]), points[-1]] if points else []
+            plot(level, linewidth=1.2, dashes=dashes, alpha=look.alpha)
     axes.set_xlim(left=0)
-    if quantity == "accuracy":
+    if accuracy:
         axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(FuncFormatter(_thousands))

@@ -1,4 +1,4 @@
-"""All that may be set of a study and of the files that it names, from where it is declared."""
+"""List all options of a study and of the files that it names, read from where they are declared."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ class Group:
     title: str
     kind: type
     section: str = ""
-    """Before their names in `set`; "" for the study's own keys."""
+    """What stands before their names in `set`; "" for the study's own keys."""
 
 
 def groups() -> list[Group]:
-    """All of them; an objective that is one module more is among them."""
+    """Options of studies, trainings, models and all objectives, which are found by their modules."""
     found = [
         *of_study(),
         Group("train: conf/train/NAME.yaml", TrainConfig, "train"),
@@ -43,7 +43,7 @@ def of_study() -> list[Group]:
 
 
 def of_analysis() -> list[Group]:
-    """Those of a table of measures."""
+    """Options of a table of measures."""
     title = "analysis: conf/analysis/NAME.yaml"
     found = [Group(title, Splits), Group(f"{title}, segments:", Limits, "segments")]
     for name in measures.names():
@@ -61,7 +61,7 @@ def table() -> Iterator[str]:
 
 
 def where(name: str, study: str) -> str:
-    """A sentence on where an option belongs that was given to a recipe; "" if there is none of that name."""
+    """Say where an option belongs that was wrongly given to a recipe; "" if no option has that name."""
     for group in groups():
         if name not in options.names(group.kind):
             continue

@@ -1,4 +1,4 @@
-"""A whole study looked at before its first stage, so that a fault in its last run costs no training of the others."""
+"""Check a whole study before its first stage, so that a fault in the last run shows before others are trained."""
 
 from pathlib import Path
 

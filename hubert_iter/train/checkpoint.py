@@ -112,7 +112,7 @@ def read_state(checkpoint: Path) -> State:
 
 
 def _save_tensors(values: dict, path: Path) -> None:
-    # By way of memory: writing to a full disk itself, torch raises a RuntimeError without a cause.
+    # Through memory: when torch itself writes to a full disk, its RuntimeError does not say why.
     buffer = io.BytesIO()
     torch.save(values, buffer)
     path.write_bytes(buffer.getbuffer())

@@ -96,6 +96,10 @@ def load(run: Run, folders: list[Path]) -> RunConfig:
         raise UserError(f"run {run.name}: objective {run.objective} needs targets (mfcc or RUN@TAP) and k")
     if run.targets and not objective.needs_labels:
         raise UserError(f"run {run.name}: objective {run.objective} makes its own targets: remove targets and k")
+    try:
+        objective.check(model)
+    except UserError as error:
+        raise UserError(f"run {run.name}: {error}") from None
     if run.refresh.get("head") == refresh.MATCH and not objective.per_label:
         raise UserError(f"run {run.name}: refresh: head: match: {run.objective} has no embeddings of labels")
     train = _read("train", partial(options.read, TrainConfig), run, folders)
@@ -118,10 +122,14 @@ def _read[T](
     return options.change(made, own, f"run {run.name}: set: {section}")
 
 
+ALWAYS = ("objective", "seed", "replicate", "iteration")
+"""What is recorded of a row even where it is what a row has that does not say it."""
+
+
 def _facts(run: Run, parts: dict[str, Any]) -> dict[str, Any]:
     """What the row says, without what it leaves out; what it sets is written as it was understood: 0.001 for 1e-3."""
-    values = asdict(run)
+    values, unsaid = asdict(run), asdict(Run())
     for key in values["set"]:
         section, _, name = key.partition(".")
         values["set"][key] = options.values(parts[section])[name]
-    return {key: value for key, value in values.items() if value not in ("", 0, {}) or key == "seed"}
+    return {key: value for key, value in values.items() if key in ALWAYS or value != unsaid[key]}

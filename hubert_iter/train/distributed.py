@@ -11,7 +11,7 @@ from hubert_iter.errors import UserError
 
 @dataclass(frozen=True)
 class World:
-    """This process among all."""
+    """This process's place among all processes."""
 
     rank: int
     size: int

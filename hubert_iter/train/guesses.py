@@ -1,4 +1,4 @@
-"""What needs no network: how often a masked frame's target is guessed from the unmasked ones of its utterance.
+"""Guesses without a network: how often the unmasked targets of an utterance give away a masked one.
 
 An accuracy that is no higher says nothing about context: neighbouring frames mostly bear the same label. Each guess
 ranks the targets and takes the first that the model had to choose among. M masked frames of T, N rivals of each.
@@ -22,11 +22,16 @@ OUT_OF_REACH = np.iinfo(np.int32).max
 
 
 class Guesses:
-    """Hits of the guesses and of the model over held-out utterances; sums alone are kept."""
+    """Hits of the guesses and of the model over held-out utterances; sums alone are kept, but for what waits."""
 
     def __init__(self, counts: np.ndarray | None = None):
-        """`counts` [K]: frames per target in the held-out set. None: counted over the utterances as they come."""
+        """`counts` [K]: frames per target in the held-out set. None: counted over the utterances.
+
+        Then utterances whose targets compete with all others wait until all are counted, lest the first ones be guessed
+        by few. Those with rivals do not, for these fill the memory: they are guessed by what has been counted so far.
+        """
         self.counted_before = counts is not None
+        self.waiting: list[tuple[Contest, Tensor, Tensor]] = []
         self.counts = Counter({} if counts is None else dict(enumerate(counts.tolist())))
         self.utterances = self.frames = self.frames_squared = self.hits = 0
         self.guessed = dict.fromkeys(GUESSES, 0.0)
@@ -34,11 +39,17 @@ class Guesses:
         self.products = dict.fromkeys(GUESSES, 0.0)
 
     def add(self, contest: Contest, masked: Tensor, accuracy: Tensor) -> None:
-        """Score one utterance (or a batch, counted as one), given its masked frames [B, M] and the model's accuracy."""
+        """Take one utterance (or a batch, counted as one), given its masked frames [B, M] and the model's accuracy."""
+        if not self.counted_before:
+            self.counts.update(contest.targets.flatten().tolist())
+            if contest.rivals is None:
+                self.waiting.append((contest, masked, accuracy))
+                return
+        self._score(contest, masked, accuracy)
+
+    def _score(self, contest: Contest, masked: Tensor, accuracy: Tensor) -> None:
         targets, masked = contest.targets.cpu().numpy(), masked.cpu().numpy()
         rivals = [None] * len(masked) if contest.rivals is None else contest.rivals.cpu().numpy()
-        if not self.counted_before:
-            self.counts.update(targets.ravel().tolist())
         guessed = Counter()
         for number, frames in enumerate(masked):
             chosen = choose(targets[number], frames, rivals[number], self.counts)
@@ -53,8 +64,14 @@ class Guesses:
             self.squares[name] += (hits - guessed[name]) ** 2
             self.products[name] += (hits - guessed[name]) * size
 
+    def chance(self) -> dict[str, float]:
+        """Share of the most frequent target among all frames; {} where unknown."""
+        return {"chance": max(self.counts.values()) / self.counts.total()} if self.counts else {}
+
     def values(self) -> dict[str, float]:
         """Accuracies of the guesses, the best, the margin over it, and whether the model is above; {} where unknown."""
+        while self.waiting:
+            self._score(*self.waiting.pop(0))
         if not self.utterances:
             return {}
         shares = {name: hits / self.frames for name, hits in self.guessed.items()}
@@ -77,7 +94,7 @@ class Guesses:
 def choose(
     targets: np.ndarray, masked: np.ndarray, rivals: np.ndarray | None, counts: Counter
 ) -> dict[str, np.ndarray]:
-    """The guesses [M] of one utterance's `masked` frames [M], from `targets` [T] of which only unmasked ones are used.
+    """The guesses [M] of one utterance's `masked` frames [M], from `targets` [T]: only the unmasked.
 
     Candidates: a frame's own target and those of its rivals, masked frames by number, [M, N]; all targets if None.
     `counts` says how frequent each target is. Equally frequent ones: the smaller number first. Equally near ones: the
@@ -115,7 +132,7 @@ def choose(
 
 
 def _first(candidates: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """[M, N] numbers -> [M] of each row the number that comes first in `order`."""
+    """[M, N] numbers -> [M]: the number of each row that comes first in `order`."""
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     return order[rank[candidates].min(axis=1)]

@@ -11,7 +11,7 @@ from hubert_iter.models.pretrainer import Pretrainer
 from hubert_iter.train.guesses import Guesses
 
 SEED = 20_000
-"""Of the masks: fixed for all runs, so that they are scored on the same frames."""
+"""Seed of the masks: the same for all runs, so that they are scored on the same frames."""
 
 
 def plans(lengths: np.ndarray) -> list[BatchPlan]:
@@ -20,7 +20,7 @@ def plans(lengths: np.ndarray) -> list[BatchPlan]:
 
 
 class HeldOut:
-    """The held-out set, which every validation goes through alike."""
+    """The held-out set; every validation reads it in the same order with the same masks."""
 
     def __init__(self, reader: CropReader, lengths: np.ndarray):
         """`lengths` in samples, one per utterance."""
@@ -38,11 +38,10 @@ class HeldOut:
     def evaluate(self, model: Pretrainer, device: torch.device) -> dict[str, float]:
         """Loss terms and statistics, each averaged over masked frames of all utterances, and what guesses reach.
 
-        `chance` is the share of the most frequent label, where the objective has no chance level of its own.
+        `chance` is the share of the most frequent target, where the objective has no chance level of its own.
         """
         model.eval()
-        counts = self.label_counts
-        guesses = Guesses(counts)
+        guesses = Guesses(self.label_counts)
         totals: dict[str, float] = {}
         frames = 0
         # The same for all runs and moments: masks are fixed, and what an objective draws (negatives, say) is repeated.
@@ -58,5 +57,4 @@ class HeldOut:
             if outcome.contest is not None:
                 guesses.add(outcome.contest, batch.masked, values["accuracy"])
         model.train()
-        chance = {} if counts is None else {"chance": float(counts.max() / counts.sum())}
-        return {**chance, **{key: value / frames for key, value in totals.items()}, **guesses.values()}
+        return {**guesses.chance(), **{key: value / frames for key, value in totals.items()}, **guesses.values()}

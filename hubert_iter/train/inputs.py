@@ -1,4 +1,4 @@
-"""What a run is trained on, known without the libraries that training takes."""
+"""What a run is trained on. Imports none of the libraries that training needs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,7 @@ class Inputs:
                 )
 
     def shaping(self) -> dict[str, Path]:
-        """Those that shape the trained weights."""
+        """The inputs that shape the trained weights."""
         named = {
             "data": self.data, "labels": self.labels, "init_model": self.init_model,
             "continues": self.continues and self.continues / "model", "old_labels": self.old_labels,

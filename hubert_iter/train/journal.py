@@ -1,4 +1,4 @@
-"""What a training tells of itself: rows of metrics, and warnings of what a person would notice in the curves."""
+"""Reports of a training: rows of metrics, and warnings about what a person would notice in the curves."""
 
 import logging
 import time
@@ -21,7 +21,7 @@ COLLAPSED = 0.02
 
 
 class Journal:
-    """Every process keeps one, since means are over processes; the first one writes."""
+    """Every process has one, since means are over all processes; only the first process writes."""
 
     def __init__(self, folder: Path, config: RunConfig, objective: Objective, world: World, state: State):
         """`state` is that of the beginning, or of the checkpoint that the training goes on from."""
@@ -41,7 +41,7 @@ class Journal:
             self.metrics.close()
 
     def updated(self, state: State, done: Done) -> None:
-        """One update more."""
+        """Note one update."""
         self.rows.append(done.statistics)
         self.audio_seconds += done.audio_seconds
         if self.metrics:
@@ -69,7 +69,7 @@ class Journal:
             log.warning("update %d: %s", state.update, without_context)
 
     def _open_page(self) -> None:
-        """A report is of the updates from here on."""
+        """Begin to collect for the next report."""
         self.rows: list[dict[str, torch.Tensor]] = []
         self.audio_seconds = 0.0
         self.began = time.monotonic()

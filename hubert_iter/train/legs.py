@@ -112,7 +112,7 @@ def _check_same_run(description: Mapping, config: RunConfig, folder: Path) -> No
         if differing:
             raise _other(folder, config, f"{section}.{differing[0]}")
     for key in ("seed", "replicate", "iteration", "updates", "refresh"):
-        if description["run"][key] != config.run[key]:
+        if description["run"].get(key) != config.run.get(key):
             raise _other(folder, config, f"run.{key}")
 
 

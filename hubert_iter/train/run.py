@@ -26,9 +26,9 @@ from hubert_iter.units import labels as units
 
 log = logging.getLogger(__name__)
 ORIGIN = "origin.json"
-"""What an unfinished run is trained on, so that it is only resumed on the same."""
+"""Settings and inputs of an unfinished run: it is resumed only on the same."""
 LOG = "train.log"
-"""What was said in the course of a training, over all calls that it took."""
+"""The log of a training, over all calls that it took."""
 
 
 def write_random(config: RunConfig, product: Product, folder: Path) -> None:
@@ -69,7 +69,7 @@ def _fresh(config: RunConfig) -> Pretrainer:
 
 @contextmanager
 def _logging(path: Path) -> Iterator[None]:
-    """Write what is logged meanwhile to a file too, after what earlier calls wrote; also what ended it."""
+    """Also append to a file what is logged, and the error that ended the training, if any."""
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     logging.getLogger().addHandler(handler)
@@ -159,4 +159,4 @@ def _warm_start(model: Pretrainer, folder: Path) -> None:
         model.encoder.load_state_dict(store.read(folder).encoder.state_dict())
     except RuntimeError as error:
         raise UserError(f"{folder}: the encoder of --init_model has another shape than this run's: {error}") from None
-    log.info("weights of the encoder from %s", folder)
+    log.info("warm start: weights of the encoder from %s; the head is new, and the schedule begins anew", folder)

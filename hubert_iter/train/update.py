@@ -23,7 +23,7 @@ class Done:
     """What one update did."""
 
     statistics: dict[str, Tensor]
-    """Scalars, still on the device: nobody has waited for them."""
+    """Scalars, still on the device, so that nothing waits for a GPU."""
     audio_seconds: float
     """Seconds of audio gone through, by all processes."""
 
@@ -104,7 +104,7 @@ class Updater:
 
     @torch.no_grad()
     def _tell_objective(self, updates: int, skipped: Tensor) -> None:
-        """Let the objective change what it keeps, and take that back where `skipped`: no waiting for the GPU either."""
+        """Let the objective change what it keeps; undone where `skipped`, without waiting for the GPU."""
         objective = self.model.objective
         before = {name: value.clone() for name, value in objective.kept().items()}
         objective.after_update(self.model.encoder, updates, self.world.mean)

@@ -5,10 +5,10 @@ starts on a sample, batches of 10,000 frames, at most 100 passes, an end after 1
 differ, both for speed: the 20 starts are drawn in step, so that distances are large matrix products, and the
 nearest centroids are faiss's.
 
-Why it is ours (test/benchmark/kmeans.py, docs/design.md): faiss's own k-means, seeded by plain k-means++, has as low
-an inertia on MFCC, which hardly cluster, in a twelfth of the time; on features that do cluster its inertia is 31 %
-higher than scikit-learn's even as the best of 20 runs, ours 2 % lower. scikit-learn takes 1.3 times our processor time
-on MFCC and does without faiss's products, which 768 dimensions want.
+Why it is our own (test/benchmark/kmeans.py, docs/design.md). On MFCC, which hardly cluster, faiss's k-means, seeded by
+plain k-means++, reaches the same inertia in a twelfth of the time. On features that do cluster, its inertia is 31 %
+above scikit-learn's even in the best of 20 runs; ours is 2 % below scikit-learn's. scikit-learn takes 1.3 times our
+processor time on MFCC, and does not have faiss's fast products, which count at 768 dimensions.
 """
 
 import functools

@@ -15,9 +15,9 @@ import numpy as np
 from hubert_iter import provenance
 from hubert_iter.data.datadir import DataDir
 from hubert_iter.errors import UserError, summarise
-from hubert_iter.feats import archive
+from hubert_iter.feats import archive, normalise
 from hubert_iter.feats.source import FeatureSource, describe_layer, sentence
-from hubert_iter.frames import FRAME_RATE, num_frames
+from hubert_iter.frames import FRAME_RATE, FRAME_SHIFT, hours, num_frames
 
 NAME = "labels"
 SLACK = 2  # frames by which labels and encoder frames may differ at an utterance's end
@@ -77,7 +77,7 @@ def read_labels(folder: str | Path) -> Labels:
 
 def stream(source: FeatureSource, utts: Sequence[str], centroids: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """Yield (utterance, labels at 50 Hz). Of 100 Hz features every second frame is taken, starting with the first."""
-    from hubert_iter.units import kmeans  # loads faiss, which the trainer, a reader of labels, does without
+    from hubert_iter.units import kmeans  # here: it loads faiss, which the trainer does not need
 
     step = step_of(source.rate)
     last = began = time.monotonic()
@@ -115,13 +115,13 @@ def make(source: FeatureSource, data: DataDir, centroids: np.ndarray, folder: Pa
     frames = archive.write_vectors(folder, NAME, checked(), final)
     log.info(
         "labels: %d utterances, %.2f h, %d of %d clusters used, the largest for %.1f %% of the frames, in %.1f s",
-        len(utts), frames / FRAME_RATE / 3600, (counts > 0).sum(), len(counts), 100 * counts.max() / max(1, frames),
+        len(utts), hours(frames * FRAME_SHIFT), (counts > 0).sum(), len(counts), 100 * counts.max() / max(1, frames),
         time.monotonic() - began,
     )  # fmt: skip
 
 
 def check_length(utt: str, num_labels: int, num_frames: int, where: str | Path) -> None:
-    """Refuse a label count that differs from the encoder's frames by more than the two a trim may mend."""
+    """Refuse a label count that differs from the encoder's frames by more than SLACK, which is trimmed."""
     if abs(num_labels - num_frames) > SLACK:
         raise UserError(
             f"{where}: utterance {utt}: expected {num_frames} labels as the encoder has frames (at most {SLACK} "
@@ -183,13 +183,19 @@ def verify(
 
 
 def verify_targets(labels: Labels, run: Mapping, teacher_model: Path | None) -> None:
-    """Refuse labels that are not those of a study's row: its teacher (by content), tap and replicate.
+    """Refuse labels that are not those of a study's row: its teacher (by content), tap, normalisation and replicate.
 
-    `run` has targets (mfcc or RUN@TAP), name and replicate.
+    `run` has targets (mfcc or RUN@TAP), name, replicate, and normalise where features are not taken as they are.
     """
     settings = labels.provenance["settings"]
     found, teacher, tap = settings["features"], *run["targets"].partition("@")[::2]
     where = f"run {run['name']}: {labels.folder}"
+    kind = run.get("normalise", normalise.NONE)
+    if normalise.kind_of(found) != kind:
+        raise UserError(
+            f"{where}: the study says normalise: {kind}, but these labels were made with normalise: "
+            f"{normalise.kind_of(found)}. Give the labels of this run, or make them again (stages 5 and 6)"
+        )
     if not tap:
         if found.get("kind") != "mfcc":
             raise UserError(
@@ -201,7 +207,7 @@ def verify_targets(labels: Labels, run: Mapping, teacher_model: Path | None) -> 
             f"{where}: the study says targets: {run['targets']}: name the folder of {teacher}'s model by "
             "--teacher_model, so that the labels can be compared with it"
         )
-    elif found != (expected := describe_layer(teacher_model, tap)):
+    elif found != (expected := normalise.describe(describe_layer(teacher_model, tap), kind)):
         raise UserError(
             f"{where}: the study says targets: {run['targets']}, that is {sentence(expected, teacher_model)}, but "
             f"these labels were made from {sentence(found)}. Make them again with the teacher as it is now (stages 5 "

@@ -1,9 +1,9 @@
 """How well labels tell phones apart: the measures of HuBERT (arXiv 2106.07447, section V-C) and facts of the labels.
 
-All come from counts of frames that bear label z while phone y is spoken at their centre. The measures of phones come
+Those of phones come from counts of frames that bear label z while phone y is spoken at their centre. They come
 twice (docs/protocol.md section 3): without frames that bear no phone (silence, noise), and, under names ending in _sil,
-with these frames as one more phone, SIL. Utterances without any alignment count only for the facts of the labels
-themselves: used clusters, entropy, run length.
+with these frames as one more phone, SIL. Utterances without any alignment count only for what needs no phones: the
+share of the speaker's entropy, used clusters, entropy, run length.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,8 +21,8 @@ from hubert_iter.units.labels import Labels
 PHONE_METRICS = ("cluster_purity", "phone_purity", "pnmi")
 SILENCE = "_sil"  # ends the names of measures that count silence as a phone
 METRICS = (
-    *PHONE_METRICS, *(metric + SILENCE for metric in PHONE_METRICS), "used_clusters", "cluster_entropy",
-    "mean_run_length",
+    *PHONE_METRICS, *(metric + SILENCE for metric in PHONE_METRICS), "speaker_share", "used_clusters",
+    "cluster_entropy", "mean_run_length",
 )  # fmt: skip
 
 
@@ -31,14 +31,19 @@ class Counts:
     """Frames counted over a data set.
 
     joint: by label and phone, int64 [k, phones]. silence: by label, those of aligned utterances without a phone, [k].
-    labels: by label, all frames, [k]. runs: stretches of equal labels.
+    speakers: all frames, by label and speaker, [k, speakers]. runs: stretches of equal labels.
     """
 
     phones: tuple[str, ...]
     joint: np.ndarray
     silence: np.ndarray
-    labels: np.ndarray
+    speakers: np.ndarray
     runs: int
+
+    @property
+    def labels(self) -> np.ndarray:
+        """All frames by label, [k]."""
+        return self.speakers.sum(axis=1)
 
 
 def count(labels: Labels, data: DataDir, segments: Mapping[str, Sequence[alignment.Segment]]) -> Counts:
@@ -49,10 +54,12 @@ def count(labels: Labels, data: DataDir, segments: Mapping[str, Sequence[alignme
     phones = tuple(sorted({segment.label for utt in data.utterances for segment in segments.get(utt.id, ())}))
     index = {phone: number for number, phone in enumerate(phones)}
     joint = np.zeros((labels.k, len(phones)), np.int64)
-    silence, sizes, runs = np.zeros(labels.k, np.int64), np.zeros(labels.k, np.int64), 0
+    speaker_index = {speaker: number for number, speaker in enumerate(data.speakers)}
+    speakers = np.zeros((labels.k, len(speaker_index)), np.int64)
+    silence, runs = np.zeros(labels.k, np.int64), 0
     for utt in data.utterances:
         units = labels[utt.id]
-        sizes += np.bincount(units, minlength=labels.k)
+        speakers[:, speaker_index[utt.speaker]] += np.bincount(units, minlength=labels.k)
         runs += count_runs(units)
         if segments.get(utt.id):
             spoken = alignment.frame_labels(segments[utt.id], num_frames(utt.num_samples), index)
@@ -64,7 +71,7 @@ def count(labels: Labels, data: DataDir, segments: Mapping[str, Sequence[alignme
             f"{labels.folder}: expected aligned phones for {data.path}, found none for any frame. "
             "Are these the alignments of this data set (stage 3)?"
         )
-    return Counts(phones, joint, silence, sizes, runs)
+    return Counts(phones, joint, silence, speakers, runs)
 
 
 def contingency(first: np.ndarray, second: np.ndarray, num_first: int, num_second: int) -> np.ndarray:
@@ -87,8 +94,8 @@ def count_runs(labels: np.ndarray) -> int:
 def entropy(counts: np.ndarray) -> float:
     """Entropy in bits of the distribution that counts are in proportion to."""
     counts = np.asarray(counts, np.float64).ravel()
-    share = counts[counts > 0] / counts.sum()
-    return max(0.0, float(-(share * np.log2(share)).sum()))  # not -0.0 for a single cluster
+    shares = counts[counts > 0] / counts.sum()
+    return max(0.0, float(-(shares * np.log2(shares)).sum()))  # not -0.0 for a single cluster
 
 
 def mutual_information(joint: np.ndarray) -> float:
@@ -96,17 +103,25 @@ def mutual_information(joint: np.ndarray) -> float:
     return max(0.0, entropy(joint.sum(axis=0)) + entropy(joint.sum(axis=1)) - entropy(joint))
 
 
+def share(joint: np.ndarray) -> float:
+    """I(row; column) / H(column): what rows tell of columns; 0 where columns do not differ."""
+    uncertainty = entropy(joint.sum(axis=0))
+    return mutual_information(joint) / uncertainty if uncertainty > 0 else 0.0
+
+
 def measure(counts: Counts) -> dict[str, float]:
     """All METRICS.
 
     phone_purity: accuracy when each cluster is read as its most frequent phone. cluster_purity: accuracy when each
     phone is taken for its most frequent cluster. pnmi: I(phone; label) / H(phone). The same with _sil: silence is a
-    phone. cluster_entropy in bits, over all frames; mean_run_length in frames of 20 ms.
+    phone. Over all frames: speaker_share, I(speaker; label) / H(speaker); cluster_entropy, in bits; mean_run_length, in
+    frames of 20 ms.
     """
     with_silence = measure_phones(np.column_stack([counts.joint, counts.silence]))
     return {
         **measure_phones(counts.joint),
         **{metric + SILENCE: value for metric, value in with_silence.items()},
+        "speaker_share": share(counts.speakers),
         "used_clusters": int(np.count_nonzero(counts.labels)),
         "cluster_entropy": entropy(counts.labels),
         "mean_run_length": float(counts.labels.sum() / counts.runs),
@@ -115,12 +130,11 @@ def measure(counts: Counts) -> dict[str, float]:
 
 def measure_phones(joint: np.ndarray) -> dict[str, float]:
     """PHONE_METRICS of frames by label (rows) and phone (columns)."""
-    total, phone_entropy = joint.sum(), entropy(joint.sum(axis=0))
+    total = joint.sum()
     return {
         "cluster_purity": float(joint.max(axis=0).sum() / total),
         "phone_purity": float(joint.max(axis=1).sum() / total),
-        # One phone alone has no entropy to explain: nothing is learnt then, nothing missed.
-        "pnmi": mutual_information(joint) / phone_entropy if phone_entropy > 0 else 0.0,
+        "pnmi": share(joint),
     }
 
 

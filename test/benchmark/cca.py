@@ -23,7 +23,7 @@ import numpy as np  # noqa: E402
 
 from hubert_iter.analysis import cca, folds, pool, sample  # noqa: E402
 from hubert_iter.analysis.measure import Material  # noqa: E402
-from hubert_iter.analysis.measures.cca import CCA, Settings  # noqa: E402
+from hubert_iter.analysis.measures.cca import Cca, Settings  # noqa: E402
 from hubert_iter.analysis.parallel import Workers  # noqa: E402
 from hubert_iter.analysis.sample import Span  # noqa: E402
 from hubert_iter.data.datadir import Utterance  # noqa: E402
@@ -112,18 +112,18 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=NUM_LAYERS, help="fewer for a quick look: times are scaled up")
     parser.add_argument("--nj", type=int, default=2, help="processes")
     parser.add_argument("--fits", type=int, default=2, help="usual fits to time per property")
-    parser.add_argument("--null", default="false", choices=("true", "false"), help="score shuffled labels too")
+    parser.add_argument("--control", default="false", choices=("true", "false"), help="score shuffled labels too")
     args = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     print(f"load before: {os.getloadavg()[0]:.1f} on {len(os.sched_getaffinity(0))} processors")
     with tempfile.TemporaryDirectory() as name:
         samples = make(Path(name), args.layers)
         layers = pool.read(name)
-        settings = Settings(control=args.null == "true")
+        settings = Settings(control=args.control == "true")
         usual, difference = time_usual(layers, samples, args.fits)
         started, before = time.perf_counter(), processor_seconds()
         with Workers(args.nj) as workers:
-            CCA().score(Material(layers, Path(name), workers, trials=TRIALS), settings)
+            Cca().score(Material(layers, Path(name), workers, trials=TRIALS), settings)
         scale = NUM_LAYERS / args.layers
         seconds = (time.perf_counter() - started) * scale
         processor = (processor_seconds() - before) * scale

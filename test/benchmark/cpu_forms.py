@@ -16,13 +16,13 @@ from torch import Tensor, nn
 
 from hubert_iter import options
 from hubert_iter.config import read_yaml
-from hubert_iter.frames import num_frames
+from hubert_iter.frames import SAMPLE_RATE, num_frames
 from hubert_iter.models import cpu
 from hubert_iter.models.encoder import Attention, ConvFeatures, ConvPositions
 from hubert_iter.models.settings import EncoderConfig
 from hubert_iter.train import memory
 
-SAMPLES = 8 * 16000
+SAMPLES = 8 * SAMPLE_RATE
 
 
 def parts(config: EncoderConfig, utterances: int) -> list[tuple[nn.Module, list[Tensor]]]:

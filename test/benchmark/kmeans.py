@@ -1,13 +1,13 @@
 """k-means of units/kmeans.py against faiss's own and scikit-learn's: seconds, and inertia on held-out frames.
 
-On MFCC of real speech (frames of `train-clean-5`, held-out ones of other speakers in `test-other`) and on 768 made
-dimensions (1000 overlapping clusters of unequal sizes, the shape of a layer's features), and on 100 clusters that lie
-apart, where poor seeds show. Each fit has a process of its
-own with as many threads as said. Prints for each its inertia on held-out frames and on those it was fitted on, seconds,
-seconds of processors, and the ratios of these four to ours (above 1: ours is better), means over seeds, and whether a
-fit gives the same centroids with one thread as with two. scikit-learn is set as fairseq sets it, which is PROTOCOL
-section 3. With --check it exits 1 where a peer has an inertia 0.5 % lower
-than ours, or scikit-learn needs less of the processors.
+Three kinds of features: MFCC of real speech (frames of `train-clean-5`, held-out ones of other speakers in
+`test-other`); 768 made dimensions with the shape of a layer's features (1000 overlapping clusters of unequal sizes);
+and 100 clusters that lie apart, where poor seeds show. Each fit has a process of its own with as many threads as said.
+
+Printed for each fit: inertia on held-out frames and on those it was fitted on, seconds, seconds of processors, and the
+ratios of these four to ours (above 1: ours is better), means over seeds; and whether the fit gives the same centroids
+with one thread as with two. scikit-learn is set as fairseq sets it (docs/protocol.md section 3). With --check it exits
+1 where a peer has an inertia 0.5 % lower than ours, or scikit-learn needs less of the processors.
 """
 
 import argparse

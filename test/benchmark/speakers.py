@@ -34,7 +34,7 @@ DATA = Path(os.environ.get("HUBERT_ITER_DATA", Path(__file__).resolve().parents[
 PARTS = ("train-clean-5", "test-other")
 DRAWN = 10
 SETTINGS = cca.Settings(control=False)
-SPLITS = cca.Splits(seed=0, trials=3)
+SEED, TRIALS = 0, 3
 SETS = 3
 
 
@@ -83,7 +83,7 @@ def score(features: np.ndarray, labels: np.ndarray, groups: np.ndarray, picked: 
     """Scores of one layer on several sample sets."""
     sets = []
     for number, chosen in enumerate(picked):
-        task = cca.Task(None, "phone", number, "0", labels[chosen], SETTINGS, SPLITS, groups[chosen], DRAWN)
+        task = cca.Task(None, "phone", number, "0", labels[chosen], SETTINGS, SEED, TRIALS, groups[chosen], DRAWN)
         sets.append(cca.score_features(features[chosen], task))
     trials = np.array([[result.score.pwcca for result in results] for results in sets])
     without = np.mean([result.without for results in sets for result in results], axis=0)

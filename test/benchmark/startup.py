@@ -1,7 +1,7 @@
 """What a call of each entry point costs before it does anything: processor time, and its ratio to Python alone.
 
 A recipe that finds everything done is dozens of such calls. With --check it exits 1 where an entry point takes more
-than MOST_RATIO times as long as Python alone, which it does with numpy, and all the more with torch.
+than MOST_RATIO times as long as Python alone, as it does if it imports numpy, let alone torch.
 """
 
 import argparse

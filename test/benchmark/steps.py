@@ -106,7 +106,13 @@ def ours(sizes: dict, batch: Batch, objective: str, form: str = "") -> ModelAndL
         cpu.place(model, batch.wave.device)
     if form == "compiled":
         model.encoder.compile()
-    return model, lambda: model(batch).loss
+
+    def loss() -> Tensor:
+        with torch.no_grad():  # ends the step before: what an objective keeps (a teacher, a codebook) follows
+            model.objective.after_update(model.encoder, 1, lambda values: values)
+        return model(batch).loss
+
+    return model, loss
 
 
 def torchaudio_hubert(config: EncoderConfig, batch: Batch, mask: Tensor) -> ModelAndLoss:

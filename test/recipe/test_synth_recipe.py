@@ -16,7 +16,7 @@ from tiny import ROOT
 from hubert_iter.analysis import scores, table
 from hubert_iter.feats.baselines import BASELINES
 
-TRAINED = ("hubert_it1", "hubert_it2", "chubert_it1", "wav2vec2")
+TRAINED = ("hubert_it1", "hubert_it2", "chubert_it1", "wav2vec2", "online")
 RUNS = ("random", *TRAINED)
 NETWORKS = (*RUNS, "hubert_it1.2", "hubert_it2.2")  # those two rows have two seeds
 
@@ -34,6 +34,8 @@ def test_all_stages_to_a_report(finished):
     for features in BASELINES:
         layers = {row["layer"] for row in folders.scores() if row["run"] == features and row["metric"] == "pwcca"}
         assert layers == {"features"}
+    # MFCC meet log-mel, which comes after them.
+    assert "log-mel frames" not in (folders.exp / "ci/log/measures_mfcc.log").read_text()
     for measure in table.read("ci", [RECIPE / "conf", ROOT / "conf"]).measures:
         assert f'<h2 id="{measure}">' in page.read_text()
     assert {row["property"] for row in folders.scores()} >= {"phone", "word", "speaker"}

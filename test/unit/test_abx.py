@@ -248,7 +248,7 @@ def test_the_measure(material, tmp_path):
     pytest.importorskip("fastabx")
     with Workers(1) as workers:
         given = material(workers)
-        found = abx.ABX().score(given, abx.Settings())
+        found = abx.Abx().score(given, abx.Settings())
     metrics = [(row.layer, row.metric) for row in found.rows]
     assert metrics[:4] == [(tap, f"abx_{name}") for tap in ("conv", "0") for name in abx.CONDITIONS]
     assert all(0 <= row.value <= 1 for row in found.rows[:4]) and {row.prop for row in found.rows} == {"phone"}
@@ -260,13 +260,13 @@ def test_the_measure(material, tmp_path):
     assert places == [(*metric, speaker) for metric in metrics[:4] for speaker in speakers]
     assert list(given.scratch.iterdir()) == []
     with Workers(2) as workers:
-        assert abx.ABX().score(material(workers), abx.Settings()) == found
+        assert abx.Abx().score(material(workers), abx.Settings()) == found
     # What tokens are drawn from and what frames come from; a baseline has no model.
-    assert set(abx.ABX().inputs(given)) == {"data", "alignments", "model"}
-    assert set(abx.ABX().inputs(replace(given, model=None))) == {"data", "alignments"}
+    assert set(abx.Abx().inputs(given)) == {"data", "alignments", "model"}
+    assert set(abx.Abx().inputs(replace(given, model=None))) == {"data", "alignments"}
 
 
 def test_without_fastabx(monkeypatch):
     monkeypatch.setitem(sys.modules, "fastabx", None)
     with pytest.raises(UserError, match=r"needs fastabx.*tools/install.sh --extras test,abx.* without abx"):
-        abx.ABX().check(abx.Settings())
+        abx.Abx().check(abx.Settings())

@@ -33,6 +33,7 @@ OBJECTIVES = {
     "hubert": {"name": "hubert"},
     "chubert": {"name": "chubert"},
     "wav2vec2": {"name": "wav2vec2", "entries": 20, "gumbel_decay": 0.95},
+    "online": {"name": "online", "codes": 20, "teacher_decay": 0.8, "teacher_settling": 0.95},
 }
 PLAN = {"num_speakers": 6, "eval_speakers": 2, "sentences_per_speaker": 6, "valid_utterances": 3}
 

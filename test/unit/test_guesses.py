@@ -215,6 +215,14 @@ def test_without_counts_those_of_the_utterances_so_far_say_what_is_frequent():
     assert guesses.counts == {1: 7, 2: 8}
 
 
+def test_where_all_targets_compete_the_most_frequent_is_that_of_all_utterances():
+    guesses = Guesses()
+    for targets in ([1, 1, 1, 2, 2], [2, 2, 2, 2, 2]):
+        guesses.add(Contest(torch.tensor([targets])), torch.tensor([[2, 3, 4]]), torch.tensor(0.5))
+    assert guesses.chance() == {"chance": 0.7}
+    assert guesses.values()["guess_mode"] == 5 / 6  # the first utterance alone would have it name 1
+
+
 def scored(accuracies: list[float], sizes: list[int]) -> dict[str, float]:
     """Values where every guess is right at every second masked frame."""
     guesses = Guesses(np.array([9, 1]))
@@ -264,7 +272,7 @@ def test_sums_alone_are_kept():
     for _ in range(50):
         guesses.add(Contest(frames.labels), frames.masked, torch.tensor(0.3))
     kept = sum(len(value) if isinstance(value, dict) else 1 for value in vars(guesses).values())
-    assert kept == 5 + 3 * len(GUESSES) + 5
+    assert not guesses.waiting and kept == 5 + 3 * len(GUESSES) + 6
 
 
 def test_warning_names_accuracy_guess_and_what_to_do():
@@ -281,6 +289,7 @@ RUNS = {
     "hubert": {"objective": "hubert", "targets": "mfcc", "k": 7, "updates": 12},
     "chubert": {"objective": "chubert", "targets": "mfcc", "k": 7, "updates": 12},
     "wav2vec2": {"objective": "wav2vec2", "updates": 12},
+    "online": {"objective": "online", "updates": 12},
 }
 
 
@@ -313,6 +322,7 @@ def test_a_training_says_what_needs_no_network(run, corpus: Corpus, tmp_path):
         if row["split"] == "train":
             assert not any(key.startswith("guess") for key in row)
             continue
+        assert 0 < row["chance"] <= 1
         shares = [row[f"guess_{name}"] for name in GUESSES]
         assert row["guess"] == max(shares) and 0 < row["guess"] <= 1 and min(shares) >= 0
         assert row["guess_margin"] >= 0.05 * row["guess"] - 1e-6

@@ -39,7 +39,7 @@ def corpus(tmp_path):
 
 
 def prepare(corpus, out, parts="train-x", *more) -> None:
-    prepare_librispeech.main(["--corpus", str(corpus), "--parts", parts, "--out", str(out), *more])
+    prepare_librispeech.main(["--corpus", str(corpus), "--parts", *parts.split(), "--out", str(out), *more])
 
 
 @pytest.mark.parametrize("place", ["itself", "its parent"])

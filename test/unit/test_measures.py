@@ -4,6 +4,7 @@ import pytest
 import yaml
 from tiny import ROOT
 
+from hubert_iter import options
 from hubert_iter.analysis import measures, table
 from hubert_iter.analysis.measure import Measure
 from hubert_iter.analysis.sample import Limits
@@ -67,7 +68,7 @@ def test_a_table_builds_on_another_and_says_only_what_differs(conf):
     assert given.measures["cca"].regularisers == (1e-3,) and given.measures["abx"].context == "within"
     assert given.splits.seed == 3 and given.splits.trials == default.splits.trials
     assert given.segments == Limits(speaker_chunk_seconds=1.0)
-    assert table.plain(given.measures["cca"]) == {"regularisers": [1e-3], "null": True}
+    assert options.values(given.measures["cca"]) == {"regularisers": [1e-3], "control": True}
 
 
 def test_a_recipe_s_own_default_builds_on_the_shared_one(conf):

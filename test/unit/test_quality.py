@@ -20,10 +20,13 @@ def random_labels(frames=4000, k=12, phones=7, seed=0):
     return units, spoken
 
 
-def counts(units, spoken, k, names):
+def counts(units, spoken, k, names, speakers=None):
+    """Frames by label, phone and speaker; without `speakers` they are all of one."""
+    speakers = np.zeros_like(units) if speakers is None else speakers
     joint = quality.contingency(units, spoken, k, len(names))
     silence = np.bincount(units[spoken < 0], minlength=k)
-    return quality.Counts(tuple(names), joint, silence, np.bincount(units, minlength=k), quality.count_runs(units))
+    by_speaker = quality.contingency(units, speakers, k, int(speakers.max()) + 1)
+    return quality.Counts(tuple(names), joint, silence, by_speaker, quality.count_runs(units))
 
 
 def test_agrees_with_scikit_learn():
@@ -53,6 +56,15 @@ def test_with_silence_as_a_phone_agrees_with_scikit_learn():
     assert found["pnmi"] == pytest.approx(metrics.homogeneity_score(spoken[voiced], units[voiced]), abs=1e-9)
 
 
+def test_the_speaker_s_share_agrees_with_scikit_learn():
+    units, spoken = random_labels()
+    speakers = (units + np.random.default_rng(2).integers(3, size=len(units))) % 5
+    spoken[:100] = -1  # all frames count, whether they bear a phone or not
+    found = quality.measure(counts(units, spoken, 12, "abcdefg", speakers))["speaker_share"]
+    assert found == pytest.approx(metrics.homogeneity_score(speakers, units), abs=1e-9)
+    assert quality.measure(counts(units, spoken, 12, "abcdefg"))["speaker_share"] == 0  # one speaker: nothing to tell
+
+
 def test_perfect_useless_and_constant_labels():
     spoken = np.repeat(np.arange(4), 5)
     perfect = quality.measure(counts(spoken, spoken, 4, "abcd"))
@@ -79,7 +91,7 @@ def test_frames_without_phone_and_longer_tails_are_left_out():
 def test_confusion_shows_which_phones_merge():
     # Clusters 0 and 1 are mostly "a"; "b" has none of its own and is read as "a" or "c".
     joint = np.array([[6, 1, 0], [4, 3, 0], [0, 1, 9]])
-    table = quality.confusion(quality.Counts(("a", "b", "c"), joint, np.zeros(3, int), joint.sum(axis=1), 3))
+    table = quality.confusion(quality.Counts(("a", "b", "c"), joint, np.zeros(3, int), joint.sum(axis=1)[:, None], 3))
     np.testing.assert_array_equal(table, [[10, 0, 0], [4, 0, 1], [0, 0, 9]])
 
 
@@ -125,7 +137,9 @@ def test_silence_is_what_bears_no_phone_in_aligned_utterances_alone(corpus):
     expected = np.bincount(np.delete(units[first.id], [2, 3, 4]), minlength=units.k)
     np.testing.assert_array_equal(found.silence, expected)
     assert found.joint.sum() == 3 and found.silence.sum() == frames - 3
-    assert found.labels.sum() == sum(len(units[utterance.id]) for utterance in data.utterances)
+    for number, speaker in enumerate(data.speakers):
+        theirs = np.concatenate([units[utterance.id] for utterance in data.utterances if utterance.speaker == speaker])
+        np.testing.assert_array_equal(found.speakers[:, number], np.bincount(theirs, minlength=units.k))
 
 
 def test_alignments_of_other_audio_are_refused(corpus, tmp_path):

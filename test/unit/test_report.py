@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from hubert_iter import provenance
+from hubert_iter import provenance, tsv
 from hubert_iter.analysis import scores
 from hubert_iter.analysis.learning import GUESSES
 from hubert_iter.analysis.measure import FACT, Metric, Row, Scored, SpeakerRow
@@ -21,6 +21,7 @@ from hubert_iter.errors import UserError
 from hubert_iter.report import content, curves, figures, read, sentences, style, tables, training_figures, write
 
 STUDY = """model: tiny
+question: Are 2 iterations < 3?
 train: mini
 runs:
   random: {objective: none}
@@ -125,6 +126,7 @@ def add_labels(units: Path, pnmi: dict[str, float]) -> None:
         folder = units / labels / "quality"
         folder.mkdir(parents=True)
         scores = {"cluster_purity": 0.1, "phone_purity": value + 0.1, "pnmi": value, "used_clusters": 98}
+        scores["speaker_share"] = 0.2517
         (folder / "scores.tsv").write_text(
             "labels\tset\tmetric\tvalue\n" + "".join(f"{labels}\teval\t{a}\t{b}\n" for a, b in scores.items())
         )
@@ -194,12 +196,15 @@ def test_page_is_complete_and_self_contained(finished):
     assert len(page.ids) == len(set(page.ids))
     assert all(link.startswith("#") for link in page.links) and "script" not in page.tags and "img" not in page.tags
     assert {link[1:] for link in page.links} <= set(page.ids)
-    # 3 properties, 3 heat maps, 4 training panels, 3 label panels, 1 agreement matrix, 1 of phones that survive
-    assert page.tags.count("svg") == 15
+    # 3 properties, 3 heat maps, 4 training panels, 4 label panels, 1 agreement matrix, 1 of phones that survive
+    assert page.tags.count("svg") == 16
     text = "".join(page.text)
     assert "Toy <study>" in text and "synthetic speech" in text and "Not in this report" not in text
+    assert text.index("Are 2 iterations < 3?") < text.index("synthetic speech")
     for words in (
         "ceiling 0.974",
+        "share of the speaker's entropy",
+        "0.252",
         "shuffled labels",
         "hubert_it1@2_k100",
         "mfcc, k=100",
@@ -212,12 +217,12 @@ def test_page_is_complete_and_self_contained(finished):
 
 
 def test_scores_keep_every_row(finished):
-    rows = read.table(folder_of(finished) / "scores.tsv", ("measure", *scores.COLUMNS))
+    rows = tsv.read(folder_of(finished) / "scores.tsv", ("measure", *scores.COLUMNS))
     exp = folder_of(finished).parent
     written = [line for run in RUNS for line in (exp / run / "measures/cca/scores.tsv").open()][1:]
     assert len(rows) == len(written) - (len(RUNS) - 1)
     assert [row["run"] for row in rows] == sorted((row["run"] for row in rows), key=RUNS.index)
-    labels = read.table(folder_of(finished) / "labels.tsv", read.QUALITY_COLUMNS)
+    labels = tsv.read(folder_of(finished) / "labels.tsv", read.QUALITY_COLUMNS)
     assert [row["value"] for row in labels if row["metric"] == "pnmi"] == ["0.31", "0.42"]
 
 
@@ -262,6 +267,7 @@ def test_summary_has_one_row_per_layer_and_the_sentences(finished):
     table = text[text.index("phone: PWCCA") :].split("\n\n")[1].splitlines()
     assert [line.split("|")[1].strip() for line in table[2:]] == [*LAYERS, "shuffled labels"]
     assert len({line.count("|") for line in table}) == 1
+    assert text.startswith("# Toy <study>\n\nAre 2 iterations \\< 3?\n")
     assert "The labels hubert\\_it1@2\\_k100 have a PNMI of 0.420" in text
     assert text.index(sentences.LEARNING) < text.index("**Phones**")
     picture = re.search(r"\]\((figures/.*?)\)", text).group(1)
@@ -322,8 +328,9 @@ def test_a_measure_has_a_section_only_where_it_was_scored(finished, options, tmp
     for number, run in enumerate(RUNS[1:], 1):
         add_abx(tmp_path / "exp/toy", run, 0.1 * number)
     report.main(options)
-    page = Page((folder_of(options) / "index.html").read_text())
-    assert page.tags.count("svg") == 15 + 2
+    html = (folder_of(options) / "index.html").read_text()
+    page = Page(html)
+    assert page.tags.count("svg") == 16 + 2
     text = "".join(page.text)
     for words in ("Phone ABX: a second opinion", "Settings: context=any.", "chance 0.500", "3,068", "7,000,000"):
         assert words in text, words
@@ -331,8 +338,8 @@ def test_a_measure_has_a_section_only_where_it_was_scored(finished, options, tmp
     # 0.30 - 0.2 sin(1.5) in layer 2, the fourth tap; 0.30 - 0.2 sin(2) in the last one; lower is better
     assert re.search(r"^\| hubert\\_it2 .*\| 0.10\d \(2\) \| 0.118 \| 0.15\d \(2\) \| 0.168 \|$", summary, re.M)
     # The jackknife: (5 - 1) / 5 of the sum of squares of 0.01 n is 0.0283^2; t of 4 degrees of freedom is 2.776.
-    assert re.search(r"^\| 2 \| .*\*\*0.10\d ± 0.079\*\* \|$", summary, re.M)
-    rows = read.table(folder_of(options) / "scores.tsv", ("measure", *scores.COLUMNS))
+    assert re.search(r'<td>2</td>.*?<td class="strong">0.10\d ± 0.079</td></tr>', html)
+    rows = tsv.read(folder_of(options) / "scores.tsv", ("measure", *scores.COLUMNS))
     assert {row["measure"] for row in rows if row["metric"] == "abx_across"} == {"abx"}
     assert len([row for row in rows if row["metric"] == "abx_across"]) == 2 * len(LAYERS)
     assert {row["run"] for row in rows} == set(RUNS)
@@ -418,7 +425,7 @@ def test_settings_that_differ_are_apart_from_shared_ones(options, tmp_path):
 
 
 def test_training_settings_of_a_network_that_was_not_trained_are_no_difference(options, tmp_path):
-    (tmp_path / "exp/toy/random/config.yaml").write_text("model: {width: 192}\ntrain: {learning_rate: 0.5}\n")
+    (tmp_path / "exp/toy/random/config.yaml").write_text("model: {width: 192}\nobjective: null\ntrain: null\n")
     results = read.read(read.find(tmp_path / "study.yaml", tmp_path / "exp/toy", tmp_path / "dump/toy"))
     different, shared = tables.settings_tables(results)
     assert ["train.learning_rate", "0.001"] in shared.rows

@@ -41,7 +41,26 @@ def test_plan_prints_one_row_per_run(tmp_path, capsys):
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert sorted(row[0] for row in rows) == ["random", "second"]
     second = next(row for row in rows if row[0] == "second")
-    assert second == ["second", "hubert", "first", "6", "500", "first@6_k500", "10", "-", "1", "-", "-", "-"]
+    assert second == ["second", "hubert", "first", "6", "500", "first@6_k500", "10", "-", "1", "none", "-", "-", "-"]
+
+
+def test_labels_are_named_after_their_normalisation_which_the_plan_tells(tmp_path, capsys):
+    row = {"objective": "hubert", "targets": "mfcc", "seeds": 2}
+    rows = {"raw": {**row, "normalise": "none"}, "agnostic": {**row, "normalise": "utterance"}}
+    rows["later"] = {**row, "targets": "agnostic@3", "normalise": "speaker_mean"}
+    path = write(tmp_path, rows)
+    plan.main(["--study", str(path)])
+    found = {row[0]: (row[5], row[9]) for row in (line.split("\t") for line in capsys.readouterr().out.splitlines())}
+    assert found == {
+        "raw": ("mfcc_k100", "none"), "raw.2": ("mfcc_k100.2", "none"),
+        "agnostic": ("mfcc_k100_utterance", "utterance"), "agnostic.2": ("mfcc_k100_utterance.2", "utterance"),
+        "later": ("agnostic@3_k100_speaker_mean", "speaker_mean"),
+        "later.2": ("agnostic.2@3_k100_speaker_mean", "speaker_mean"),
+    }  # fmt: skip
+    runs = study.read(path).runs
+    recorded = {name: config.load(runs[name], [ROOT / "conf"]).run for name in ("raw", "agnostic")}
+    # Runs on raw labels are recorded as they were before there was a choice: they stay up to date.
+    assert "normalise" not in recorded["raw"] and recorded["agnostic"]["normalise"] == "utterance"
 
 
 @pytest.mark.parametrize(
@@ -55,12 +74,21 @@ def test_plan_prints_one_row_per_run(tmp_path, capsys):
         ({"a": {"objective": "none", "targets": "mfcc"}}, "has no targets"),
         ({"a": {"objective": "hubert", "targets": "mfcc", "updates": "many"}}, "whole number"),
         ({"a b": {"objective": "none"}}, "names a folder"),
+        ({"a": {"objective": "hubert", "targets": "mfcc", "normalise": "utterence"}}, "normalise: expected none, utt"),
+        ({"a": {"objective": "wav2vec2", "normalise": "utterance"}}, "normalise: expected with targets alone"),
         ({}, "at least one run"),
     ],
 )
 def test_faults_are_named(tmp_path, runs, message):
     with pytest.raises(UserError, match=message):
         study.read(write(tmp_path, runs))
+
+
+def test_a_question_is_a_sentence_and_a_study_s_own(tmp_path):
+    assert study.read(write(tmp_path)).question == ""
+    assert study.read(write(tmp_path, question="Why?")).question == "Why?"
+    with pytest.raises(UserError, match="question: expected a sentence, found {'is it': 'so'}"):
+        study.read(write(tmp_path, question={"is it": "so"}))
 
 
 def test_unknown_run_names_the_nearest(tmp_path):

@@ -153,7 +153,7 @@ def test_evaluation_sets_without_phones_or_speakers_are_left_out(tmp_path):
     assert scorer.leaves_out(two) == "the phones sampled are of 2 speakers, it takes 3"
     words = write(tmp_path / "c", {("word", 0): phones}, {("word", 0): speakers}, {"6": {("word", 0): features}})
     assert scorer.leaves_out(words) == "no phones were sampled"
-    with pytest.raises(UserError, match="share: expected a number above 0 and of at most 1"):
+    with pytest.raises(UserError, match="share: expected a number above 0 and at most 1"):
         options.read(measure.Settings, {"share": 1.5}, "file")
 
 

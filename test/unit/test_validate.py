@@ -352,7 +352,7 @@ def test_alignments_faults_and_missing_ones_are_found(folder, tmp_path):
     found = [(f.kind, f.line, f.utterance) for f in findings.faults]
     assert found == [("overlap", 2, "a-1"), ("bounds", 3, "b-1"), ("no alignment", 0, "")]
     assert (tmp_path / "ali.missing.txt").read_text().splitlines()[1] == "a-2 no alignment"
-    with pytest.raises(UserError, match="These --fix true cannot mend"):
+    with pytest.raises(UserError, match="--fix true cannot mend these"):
         validate_data.main(["--data", str(folder), "--alignments", str(ali), "--fix", "true"])
 
 

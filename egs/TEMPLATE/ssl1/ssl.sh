@@ -55,6 +55,7 @@ analysis=default   # What is scored: a file, or a name looked up in conf/analysi
 baselines="mfcc logmel"  # Features without a network, scored like a layer.
 models=            # Other models to score, "name=path ...": Hugging Face folders, torchaudio bundles, fairseq files.
 checkpoints=false  # Score the runs' kept checkpoints too: the course of scores over training.
+
 # Report and export
 title="Layers of HuBERT"  # Title of the report.
 data_note=         # What a reader must know about the data, e.g. that they are synthetic.
@@ -142,7 +143,9 @@ mapfile -t run_rows <<<"${run_table}"
 mapfile -t study_rows < <(
     if [ -z "${runs}" ]; then echo "${run_table}"; else ${python} -m hubert_iter.bin.plan --study "${study_file}"; fi
 )
-read_row() { IFS=$'\t' read -r run objective features tap k labels updates init replicate continues old_labels _ <<<"$1"; }
+read_row() {
+    IFS=$'\t' read -r run objective features tap k labels updates init replicate normalise continues old_labels _ <<<"$1"
+}
 # Without stage 7 a teacher may not be trained yet: then a run that was not asked for by name is left out.
 teacher_is_there() {
     if [ "${labels}" = - ] || [ "${features}" = mfcc ] || [ -f "${exp}/${features}/model/provenance.json" ]; then return 0; fi
@@ -151,21 +154,25 @@ teacher_is_there() {
     log "Stages 5 to 7, ${run}: left out, its teacher ${features} is not trained yet (stage 7)"
     return 1
 }
-# The networks that a network is compared with, "name=folder" a line: the baselines, and those before it in the study.
+# What a network is compared with, "name=folder" a line: the baselines and the networks before it in the study. A
+# baseline is compared with the other baselines.
 others_than() {
-    local other
-    for other in ${baselines} $(printf '%s\n' "${study_rows[@]}" | cut -f 1); do
-        if [ "${other}" = "$1" ]; then break; fi
-        if [ -f "${exp}/${other}/layers/provenance.json" ]; then echo "${other}=${exp}/${other}/layers"; fi
+    local others other
+    others=$(printf '%s\n' "${study_rows[@]}" | awk -v name="$1" '$1 == name { found = 1 } !found { print $1 }')
+    if [[ " ${baselines} " == *" $1 "* ]]; then others=; fi
+    for other in ${baselines} ${others}; do
+        if [ "${other}" = "$1" ] || [ ! -f "${exp}/${other}/layers/provenance.json" ]; then continue; fi
+        echo "${other}=${exp}/${other}/layers"
     done
 }
-# Where features come from, as options: those of an MFCC folder or of a teacher's layer.
+# Where features come from, as options: those of an MFCC folder or of a teacher's layer; and what is taken from them.
 source_options() {
     if [ "${features}" = mfcc ]; then
         source_opts=(--mfcc "${dumpdir}/mfcc/$1")
     else
         source_opts=(--model "${exp}/${features}/model" --tap "${tap}")
     fi
+    source_opts+=(--normalise "${normalise}")
 }
 
 if [ "${stage}" -le 1 ] && [ "${stop_stage}" -ge 1 ] && ! skip 1; then

@@ -13,7 +13,7 @@ def names() -> list[str]:
 
 
 def find(name: str, where: str) -> Measure:
-    """The measure of this name; `where` says who asks for it."""
+    """The measure of this name; `where` starts the message of an error."""
     known = names()
     if name not in known:
         raise UserError(f"{where}: unknown measure '{name}'{nearest(str(name), known)}. Known: {', '.join(known)}")

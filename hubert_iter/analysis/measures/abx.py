@@ -56,7 +56,18 @@ class Settings:
         return self.context == "within"
 
 
-class ABX(Measure):
+@dataclass(frozen=True)
+class Layer:
+    """One layer's frames, what they are of, and the conditions that there are triples for."""
+
+    frames: Path
+    tokens: tuple[Token, ...]
+    conditions: tuple[str, ...]
+    settings: Settings
+    seed: int
+
+
+class Abx(Measure):
     """Phone ABX within and across speakers (fastabx)."""
 
     title = "Phone ABX: a second opinion"
@@ -126,17 +137,6 @@ class ABX(Measure):
         facts |= {"abx_tokens": len(drawn), "chance": CHANCE}
         facts |= {"abx_phones": len({token.phone for token in drawn}), "abx_speakers": len(_speakers(drawn))}
         return Scored([*rows, *(Row(FACT, PHONE, fact, 0, None, value) for fact, value in facts.items())], speakers)
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer's frames, what they are of, and the conditions that there are triples for."""
-
-    frames: Path
-    tokens: tuple[Token, ...]
-    conditions: tuple[str, ...]
-    settings: Settings
-    seed: int
 
 
 def count(drawn: Sequence[Token], settings: Settings, seed: int) -> dict[str, int]:

@@ -32,7 +32,25 @@ class Settings:
     control: bool = option(True, "score shuffled labels too, which takes about a seventh of the time")
 
 
-class CCA(Measure):
+@dataclass(frozen=True)
+class Task:
+    """One layer of one property and sample set."""
+
+    layers: pool.Layers
+    prop: str
+    sample_set: int
+    tap: str
+    labels: np.ndarray
+    settings: Settings
+    seed: int
+    trials: int
+    """(dev, test) pairs of parts."""
+    groups: np.ndarray | None = None
+    """Evaluation speaker (or group of speakers) of each instance, int [N]."""
+    num_groups: int = 0
+
+
+class Cca(Measure):
     """Held-out canonical correlation with one-hot labels (Pasad et al. 2021, 2023; docs/protocol.md section 4)."""
 
     title = "What the layers know"
@@ -50,7 +68,7 @@ class CCA(Measure):
 
     def score(self, material: Material, settings: Settings) -> Scored:
         """All properties and sample sets; warns where instances are too few for the layer's width."""
-        layers, splits = material.layers, Splits(material.seed, material.trials)
+        layers = material.layers
         groups = Groups(material.speakers, material.seed)
         names = groups.names
         tasks: list[Task] = []
@@ -59,7 +77,12 @@ class CCA(Measure):
             labels = class_numbers([span.label for span in spans])
             groups_of = groups.numbers(groups.speakers(spans)) if len(names) > 1 else None
             for tap in layers.taps:
-                tasks.append(Task(layers, prop, sample_set, tap, labels, settings, splits, groups_of, len(names)))
+                tasks.append(
+                    Task(
+                        layers, prop, sample_set, tap, labels, settings, material.seed, material.trials, groups_of,
+                        len(names),
+                    )
+                )  # fmt: skip
             rows += _facts(layers, prop, sample_set, labels)
         started = time.monotonic()
         left_out: dict[tuple[str, str], list[tuple[float, ...]]] = {}
@@ -77,30 +100,6 @@ class CCA(Measure):
             for name, value in zip(names, np.mean(without, axis=0), strict=True)
         ]
         return Scored(rows, speakers)
-
-
-@dataclass(frozen=True)
-class Splits:
-    """How instances are dealt into parts."""
-
-    seed: int
-    trials: int
-
-
-@dataclass(frozen=True)
-class Task:
-    """One layer of one property and sample set."""
-
-    layers: pool.Layers
-    prop: str
-    sample_set: int
-    tap: str
-    labels: np.ndarray
-    settings: Settings
-    splits: Splits
-    groups: np.ndarray | None = None
-    """Evaluation speaker (or group of speakers) of each instance, int [N]."""
-    num_groups: int = 0
 
 
 def score_layer(task: Task) -> tuple[list[Row], list[tuple[float, ...]]]:
@@ -124,17 +123,17 @@ def score_features(features: np.ndarray, task: Task) -> list:
 
     labels, groups, settings = task.labels, task.groups, task.settings
     num_classes = int(labels.max()) + 1
-    parts = folds.deal(labels, task.prop, task.sample_set, task.splits.seed)
+    parts = folds.deal(labels, task.prop, task.sample_set, task.seed)
     layer = cca.Layer(features, labels, parts, num_classes)
     null = by_part = None
     if settings.control:
-        shuffled = folds.shuffle_within_parts(labels, parts, task.prop, task.sample_set, task.splits.seed)
+        shuffled = folds.shuffle_within_parts(labels, parts, task.prop, task.sample_set, task.seed)
         null = cca.Labels([shuffled[parts == part] for part in range(folds.NUM_PARTS)], layer.features, num_classes)
     if groups is not None:
         by_part = cca.Groups([groups[parts == part] for part in range(folds.NUM_PARTS)], task.num_groups)
     return [
         cca.score_trial(layer, dev, test, settings.regularisers, null, by_part)
-        for dev, test in folds.trials(task.splits.trials)
+        for dev, test in folds.trials(task.trials)
     ]
 
 

@@ -6,7 +6,7 @@ from hubert_iter.analysis.measure import Material, Measure, Scored
 CONV = "conv"
 
 
-class CcaIntra(Measure):
+class Intra(Measure):
     """PWCCA of each layer with the network's own convolutional features."""
 
     title = "CCA with the network's own convolutional features"

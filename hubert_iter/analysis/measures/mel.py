@@ -10,7 +10,7 @@ LOGMEL = "logmel"
 """The baseline whose only tap is the log-mel bands."""
 
 
-class CcaMel(Measure):
+class Mel(Measure):
     """PWCCA of each layer with 80 log-mel bands of the same 25 ms."""
 
     title = "CCA with the log-mel spectrum"

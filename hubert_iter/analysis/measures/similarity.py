@@ -54,7 +54,7 @@ class Similarity(Measure):
         "one from the other.",
     )
     order = 60
-    metrics = (Metric("cka", "linear CKA", control="null_cka"),)
+    metrics = (Metric("cka", "linear CKA", control="null_cka", control_label="other utterances"),)
     Settings = Settings
 
     def leaves_out(self, material: Material) -> str:

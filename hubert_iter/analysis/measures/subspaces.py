@@ -17,7 +17,7 @@ from hubert_iter.analysis.sample import class_numbers
 from hubert_iter.options import option
 
 BOTH = "both"
-"""The property of what concerns phones and speakers alike."""
+"""In place of the property, for scores of phones and speakers together."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Units per layer: what k-means labels of a layer would say of phones, words and speakers, and at what bit rate.
+"""Units per layer: what k-means labels of a layer tell about phones, words and speakers, and their bit rate.
 
 After HuBERT's figure 2 (arXiv 2106.07447) and SpidR (arXiv 2512.20308), on a sample of the evaluation set.
 
@@ -19,17 +19,18 @@ from hubert_iter.analysis.pool import Layers
 from hubert_iter.analysis.sample import PROPERTIES
 from hubert_iter.frames import FRAME_RATE
 from hubert_iter.options import option
-from hubert_iter.units.quality import contingency, entropy, mutual_information
+from hubert_iter.units import quality
+from hubert_iter.units.quality import contingency, entropy
 
 HALVES = 2
 UNIT = "unit"
-"""Under which the bit rate stands, which is a property of the units alone."""
+"""In place of the property, for the bit rate, which concerns the units alone."""
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Of k-means."""
+    """Settings of k-means."""
 
     k: int = option(100, "clusters of each layer's frames", least=2)
     passes: int = option(5, "passes of k-means; 10 gain 0.002 in PNMI", least=1)
@@ -143,9 +144,7 @@ def assign(fitted_on: np.ndarray, features: np.ndarray, settings: Settings, seed
 
 def share(units: np.ndarray, codes: np.ndarray, k: int) -> float:
     """I(label; unit) / H(label) of frames with a label; 0 where labels do not differ."""
-    joint = contingency(units, codes, k, int(codes.max()) + 1)
-    uncertainty = entropy(joint.sum(axis=0))
-    return mutual_information(joint) / uncertainty if uncertainty > 0 else 0.0
+    return quality.share(contingency(units, codes, k, int(codes.max()) + 1))
 
 
 def bits_per_second(units: np.ndarray, utterances: np.ndarray) -> float:

@@ -18,7 +18,7 @@ def export(model_dir: Path, name: str, folder: Path) -> None:
 
 
 def _facts(model_dir: Path, objective: Objective | None) -> dict[str, str]:
-    """What the README lists. The configuration is that of conf/objective, of which several share an objective."""
+    """What the README lists. `configuration` is a file of conf/objective; several may set one objective."""
     description = store.describe(model_dir)
     run = description.get("run") or {}
     updates = description.get("updates", 0)

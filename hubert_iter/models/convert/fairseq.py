@@ -69,7 +69,7 @@ _LABELS = {
     "label_rate": FRAME_RATE,
     "fine_tuning": False,
 }
-"""What the task says besides where an objective names labels."""
+"""Further entries of the task, for an objective with labels."""
 
 
 def configuration(config: EncoderConfig) -> dict:

@@ -28,7 +28,7 @@ def weight_gradient(gradient: Tensor, x: Tensor, weight: Tensor) -> Tensor:
 
 
 def _by_onednn(x: Tensor) -> bool:
-    """Use oneDNN? Not under autocast, which its tensors would undo, nor under torch.compile, which they would stop."""
+    """Use oneDNN? Not under autocast, which its tensors undo, nor under torch.compile, which they interrupt."""
     return (
         _ONEDNN
         and x.device.type == "cpu"

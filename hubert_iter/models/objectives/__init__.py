@@ -21,7 +21,7 @@ def names() -> list[str]:
 
 
 def find(name: str, where: str) -> type[ObjectiveSettings]:
-    """What may be set of the objective of this name; `where` says who asks for it."""
+    """The options' class of the objective of this name; `where` starts the message of an error."""
     known = names()
     if name not in known:
         raise UserError(f"{where}: unknown objective '{name}'{nearest(str(name), known)}. Known: {', '.join(known)}")
@@ -33,7 +33,7 @@ def find(name: str, where: str) -> type[ObjectiveSettings]:
 
 
 def read(section: Mapping[str, Any], where: str) -> ObjectiveSettings:
-    """The settings that a configuration's section `objective` holds: the objective's name, and what is not as usual."""
+    """Read a configuration's section `objective`: the objective's name, and options that differ from its defaults."""
     values = dict(section)
     name = values.pop("name", None)
     if name is None:

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # LibriSpeech into data directories: 960 h for training, utterances of dev-other for validation, dev-clean for analysis.
 # shellcheck disable=SC2034  # every local/data.sh takes the same options, whether it has a use for them or not
+# shellcheck disable=SC2086  # parts are lists of words
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -33,7 +34,7 @@ if ${download}; then
     log "Downloading what is missing of ${parts} into $(dirname "${corpus}")"
     opts=()
     if [ -n "${url}" ]; then opts=(--url "${url}"); fi
-    python3 -m hubert_iter.bin.download_librispeech --parts "${parts}" --out "$(dirname "${corpus}")" --alignments true \
+    python3 -m hubert_iter.bin.download_librispeech --parts ${parts} --out "$(dirname "${corpus}")" --alignments true \
         ${opts[@]+"${opts[@]}"}
 fi
 for part in ${parts}; do
@@ -44,6 +45,6 @@ for part in ${parts}; do
     fi
 done
 
-python3 -m hubert_iter.bin.prepare_librispeech --corpus "${corpus}" --parts "${train_parts}" --out "${datadir}/${train_set}"
-python3 -m hubert_iter.bin.prepare_librispeech --corpus "${corpus}" --parts "${valid_parts}" --out "${datadir}/${valid_set}"
-python3 -m hubert_iter.bin.prepare_librispeech --corpus "${corpus}" --parts "${eval_parts}" --out "${datadir}/${eval_set}"
+python3 -m hubert_iter.bin.prepare_librispeech --corpus "${corpus}" --parts ${train_parts} --out "${datadir}/${train_set}"
+python3 -m hubert_iter.bin.prepare_librispeech --corpus "${corpus}" --parts ${valid_parts} --out "${datadir}/${valid_set}"
+python3 -m hubert_iter.bin.prepare_librispeech --corpus "${corpus}" --parts ${eval_parts} --out "${datadir}/${eval_set}"

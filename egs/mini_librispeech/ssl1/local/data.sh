@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # LibriSpeech's train-clean-5 (less some validation utterances) and test-other into data directories.
 # shellcheck disable=SC2034  # every local/data.sh takes the same options, whether it has a use for them or not
+# shellcheck disable=SC2086  # parts are lists of words
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -36,6 +37,6 @@ for part in ${train_parts} ${eval_parts}; do
 done
 if ${download}; then log "Nothing to download: this recipe takes a corpus that is there (see egs/librispeech)"; fi
 
-python3 -m hubert_iter.bin.prepare_librispeech --corpus "${corpus}" --parts "${train_parts}" \
+python3 -m hubert_iter.bin.prepare_librispeech --corpus "${corpus}" --parts ${train_parts} \
     --out "${datadir}/${train_set}" --valid_out "${datadir}/${valid_set}" --num_valid "${num_valid}" --seed "${seed}"
-python3 -m hubert_iter.bin.prepare_librispeech --corpus "${corpus}" --parts "${eval_parts}" --out "${datadir}/${eval_set}"
+python3 -m hubert_iter.bin.prepare_librispeech --corpus "${corpus}" --parts ${eval_parts} --out "${datadir}/${eval_set}"

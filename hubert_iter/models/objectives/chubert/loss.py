@@ -42,7 +42,7 @@ class Chubert(Objective):
         return Outcome({"contrastive": result.loss}, statistics, contest)
 
     def warning(self, values: dict[str, float]) -> str | None:
-        """A sentence where the statistics of the last updates show that nothing is being learnt."""
+        """A sentence if the labels leave nothing to learn."""
         if values["chance"] > DEGENERATE:
             return (
                 f"labels: masked frames of an utterance mostly bear the same label (chance {values['chance']:.2f}), so "

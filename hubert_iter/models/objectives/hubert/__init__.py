@@ -4,14 +4,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hubert_iter.errors import UserError
-from hubert_iter.models.settings import ObjectiveSettings, Sizes
+from hubert_iter.models.settings import PREDICTIVE, ObjectiveSettings, Sizes
 from hubert_iter.options import option
 
 
 @dataclass(frozen=True)
 class Settings(ObjectiveSettings):
-    """What may be set of it."""
+    """Options of HuBERT."""
 
+    asks: ClassVar[str] = PREDICTIVE
     per_label: ClassVar[tuple[str, ...]] = ("head.embeddings",)
     embedding: int = option(256, "width of the query and of the learnt label embeddings", least=1)
     temperature: float = option(0.1, "cosines are divided by this", above=0)

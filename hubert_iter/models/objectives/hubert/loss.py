@@ -74,7 +74,7 @@ class Hubert(Objective):
         return loss, (logits.argmax(-1) == labels).float().sum() / count
 
     def facts(self) -> dict[str, object]:
-        """What tells an exported model from others of its objective."""
+        """The weights of masked and unmasked frames: HuBERT as published, or a preset of it."""
         return {
             "weight of masked frames": self.settings.masked_weight,
             "weight of unmasked frames": self.settings.unmasked_weight,

@@ -4,15 +4,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hubert_iter.errors import UserError
-from hubert_iter.models.settings import ObjectiveSettings, Sizes
+from hubert_iter.models.settings import CONTRASTIVE, ObjectiveSettings, Sizes
 from hubert_iter.options import option
 
 
 @dataclass(frozen=True)
 class Settings(ObjectiveSettings):
-    """What may be set of it."""
+    """Options of wav2vec 2.0."""
 
     needs_labels: ClassVar[bool] = False
+    asks: ClassVar[str] = CONTRASTIVE
     embedding: int = option(256, "width of the query and of the quantised targets", least=1)
     temperature: float = option(0.1, "cosines are divided by this", above=0)
     negatives: int = option(100, "masked frames drawn per masked frame; those with the same codes are dropped", least=1)

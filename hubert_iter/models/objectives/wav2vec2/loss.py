@@ -76,7 +76,7 @@ class Wav2Vec2(Objective):
         return (total - soft_perplexity.sum()) / total
 
     def warning(self, values: dict[str, float]) -> str | None:
-        """A sentence where the statistics of the last updates show that the targets have collapsed."""
+        """A sentence if the targets have collapsed."""
         least = max(2.0, COLLAPSED_SHARE * self.quantiser.entries)
         for number in range(1, self.quantiser.groups + 1):
             used = values[f"code_perplexity_{number}"]
