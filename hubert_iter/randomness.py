@@ -6,7 +6,7 @@ the numbers that it would have seen, and no generator's state is kept (docs/prot
 
 from dataclasses import dataclass
 
-_WEIGHTS, _BATCHES, _UPDATE, _KMEANS = range(4)
+_WEIGHTS, _BATCHES, _UPDATE, _KMEANS, _HEAD = range(5)
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,12 @@ class Draws:
     """The study's."""
     replicate: int = 1
     iteration: int = 1
+    leg: int = 0
+    """Of a run with refresh. Only the head that a later leg begins with depends on it: all else goes on."""
 
     def weights(self) -> int:
         """Seed of the initial weights."""
-        return self._derive(_WEIGHTS)
+        return self._derive(_WEIGHTS) if self.leg <= 1 else self._derive(_HEAD, self.leg)
 
     def batches(self) -> int:
         """Seed of the order of utterances, of crops and of masks."""

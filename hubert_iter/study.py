@@ -17,6 +17,7 @@ from hubert_iter.config import SHARED, load_file
 from hubert_iter.errors import UserError, nearest, refuse_unknown_keys
 from hubert_iter.feats import normalise
 from hubert_iter.options import option
+from hubert_iter.refresh import LEG, MATCH, legs
 
 NO_TRAINING = "none"
 MFCC = "mfcc"
@@ -39,6 +40,9 @@ class Condition:
     )  # fmt: skip
     updates: int = option(0, "length of the training", least=0)
     init: str = option("", "row whose encoder weights it starts from (warm start); the head is made anew")
+    refresh: dict[str, Any] = option(
+        {}, "new labels from the run's own layer on the way: {every: 10000, tap: 6, k: 500}; keys: next table"
+    )
     seed: int = option(0, "where all random numbers come from", least=0)
     set: dict[str, Any] = option(
         {}, "values that differ from those of the files: {train.learning_rate: 1.0e-3, model.layers: 4, ...}"
@@ -63,7 +67,13 @@ class Run(Condition):
     """The row of the study; for the first replicate the same as `name`."""
     replicate: int = 1
     iteration: int = 1
-    """Rounds of labels that led to it: 1 for MFCC labels or none, else one more than its teacher's."""
+    """Rounds of labels that led to it: 1 for MFCC labels or none, else one more than its teacher's. Legs share it."""
+    leg: int = 0
+    """Which leg of a run with refresh; 0 for a run without."""
+    until: int = 0
+    """The update that the leg ends at."""
+    continues: str = ""
+    """The leg before this one; its last layers also teach this one."""
 
     @property
     def teacher(self) -> str:
@@ -95,6 +105,16 @@ class Run(Condition):
         """Runs that must be complete before this one."""
         return tuple(name for name in dict.fromkeys((self.teacher, self.init)) if name)
 
+    @property
+    def inner(self) -> bool:
+        """True for a leg that another one continues: no network to be scored."""
+        return bool(self.leg) and self.until < self.updates
+
+    @property
+    def keeps_head(self) -> bool:
+        """True for a leg that goes on with the head of the leg before, renumbered."""
+        return bool(self.continues) and self.refresh.get("head") == MATCH
+
 
 DEFAULT_KEYS = ("model", "train", "k", "updates", "seed", "seeds", "set")
 """Keys that may stand at the top of a study, as the default of all its rows."""
@@ -115,6 +135,9 @@ class Study:
 
     path: Path
     runs: dict[str, Run]
+    """Whole networks; one with refresh is its last leg."""
+    legs: dict[str, tuple[Run, ...]]
+    """By the run's name: all legs of it that are trained, in order; of a run without refresh itself alone."""
     question: str = ""
     """What the study is to answer; heads its report."""
 
@@ -130,9 +153,14 @@ class Study:
 
     def run(self, name: str) -> Run:
         """The run of this name, or a UserError that names the nearest."""
-        if name not in self.runs:
-            raise UserError(f"{self.path}: no run '{name}'{nearest(name, self.runs)}. Runs: {', '.join(self.runs)}")
-        return self.runs[name]
+        for leg in self.all_legs():
+            if leg.name == name:
+                return leg
+        raise UserError(f"{self.path}: no run '{name}'{nearest(name, self.runs)}. Runs: {', '.join(self.runs)}")
+
+    def all_legs(self) -> list[Run]:
+        """All that is trained, in the order of dependencies."""
+        return [leg for each in self.legs.values() for leg in each]
 
     def select(self, names: Iterable[str]) -> list[Run]:
         """All runs, or those named, in the order of dependencies.
@@ -195,12 +223,13 @@ def make(path: Path, values: Mapping[str, Any]) -> Study:
     for row in rows.values():
         for needed in row.needs:
             _check_needed(row, needed, rows, seeds, path)
-    runs: dict[str, Run] = {}
+    found: dict[str, tuple[Run, ...]] = {}
     for row in _in_order(rows, path):
-        teacher = runs.get(row.teacher)
+        teacher = found[row.teacher][-1] if row.teacher else None
         row = replace(row, iteration=teacher.iteration + 1 if teacher else 1)
-        runs |= {run.name: run for run in _replicates(row, seeds[row.name])}
-    return Study(path, runs, question)
+        for run in _replicates(row, seeds[row.name]):
+            found[run.name] = tuple(legs(run, f"{path}: run {row.name}"))
+    return Study(path, {name: each[-1] for name, each in found.items()}, found, question)
 
 
 def _row(name: str, row: dict, defaults: dict, where: str) -> tuple[Run, int]:
@@ -223,8 +252,8 @@ def _row(name: str, row: dict, defaults: dict, where: str) -> tuple[Run, int]:
         raise UserError(f"{where}: no model: name one of conf/model, here or at the top of the study")
     if run.trained and (not run.updates or not run.train):
         raise UserError(f"{where}: expected updates and train (a name of conf/train), here or at the top of the study")
-    if run.targets and not run.trained:
-        raise UserError(f"{where}: a network without training has no targets: remove them")
+    if (run.targets or run.refresh) and not run.trained:
+        raise UserError(f"{where}: a network without training has no targets and no refresh: remove them")
     if bool(run.targets) != bool(run.k):
         raise UserError(f"{where}: expected targets (mfcc or RUN@TAP) and k together, found only one of them")
     if run.targets and run.targets != MFCC and not (run.teacher and run.tap):
@@ -233,8 +262,11 @@ def _row(name: str, row: dict, defaults: dict, where: str) -> tuple[Run, int]:
         raise UserError(f"{where}: normalise: expected with targets alone, whose features it changes: remove it")
     if not name.replace("_", "").replace("-", "").replace(".", "").isalnum():
         raise UserError(f"{where}: a run's name names a folder: use letters, digits, '_', '-' and '.' only")
-    if NUMBER.fullmatch(name):
-        raise UserError(f"{where}: names that end in '.' and a number are those of replicates: rename the run")
+    if NUMBER.fullmatch(name) or LEG.fullmatch(name):
+        raise UserError(
+            f"{where}: names that end in '.' and a number are those of replicates, in '.leg' and a number of legs: "
+            "rename the run"
+        )
     return run, seeds
 
 

@@ -267,11 +267,14 @@ def _iterations(evidence: Evidence, able: Iterable[str]) -> list[tuple[str, str]
 
 
 def _objectives(evidence: Evidence, able: Iterable[str]) -> list[tuple[str, str]]:
-    """Pairs of different objectives at the same iteration, cold starts only; online targets are beside iteration 1."""
+    """Pairs of different objectives at the same iteration; online targets are beside iteration 1.
+
+    Cold starts with one set of labels only.
+    """
     places: dict[tuple[str, int], str] = {}
     for name in able:
         run = evidence.first(name)
-        if run.trained and not run.init:
+        if run.trained and not run.init and not run.refresh:
             places.setdefault((run.objective, run.iteration), name)
     return [(places[a], places[b]) for a, b in combinations(places, 2) if a[0] != b[0] and a[1] == b[1]]
 
@@ -282,7 +285,9 @@ def _labels(evidence: Evidence, quality: Sequence[Cells]) -> Iterable[Finding]:
     sets: dict[tuple[str, str, int], list[float]] = {}
     for replicates in evidence.conditions.values():
         first = replicates[0]
-        values = [pnmi[run.labels] for run in replicates if run.labels in pnmi and not evidence.idle(run.teacher)]
+        # A run with refresh is its own teacher.
+        taught = [run for run in replicates if not evidence.idle(run.name if run.refresh else run.teacher)]
+        values = [pnmi[run.labels] for run in taught if run.labels in pnmi]
         if values:
             sets[first.labels, first.targets, first.k] = values
     base = {key: values for key, values in sets.items() if key[1] == MFCC}

@@ -17,7 +17,8 @@ class Place:
     asks: str
     """PREDICTIVE or CONTRASTIVE."""
     every: float
-    """Updates after which targets change: 1 where they are learnt online, infinite where labels are made once."""
+    """Updates after which targets change: 1 where they are learnt online, infinite where labels are made once,
+    in between where a run has a refresh."""
     iteration: int
 
 
@@ -32,7 +33,7 @@ def places(runs: Iterable[Run], configs: Mapping[str, Mapping]) -> tuple[Place, 
         if section and not run.init and run.replicate == 1:
             settings = objectives.find(section["name"], f"run {run.name}")
             if settings.asks:
-                every = math.inf if settings.needs_labels else 1
+                every = run.refresh.get("every", math.inf) if settings.needs_labels else 1
                 found[run.condition] = Place(run.condition, settings.asks, every, run.iteration)
     corners = {(asks, every) for asks in (PREDICTIVE, CONTRASTIVE) for every in (1, math.inf)}
     taken = {(place.asks, place.every) for place in found.values()}

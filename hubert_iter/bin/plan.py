@@ -1,5 +1,7 @@
 """Check a study, then print its runs in the order of their dependencies, one tab-separated row each: run, objective,
-features, tap, k, labels, updates, init, replicate, normalise; '-' where there is none. The recipe's loop reads this."""
+features, tap, k, labels, last update, init, replicate, normalise; of a run with refresh, whose legs have a row each:
+the leg that it continues, that one's labels where the head is kept, and "leg" if another leg follows; '-' where there
+is none. The recipe's loop reads this."""
 
 import sys
 from pathlib import Path
@@ -34,12 +36,18 @@ def main(argv=None) -> None:
 
         check(args.analysis, args.conf_dirs)
     for run in table.select(args.runs):
-        features = run.teacher or run.targets
-        row = (
-            run.name, run.objective, features, run.tap, run.k, run.labels, run.updates, run.init, run.replicate,
-            run.normalise,
-        )  # fmt: skip
-        sys.stdout.write("\t".join(str(value or "-") for value in row) + "\n")
+        before = None
+        for leg in table.legs[run.name]:
+            sys.stdout.write("\t".join(str(value or "-") for value in row_of(leg, before)) + "\n")
+            before = leg
+
+
+def row_of(run: study.Run, before: study.Run | None) -> tuple:
+    """What the recipe has to know of a run, or of a leg that continues `before`."""
+    features = run.teacher or run.targets
+    own = (run.name, run.objective, features, run.tap, run.k, run.labels, run.until or run.updates, run.init)
+    old_labels = before.labels if before and run.keeps_head else ""
+    return (*own, run.replicate, run.normalise, run.continues, old_labels, "leg" if run.inner else "")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Train one run of a study, or go on with it; one process, or many started by torchrun."""
 
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 from hubert_iter import study
@@ -22,6 +23,8 @@ def main(argv=None) -> None:
         "--teacher_model", type=Path, help="the model whose layer the labels come from, if the run has one"
     )
     parser.add_argument("--init_model", type=Path, help="model to take the encoder's weights from")
+    parser.add_argument("--continues", type=Path, help="of a run with refresh: folder of the leg to go on from")
+    parser.add_argument("--old_labels", type=Path, help="that leg's labels of --data, for head: match")
     parser.add_argument("--out", type=Path, required=True, help="the run's folder")
     cli.add_conf_dirs(parser)
     parser.add_argument("--gpu", type=cli.true_or_false, default=False, help="train on the GPU of this process")
@@ -31,7 +34,8 @@ def main(argv=None) -> None:
 
     row = study.read(args.study).run(args.name)
     settings = config.load(row, args.conf_dirs)
-    inputs = Inputs(args.data, args.valid_data, args.labels, args.valid_labels, args.teacher_model, args.init_model)
+    inputs = Inputs(**{each.name: getattr(args, each.name) for each in fields(Inputs)})
+    inputs.check_legs(row)
     shaping = inputs.shaping() if row.trained else {}
     product = Product(args.out / "model", "train", settings.shaping(), shaping)
     if product.done():

@@ -84,6 +84,8 @@ class ObjectiveSettings:
 
     needs_labels: ClassVar[bool] = True
     """False for an objective that makes its own targets, anew at every update."""
+    per_label: ClassVar[tuple[str, ...]] = ()
+    """Parameters of the objective that have a row for each label: where labels are renumbered, rows move with them."""
     asks: ClassVar[str] = ""
     """PREDICTIVE: which of all targets a masked frame's is; CONTRASTIVE: which of a few; "" for anything else."""
     feature_penalty: float = option(10.0, "weight of the mean squared output of the convolutions", least=0)

@@ -11,6 +11,7 @@ from hubert_iter.report import (
     guide,
     label_figures,
     measure_sections,
+    refreshes,
     score_tables,
     sentences,
     square,
@@ -53,9 +54,10 @@ def build(results: Results, folder: Path, title: str, note: str) -> Content:
     crossed = square.build(canvas, results, main, look)
     training_figures.training(canvas, results.metrics, specs, styles)
     label_figures.quality(canvas, results.label_scores)
-    label_figures.agreement(canvas, results.agreement)
-    label_figures.survival(canvas, results.confusion, results.label_set)
-    sections = [*measured, *([crossed] if crossed else []), *_sections(results)]
+    label_figures.agreement(canvas, results.lasting(results.agreement))
+    refreshed = refreshes.build(canvas, results, styles)
+    label_figures.survival(canvas, results.lasting(results.confusion), results.label_set)
+    sections = [*measured, *([crossed] if crossed else []), *_sections(results, refreshed)]
     drawn = {drawing.section for drawing in canvas.drawings}
     trained = {scores.line_of(run, specs) for run in results.metrics}
     return Content(
@@ -75,7 +77,7 @@ def build(results: Results, folder: Path, title: str, note: str) -> Content:
     )
 
 
-def _sections(results: Results) -> list[Section]:
+def _sections(results: Results, refreshed: Section) -> list[Section]:
     """What follows the measures."""
     known = [row for row in results.cca.rows if row["run"] in results.specs]
     evidence = Evidence(results.specs, findings.networks(known))
@@ -88,6 +90,7 @@ def _sections(results: Results) -> list[Section]:
             "labels", "Pseudo-labels", guide.LABELS,
             (tables.quality_table(results),), (tables.agreement_table(results),),
         ),
+        refreshed,
         Section("phones", "Which phones survive", guide.PHONES, (tables.merges_table(results),), beside=True),
         Section("checkpoints", "How the layers came about", ("Scores over layers and updates of each run.",)),
         Section("data", "What was trained on", tables=(tables.data_table(results),)),

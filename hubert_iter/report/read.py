@@ -57,6 +57,8 @@ class Results:
 
     runs: tuple[str, ...]
     specs: dict[str, study.Run]
+    legs: dict[str, tuple[study.Run, ...]]
+    """By the run's name: all its legs, of which the last is the run's own spec."""
     question: str
     """The study's; "" where it has none."""
     measured: dict[str, Measured]
@@ -86,10 +88,21 @@ class Results:
     def label_scores(self) -> dict[tuple[str, str, str], list[float]]:
         """(label set, data set, metric) -> values of its replicates, under the name of the first one's."""
         found: dict[tuple[str, str, str], list[float]] = {}
-        for row in self.quality:
+        for row in self.lasting(self.quality):
             key = (self.label_set(row["labels"]), row["set"], row["metric"])
             found.setdefault(key, []).append(float(row["value"]))
         return found
+
+    def lasting(self, rows: list[dict[str, str]]) -> list[dict[str, str]]:
+        """Rows on label sets, but for those on sets of a passing leg."""
+        columns = ("labels", "labels_a", "labels_b")
+        return [row for row in rows if not self.passing & {row.get(column) for column in columns}]
+
+    @property
+    def passing(self) -> set[str]:
+        """Label sets that runs are taught between refreshes alone: they may be many, and have a table of their own."""
+        lasting = {spec.labels for spec in self.specs.values()}
+        return {leg.labels for legs in self.legs.values() for leg in legs} - lasting
 
     def label_set(self, labels: str) -> str:
         """The name under which a label set is shown: that of the same condition's first replicate."""
@@ -198,14 +211,16 @@ def read(sources: Sources) -> Results:
     found.sort(key=lambda each: each.measure.order)
     scored = dict.fromkeys(row["run"] for each in found for row in (*each.rows, *each.pairs))
     baselines = [name for name in BASELINES if name in scored]
-    runs = tuple(dict.fromkeys([*baselines, *specs, *scored, *files["metrics"]]))
+    inner = {leg.name for leg in the_study.all_legs() if leg.inner}
+    runs = tuple(run for run in dict.fromkeys([*baselines, *specs, *scored, *files["metrics"]]) if run not in inner)
     order = {run: place for place, run in enumerate(runs)}
     for each in found:
         each.rows.sort(key=lambda row: order[row["run"]])  # stable: each run's rows stay in the order of its file
-    used = [spec.labels for spec in specs.values()]
+    used = [leg.labels for leg in the_study.all_legs()]
     return Results(
         runs=runs,
         specs=specs,
+        legs=the_study.legs,
         question=the_study.question,
         measured={each.name: each for each in found},
         metrics={run: _metrics(files["metrics"][run]) for run in runs if run in files["metrics"]},

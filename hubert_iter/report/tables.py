@@ -70,7 +70,7 @@ def quality_table(results: Results) -> Table:
     rows, pnmi = [], []
     for place, (labels, name) in enumerate(keys):
         found = [values.get((labels, name, metric), []) for metric in metrics]
-        rows.append([labels, name, str(len(found[0])), *map(_spread, found)])
+        rows.append([labels, name, str(len(found[0])), *map(spread, found)])
         if (labels, name, "pnmi") in values:
             pnmi.append((fmean(values[labels, name, "pnmi"]), place, name))
     best = {name: place for _mean, place, name in sorted(pnmi)}
@@ -79,7 +79,7 @@ def quality_table(results: Results) -> Table:
     return Table("Label quality against aligned phones", header, rows, strong)
 
 
-def _spread(values: list[float]) -> str:
+def spread(values: list[float]) -> str:
     """One value, or mean ± interval of several."""
     if len(values) < 2:
         return number(values[0] if values else None)
@@ -90,10 +90,11 @@ def _spread(values: list[float]) -> str:
 
 def merges_table(results: Results, most: int = 12) -> Table:
     """The pairs of phones that each label set confounds most, by the number of frames; of first replicates."""
-    columns: dict[str, list[str]] = {results.label_set(row["labels"]): [] for row in results.confusion}
-    merged = [row for row in results.confusion if row["phone"] != row["read_as"]]
+    confusion = results.lasting(results.confusion)
+    columns: dict[str, list[str]] = {results.label_set(row["labels"]): [] for row in confusion}
+    merged = [row for row in confusion if row["phone"] != row["read_as"]]
     for row in sorted(merged, key=lambda row: (-int(float(row["frames"])), row["phone"], row["read_as"])):
-        if row["labels"] in columns and row["set"] == results.confusion[0]["set"]:
+        if row["labels"] in columns and row["set"] == confusion[0]["set"]:
             share = f"{int(float(row['frames'])):,} ({float(row['share']):.2f})"
             columns[row["labels"]].append(f"{row['phone']} → {row['read_as']} {share}")
     ranks = list(zip_longest(*columns.values(), fillvalue=NONE))[:most]
@@ -104,7 +105,8 @@ def merges_table(results: Results, most: int = 12) -> Table:
 
 def agreement_table(results: Results) -> Table:
     """Every pair of label sets: normalised mutual information and both conditional entropies."""
-    values = {(row["labels_a"], row["labels_b"], row["metric"]): float(row["value"]) for row in results.agreement}
+    shown = results.lasting(results.agreement)
+    values = {(row["labels_a"], row["labels_b"], row["metric"]): float(row["value"]) for row in shown}
     metrics = list(dict.fromkeys(metric for _a, _b, metric in values))
     pairs = dict.fromkeys((a, b) for a, b, _metric in values)
     rows = [[*pair, *(number(values.get((*pair, metric))) for metric in metrics)] for pair in pairs]

@@ -9,6 +9,7 @@ from hubert_iter.analysis.sample import Limits
 from hubert_iter.analysis.table import Splits
 from hubert_iter.models import objectives
 from hubert_iter.models.settings import EncoderConfig
+from hubert_iter.refresh import Refresh
 from hubert_iter.study import Row
 from hubert_iter.train.config import TrainConfig
 
@@ -26,7 +27,7 @@ class Group:
 def groups() -> list[Group]:
     """Options of studies, trainings, models and all objectives, which are found by their modules."""
     found = [
-        Group("study: keys of conf/study/NAME.yaml", Row),
+        *of_study(),
         Group("train: conf/train/NAME.yaml", TrainConfig, "train"),
         Group("model: conf/model/NAME.yaml", EncoderConfig, "model"),
     ]
@@ -34,6 +35,11 @@ def groups() -> list[Group]:
         title = f"objective {name}: conf/objective/NAME.yaml with base: {name}"
         found.append(Group(title, objectives.find(name, title), "objective"))
     return found
+
+
+def of_study() -> list[Group]:
+    """Those of the table itself."""
+    return [Group("study: keys of conf/study/NAME.yaml", Row), Group("study: keys of refresh:", Refresh, "refresh")]
 
 
 def of_analysis() -> list[Group]:
@@ -59,9 +65,10 @@ def where(name: str, study: str) -> str:
     for group in groups():
         if name not in options.names(group.kind):
             continue
-        if not group.section:
+        if group in of_study():
+            key = f"{group.section}: {{{name}: ...}}" if group.section else f"{name}:"
             once = f', or for one call --train_args "{name}=VALUE"' if name == "updates" else ""
-            return f"--{name} belongs in the study ({study}: {name}:){once}"
+            return f"--{name} belongs in the study ({study}: {key}){once}"
         short = name if group.section == "train" else f"{group.section}.{name}"
         return (
             f"--{name} belongs in the study ({study}: set: {{{group.section}.{name}: VALUE}}) or in a file of "

@@ -15,7 +15,7 @@ def check(study: Study, folders: list[Path]) -> None:
     `folders` have model/ objective/ train/, the first match wins.
     """
     # Replicates differ in what is drawn at random alone: the first stands for all.
-    firsts = [run for run in study.runs.values() if run.replicate == 1]
+    firsts = [run for run in study.all_legs() if run.replicate == 1]
     encoders = {}
     for run in firsts:
         try:

@@ -17,6 +17,7 @@ from hubert_iter.provenance import sync
 
 log = logging.getLogger(__name__)
 NAME = re.compile(r"update_(\d+)")
+OPTIMISER, STATE = "optimiser.pt", "state.json"  # besides the model's files
 
 
 @dataclass
@@ -65,8 +66,8 @@ class Checkpoints:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
         store.write(work, model, {**self.description, "updates": state.update})
-        _save_tensors(optimiser.state_dict(), work / "optimiser.pt")
-        (work / "state.json").write_text(json.dumps(asdict(state)) + "\n")
+        _save_tensors(optimiser.state_dict(), work / OPTIMISER)
+        (work / STATE).write_text(json.dumps(asdict(state)) + "\n")
         for path in (*work.iterdir(), work):
             sync(path)
         shutil.rmtree(final, ignore_errors=True)
@@ -74,19 +75,19 @@ class Checkpoints:
         sync(self.folder)
         self._forget()
 
-    def resume(self, model: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device) -> State:
-        """Load the last checkpoint's weights and optimiser and return its state; without one, the initial state.
+    def resume(self, model: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device) -> State | None:
+        """Load the last checkpoint's weights and optimiser and return its state; None without one.
 
         Random numbers have no state: see `randomness`.
         """
         path = self.last()
         if path is None:
-            return State()
+            return None
         log.info("going on from %s", path)
         try:
             store.load_weights(model, path)
-            optimiser.load_state_dict(torch.load(path / "optimiser.pt", map_location=device, weights_only=True))
-            return State(**json.loads((path / "state.json").read_text()))
+            optimiser.load_state_dict(read_optimiser(path, device))
+            return read_state(path)
         except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
             raise UserError(
                 f"{path}: checkpoint cannot be read ({error}). Move it away: the run then goes on from the one before"
@@ -98,6 +99,16 @@ class Checkpoints:
             shutil.rmtree(self.folder / f"update_{update}")
         for path in self.folder.glob("tmp_*"):
             shutil.rmtree(path, ignore_errors=True)
+
+
+def read_optimiser(checkpoint: Path, device: torch.device) -> dict:
+    """The optimiser's state, as it was saved."""
+    return torch.load(checkpoint / OPTIMISER, map_location=device, weights_only=True)
+
+
+def read_state(checkpoint: Path) -> State:
+    """Where the training stood."""
+    return State(**json.loads((checkpoint / STATE).read_text()))
 
 
 def _save_tensors(values: dict, path: Path) -> None:

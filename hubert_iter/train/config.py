@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hubert_iter import config, options
+from hubert_iter import config, options, refresh
 from hubert_iter.errors import UserError
 from hubert_iter.models import objectives
 from hubert_iter.models.settings import EncoderConfig
@@ -63,7 +63,12 @@ class RunConfig:
     @property
     def draws(self) -> Draws:
         """Where its random numbers come from."""
-        return Draws(self.run["seed"], self.run["replicate"], self.run["iteration"])
+        return Draws(self.run["seed"], self.run["replicate"], self.run["iteration"], self.run.get("leg", 0))
+
+    @property
+    def until(self) -> int:
+        """The last update: the run's, or its leg's. The schedule is over all updates of the run."""
+        return self.run.get("until", self.run["updates"])
 
     def as_dict(self) -> dict:
         """For config.yaml: plain values only."""
@@ -95,6 +100,8 @@ def load(run: Run, folders: list[Path]) -> RunConfig:
         objective.check(model)
     except UserError as error:
         raise UserError(f"run {run.name}: {error}") from None
+    if run.refresh.get("head") == refresh.MATCH and not objective.per_label:
+        raise UserError(f"run {run.name}: refresh: head: match: {run.objective} has no embeddings of labels")
     train = _read("train", partial(options.read, TrainConfig), run, folders)
     facts = _facts(run, {"model": model, "objective": objective, "train": train})
     return RunConfig(facts, options.values(model), objective.section(), train, run.k or None)

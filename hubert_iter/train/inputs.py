@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from hubert_iter.errors import UserError
+from hubert_iter.study import Run
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -15,8 +18,24 @@ class Inputs:
     teacher_model: Path | None = None
     """The model whose layer the labels come from; none for MFCC labels."""
     init_model: Path | None = None
+    continues: Path | None = None
+    """The run's leg before this one: its folder, of which the checkpoints are read."""
+    old_labels: Path | None = None
+    """That leg's labels of `data`, where the head is kept."""
+
+    def check_legs(self, run: Run) -> None:
+        """Refuse a leg without what it goes on from, and the like where there is nothing to go on from."""
+        for name, wanted in {"continues": bool(run.continues), "old_labels": run.keeps_head}.items():
+            if wanted != bool(getattr(self, name)):
+                raise UserError(
+                    f"run {run.name}: expected {'' if wanted else 'no '}--{name}. A leg of a run with refresh needs "
+                    "the folder of the leg before, and with head: match that leg's labels"
+                )
 
     def shaping(self) -> dict[str, Path]:
         """The inputs that shape the trained weights."""
-        named = {"data": self.data, "labels": self.labels, "init_model": self.init_model}
+        named = {
+            "data": self.data, "labels": self.labels, "init_model": self.init_model,
+            "continues": self.continues and self.continues / "model", "old_labels": self.old_labels,
+        }  # fmt: skip
         return {name: path for name, path in named.items() if path is not None}

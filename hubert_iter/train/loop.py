@@ -16,11 +16,12 @@ from hubert_iter.data.sampler import Sampler
 from hubert_iter.errors import UserError
 from hubert_iter.models.pretrainer import Batch, Pretrainer
 from hubert_iter.train import checks
-from hubert_iter.train.checkpoint import Checkpoints
+from hubert_iter.train.checkpoint import Checkpoints, State
 from hubert_iter.train.config import RunConfig
 from hubert_iter.train.distributed import World
 from hubert_iter.train.held_out import HeldOut
 from hubert_iter.train.journal import Journal
+from hubert_iter.train.legs import Before
 from hubert_iter.train.stopping import StopOrders, Stopped, leave_to_trainer
 from hubert_iter.train.update import Updater
 
@@ -51,14 +52,17 @@ class Trainer:
         train = config.train
         self.config = config
         self.world = world
-        self.updates = config.run["updates"]
+        self.until = config.until
         self.updater = Updater(config, model, world)
         self.reader = training.reader(config)
         self.sampler = Sampler(training.lengths, train.device_seconds, train.max_crop_seconds, config.draws.batches())
         self.held_out = HeldOut(held_out.reader(config), held_out.lengths)
 
-    def run(self, folder: Path) -> None:
-        """Train to the last update, writing into `folder`; raises Stopped when told to stop on the way."""
+    def run(self, folder: Path, before: Before | None = None) -> None:
+        """Train to the last update, writing into `folder`; raises Stopped when told to stop on the way.
+
+        `before` is the leg that this one continues.
+        """
         train, world = self.config.train, self.world
         updater, model, optimiser = self.updater, self.updater.model, self.updater.optimiser
         checkpoints = Checkpoints(
@@ -66,15 +70,14 @@ class Trainer:
         )
         state = checkpoints.resume(model, optimiser, world.device)
         log.info("precision: %s", updater.precision)
-        if state.update == 0:
-            checks.announce(train, self.reader.data, self.sampler, self.updates, world.size)
-            updater.begin()
-        self._try_largest_batch(self.updates - state.update)
+        if state is None:
+            state = self._begin(folder, before)
+        self._try_largest_batch(self.until - state.update)
 
         with Journal(folder, self.config, model.objective, world, state) as journal, StopOrders() as orders:
             batches = self._batches(state.update)
             began = time.monotonic() - state.train_seconds
-            while state.update < self.updates:
+            while state.update < self.until:
                 done = updater.update(state.update, batches)
                 state.update += 1
                 state.audio_seconds += done.audio_seconds
@@ -92,12 +95,20 @@ class Trainer:
                     if world.first:
                         checkpoints.save(state, model, optimiser)
                     world.wait()
-                if stop and state.update < self.updates:
+                if stop and state.update < self.until:
                     raise Stopped(stop)
+
+    def _begin(self, folder: Path, before: Before | None) -> State:
+        """The state of the first update, or of the first after the leg before."""
+        state = before.hand_over(self.updater, folder) if before else State()
+        checks.announce(self.config.train, self.reader.data, self.sampler, self.until - state.update, self.world.size)
+        if before is None:
+            self.updater.begin()
+        return state
 
     def _due(self, every: int, update: int) -> bool:
         """Every so many updates, and at the last one."""
-        return update % every == 0 or update == self.updates
+        return update % every == 0 or update == self.until
 
     def _try_largest_batch(self, updates: int) -> None:
         """Go through the largest batch once, so that too little memory shows now, and say how long `updates` take."""

@@ -8,6 +8,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 log = logging.getLogger(__name__)
+FILE = "metrics.jsonl"
 
 
 class Metrics:
@@ -16,7 +17,7 @@ class Metrics:
     def __init__(self, folder: Path, done: int, updates: int):
         from torch.utils.tensorboard import SummaryWriter
 
-        self.path = folder / "metrics.jsonl"
+        self.path = folder / FILE
         rows = []
         if self.path.is_file():
             rows = [

@@ -20,6 +20,7 @@ from hubert_iter.train import checks, memory
 from hubert_iter.train.config import RunConfig
 from hubert_iter.train.distributed import World
 from hubert_iter.train.inputs import Inputs
+from hubert_iter.train.legs import Before
 from hubert_iter.train.loop import Material, Trainer
 from hubert_iter.units import labels as units
 
@@ -41,6 +42,9 @@ def write_random(config: RunConfig, product: Product, folder: Path) -> None:
 def train(config: RunConfig, inputs: Inputs, product: Product, folder: Path, world: World) -> None:
     """Train into `folder`, going on where an interrupted call stopped; the result is the product, `folder`/model."""
     training, held_out = _materials(config, inputs)
+    before = None
+    if inputs.continues:
+        before = Before(inputs.continues, config, inputs.old_labels and (inputs.old_labels, inputs.labels))
     if world.first:
         _prepare(folder, product, config)
     world.wait()
@@ -50,10 +54,10 @@ def train(config: RunConfig, inputs: Inputs, product: Product, folder: Path, wor
             _warm_start(model, inputs.init_model)
         if world.device.type == "cpu":
             memory.keep_freed()
-        Trainer(config, model, training, held_out, world).run(folder)
+        Trainer(config, model, training, held_out, world).run(folder, before)
     if world.first:
         with product.writing() as work:
-            store.write(work, model, {**config.as_dict(), "updates": config.run["updates"]})
+            store.write(work, model, {**config.as_dict(), "updates": config.until})
     world.wait()
 
 

@@ -111,6 +111,16 @@ def test_help_lists_what_may_be_set_of_a_study(elsewhere):
     assert {"--train_args", "seeds", "learning_rate", "layerdrop", "gumbel_decay"} <= names
 
 
+def test_a_dry_run_tells_and_does_nothing(elsewhere, tmp_path):
+    folders = ("--datadir", tmp_path / "data", "--dumpdir", tmp_path / "dump", "--expdir", tmp_path / "exp")
+    words = ("--study", "refresh_demo", "--runs", "kept_50", "--ngpu", "1", "--dry_run", "true")
+    result = run(elsewhere / "egs/synth/ssl1/run.sh", *folders, *words)
+    assert result.returncode == 0, result.stderr
+    rows = [line.split()[0] for line in result.stdout.splitlines()]
+    assert rows == ["network", "kept_50.leg1", "kept_50.leg2", "kept_50", "In"]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_setup_makes_a_recipe_that_runs_its_own_data_script(elsewhere):
     recipe = elsewhere / "egs/my corpus/ssl1"
     template = elsewhere / "egs/TEMPLATE/ssl1"

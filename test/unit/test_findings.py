@@ -23,8 +23,8 @@ ROWS = {
 
 @pytest.fixture
 def runs(tmp_path):
-    def read(seeds=1):
-        table = {"model": "m", "train": "t", "updates": 5, "seeds": seeds, "runs": ROWS}
+    def read(seeds=1, **more):
+        table = {"model": "m", "train": "t", "updates": 5, "seeds": seeds, "runs": ROWS | more}
         (tmp_path / "s.yaml").write_text(yaml.safe_dump(table, sort_keys=False))
         return study.read(tmp_path / "s.yaml").runs
 
@@ -173,6 +173,22 @@ def test_labels_are_known_by_their_targets_and_compared_at_equal_k_where_there_i
     assert [finding.kind for finding in taught] == [Kind.LEARNING]  # their teacher has not learnt
     (single,) = findings.find(runs(), quality=quality)
     assert single.verdict is Verdict.UNTOLD and "one set of each" in said(single)
+
+
+def test_a_run_with_refresh_is_its_own_teacher(runs):
+    row = {"objective": "chubert", "targets": "mfcc", "k": 100, "refresh": {"every": 2, "tap": 1}}
+    table = runs(refreshed=row)
+    quality = [
+        {"labels": labels, "set": "eval", "metric": "pnmi", "value": "0.2"}
+        for labels in ("mfcc_k100", table["refreshed"].labels)
+    ]
+    (labels,) = findings.find(table, quality=quality)
+    assert (labels.first, labels.second) == ("refreshed.leg2@1_k100", "mfcc_k100")
+    told = findings.find(table, quality=quality, learning=idle("refreshed"))
+    assert [finding.kind for finding in told] == [Kind.LEARNING]
+    # Its objective is compared by runs that keep their labels.
+    pairs = findings._objectives(findings.Evidence(table, {}), ["hubert_it1", "refreshed"])
+    assert pairs == []
 
 
 def test_shuffled_labels_are_counted_beside_what_chance_allows(runs):

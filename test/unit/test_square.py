@@ -60,6 +60,17 @@ def test_an_objective_says_what_it_asks_and_labels_how_often_they_change(tmp_pat
     }
 
 
+def test_runs_with_refresh_stand_between_the_corners(tmp_path):
+    path = tmp_path / "s.yaml"
+    a_study(path)
+    values = yaml.safe_load(path.read_text())
+    values["runs"]["refreshed"] = {**values["runs"]["told_apart"], "updates": 50, "refresh": {"every": 20, "tap": 1}}
+    path.write_text(yaml.safe_dump(values))
+    runs = study.read(path).runs.values()
+    found = places(runs, {**CONFIGS, "refreshed": CONFIGS["told_apart"]})
+    assert Place("refreshed", CONTRASTIVE, 20, 1) in found
+
+
 @pytest.mark.parametrize("corner", ["told_apart", "quantised", "following"])
 def test_three_corners_are_no_square(tmp_path, corner):
     assert places(a_study(tmp_path / "s.yaml", corner).runs.values(), CONFIGS) == ()

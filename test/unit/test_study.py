@@ -41,7 +41,7 @@ def test_plan_prints_one_row_per_run(tmp_path, capsys):
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert sorted(row[0] for row in rows) == ["random", "second"]
     second = next(row for row in rows if row[0] == "second")
-    assert second == ["second", "hubert", "first", "6", "500", "first@6_k500", "10", "-", "1", "none"]
+    assert second == ["second", "hubert", "first", "6", "500", "first@6_k500", "10", "-", "1", "none", "-", "-", "-"]
 
 
 def test_labels_are_named_after_their_normalisation_which_the_plan_tells(tmp_path, capsys):

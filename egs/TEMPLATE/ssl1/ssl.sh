@@ -16,6 +16,7 @@ skip_stages=       # Stages to leave out, e.g. "4 12".
 study=mini         # Table of runs: a file, or a name looked up in conf/study and then in the project's conf/study.
 runs=              # Only these runs of the study in stages 5 to 9 and 12, e.g. "hubert_it2", or one replicate of it,
                    # "hubert_it2.1"; empty for all.
+dry_run=false      # Only print what would be trained: runs and legs in order, label sets, updates, hours of audio, disk.
 train_args=        # Values for this call, e.g. "learning_rate=1e-3 updates=500 model.layers=4" (names: end of this text).
                    # Its results are those of a study of their name: exp/mini+learning_rate=0.001+...
 
@@ -77,11 +78,21 @@ die() { echo "ERROR: ssl.sh: $*" >&2 && exit 1; }
 
 # Run a job through a launcher, then say on the terminal what it found to do. job LAUNCHER LOG COMMAND ...
 job() {
-    local launcher=$1 logfile=$2
-    shift 2
+    local launcher=$1 status=0
+    last_log=$2
+    shift
     # shellcheck disable=SC2086  # the launcher may carry options
-    ${launcher} "${logfile}" "$@"
-    tell "${logfile}"
+    ${launcher} "$@" || status=$?
+    # A launcher that was told to stop, by Ctrl-C say, ends with 128 and the signal's number: then nothing goes on.
+    if [ "${status}" -ge 128 ]; then exit "${status}"; fi
+    if [ "${status}" -eq 0 ]; then tell "${last_log//JOB/1}"; fi
+    return "${status}"
+}
+# A job of one run has failed, or one that the run needs: the others go on, and the end names it. fails RUN WHY
+declare -A failed=()
+fails() {
+    failed[$1]=$2
+    log "$1 failed ($2): going on with what does not need it"
 }
 tell() { cat "$@" | tr '\r' '\n' | grep -E 'INFO .*(up to date|already|: making)' | cut -d ' ' -f 4- | uniq || true; }
 
@@ -95,7 +106,8 @@ whole() { [[ $2 =~ ^[0-9]+$ ]] && [ "$2" -ge "$3" ] || die "--$1: expected a who
 whole nj "${nj}" 1
 whole ngpu "${ngpu}" 0
 whole num_nodes "${num_nodes}" 1
-if [ "${ngpu}" -gt 0 ] && [ "${cuda_cmd%% *}" = utils/local.py ] && ! command -v nvidia-smi >/dev/null; then
+no_gpu() { [ "${cuda_cmd%% *}" = utils/local.py ] && ! command -v nvidia-smi >/dev/null; }
+if [ "${ngpu}" -gt 0 ] && ! "${dry_run}" && no_gpu; then
     die "--ngpu ${ngpu}: this machine has no GPU (no nvidia-smi). Use --ngpu 0, or a cluster by cmd_backend in cmd.sh"
 fi
 if [ "$(printf '%s\n' "${train_set}" "${valid_set}" "${eval_set}" | grep . | sort -u | wc -l)" -ne 3 ]; then
@@ -116,22 +128,29 @@ study_name=$(basename "${study_file}" .yaml)
 units=${dumpdir}/${study_name}/units
 exp=${expdir}/${study_name}
 logs=${exp}/log
-mkdir -p "${logs}"
 
 # The runs in the order of their dependencies, checked now so that a fault in a table costs no waiting.
 # shellcheck disable=SC2086  # runs is a list of words
 run_table=$(${python} -m hubert_iter.bin.plan --study "${study_file}" --runs ${runs} --conf_dirs "${conf_dirs[@]}" \
     --analysis "${analysis}")
+if "${dry_run}"; then
+    # shellcheck disable=SC2086  # runs is a list of words
+    ${python} -m hubert_iter.bin.preview --study "${study_file}" --conf_dirs "${conf_dirs[@]}" --runs ${runs}
+    exit 0
+fi
+mkdir -p "${logs}"
 mapfile -t run_rows <<<"${run_table}"
 mapfile -t study_rows < <(
     if [ -z "${runs}" ]; then echo "${run_table}"; else ${python} -m hubert_iter.bin.plan --study "${study_file}"; fi
 )
-read_row() { IFS=$'\t' read -r run objective features tap k labels updates init replicate normalise <<<"$1"; }
+read_row() {
+    IFS=$'\t' read -r run objective features tap k labels updates init replicate normalise continues old_labels _ <<<"$1"
+}
 # Without stage 7 a teacher may not be trained yet: then a run that was not asked for by name is left out.
 teacher_is_there() {
     if [ "${labels}" = - ] || [ "${features}" = mfcc ] || [ -f "${exp}/${features}/model/provenance.json" ]; then return 0; fi
     if [ "${stage}" -gt 7 ] || [ "${stop_stage}" -lt 5 ]; then return 0; fi
-    if [ -n "${runs}" ]; then die "run ${run} needs the model of ${features}, which is not trained yet: add it to --runs"; fi
+    if [ -n "${runs}" ] && [ "${continues}" = - ]; then die "run ${run} needs the model of ${features}, which is not trained yet: add it to --runs"; fi
     log "Stages 5 to 7, ${run}: left out, its teacher ${features} is not trained yet (stage 7)"
     return 1
 }
@@ -197,16 +216,15 @@ if [ "${stage}" -le 4 ] && [ "${stop_stage}" -ge 4 ] && ! skip 4; then
     done
 fi
 
-for row in "${run_rows[@]}"; do
-    read_row "${row}"
-    if ! teacher_is_there; then continue; fi
-
+# Stages 5 to 7 of the run, or of the leg of a run, that read_row has read; not 0 at the first job that fails.
+train_run() {
+    local set opts launch
     if [ "${stage}" -le 5 ] && [ "${stop_stage}" -ge 5 ] && ! skip 5 && [ "${labels}" != - ]; then
         log "Stage 5, ${run}: k-means with ${k} clusters: ${units}/${labels}/kmeans"
         source_options "${train_set}"
         job "${train_cmd}" "${logs}/kmeans_${labels}.log" ${python} -m hubert_iter.bin.fit_kmeans \
             --data "${dumpdir}/data/${train_set}" --out "${units}/${labels}/kmeans" --k "${k}" --seed "${seed}" --replicate "${replicate}" \
-            --portion "${portion}" --max_memory_gb "${max_memory_gb}" "${source_opts[@]}"
+            --portion "${portion}" --max_memory_gb "${max_memory_gb}" "${source_opts[@]}" || return
     fi
 
     if [ "${stage}" -le 6 ] && [ "${stop_stage}" -ge 6 ] && ! skip 6 && [ "${labels}" != - ]; then
@@ -215,7 +233,7 @@ for row in "${run_rows[@]}"; do
             source_options "${set}"
             job "${train_cmd}" "${logs}/labels_${labels}_${set}.log" ${python} -m hubert_iter.bin.make_labels \
                 --data "${dumpdir}/data/${set}" --kmeans "${units}/${labels}/kmeans" --out "${units}/${labels}/${set}" \
-                "${source_opts[@]}"
+                "${source_opts[@]}" || return
         done
     fi
 
@@ -223,7 +241,7 @@ for row in "${run_rows[@]}"; do
         if [ "${objective}" = none ]; then
             log "Stage 7, ${run}: network without training: ${exp}/${run}"
         else
-            log "Stage 7, ${run}: pre-training for ${updates} updates: ${exp}/${run}; log: ${exp}/${run}/train.log"
+            log "Stage 7, ${run}: pre-training up to update ${updates}: ${exp}/${run}; log: ${exp}/${run}/train.log"
         fi
         opts=(--study "${study_file}" --name "${run}" --out "${exp}/${run}" --conf_dirs "${conf_dirs[@]}"
             --data "${dumpdir}/data/${train_set}" --valid_data "${dumpdir}/data/${valid_set}")
@@ -232,24 +250,37 @@ for row in "${run_rows[@]}"; do
         fi
         if [ "${labels}" != - ] && [ "${features}" != mfcc ]; then opts+=(--teacher_model "${exp}/${features}/model"); fi
         if [ "${init}" != - ]; then opts+=(--init_model "${exp}/${init}/model"); fi
+        if [ "${continues}" != - ]; then opts+=(--continues "${exp}/${continues}"); fi
+        if [ "${old_labels}" != - ]; then opts+=(--old_labels "${units}/${old_labels}/${train_set}"); fi
         launch=(-m hubert_iter.bin.train "${opts[@]}")
         if [ "${objective}" = none ] || { [ "${ngpu}" -eq 0 ] && [ "${num_nodes}" -eq 1 ]; }; then
-            job "${train_cmd}" "${logs}/train_${run}.log" ${python} "${launch[@]}"
+            job "${train_cmd}" "${logs}/train_${run}.log" ${python} "${launch[@]}" || return
         elif [ "${num_nodes}" -eq 1 ]; then
             launch+=(--gpu true)
             if [ "${ngpu}" -gt 1 ]; then launch=(-m torch.distributed.run --standalone --nproc_per_node "${ngpu}" "${launch[@]}"); fi
-            job "${cuda_cmd} --gpu ${ngpu}" "${logs}/train_${run}.log" ${python} "${launch[@]}"
+            job "${cuda_cmd} --gpu ${ngpu}" "${logs}/train_${run}.log" ${python} "${launch[@]}" || return
         else
             # One job per machine; they meet at an address that the first one writes into a shared file.
-            mkdir -p "${exp}/${run}"
-            rm -f "${exp}/${run}/meeting"
+            mkdir -p "${exp}/${run}" || return
+            rm -f "${exp}/${run}/meeting" || return
             if [ "${ngpu}" -gt 0 ]; then launch+=(--gpu true); fi
-            ${cuda_cmd} --gpu "${ngpu}" JOB=1:"${num_nodes}" "${logs}/train_${run}.JOB.log" ${python} utils/node.py \
-                --node JOB --num_nodes "${num_nodes}" --ngpu "${ngpu}" --meeting "${exp}/${run}/meeting" "${launch[@]}"
-            tell "${logs}/train_${run}.1.log"
+            job "${cuda_cmd} --gpu ${ngpu} JOB=1:${num_nodes}" "${logs}/train_${run}.JOB.log" ${python} utils/node.py \
+                --node JOB --num_nodes "${num_nodes}" --ngpu "${ngpu}" --meeting "${exp}/${run}/meeting" "${launch[@]}" || return
         fi
     fi
+}
+
+for row in "${run_rows[@]}"; do
+    read_row "${row}"
+    for needed in "${features}" "${init}"; do
+        if [ -n "${failed[${needed}]:-}" ]; then fails "${run}" "it needs ${needed}" && continue 2; fi
+    done
+    if ! teacher_is_there; then continue; fi
+    # Before || bash lets commands of a function fail: each of train_run's ends in "|| return".
+    train_run || fails "${run}" "${last_log}"
 done
+# From here on a run with refresh is its last leg.
+mapfile -t run_rows < <(printf '%s\n' "${run_rows[@]}" | awk -F '\t' '$NF != "leg"')
 
 # What stages 8 and 9 score, one "name, model, suffix of the results" a row: baselines, runs, their checkpoints, others.
 mapfile -t scored_rows < <(
@@ -258,7 +289,7 @@ mapfile -t scored_rows < <(
         read_row "${row}"
         printf '%s\t%s\t\n' "${run}" "${exp}/${run}/model"
         if ! "${checkpoints}"; then continue; fi
-        for folder in "${exp}/${run}"/checkpoints/update_*; do
+        for folder in "${exp}/${run}"{,.leg*}/checkpoints/update_*; do
             if [ -d "${folder}" ]; then printf '%s\t%s\t_%s\n' "${run}" "${folder}" "${folder##*update_}"; fi
         done
     done
@@ -276,8 +307,10 @@ if [ "${stage}" -le 8 ] && [ "${stop_stage}" -ge 8 ] && ! skip 8; then
     if [ "${ngpu}" -gt 0 ]; then launcher="${cuda_cmd} --gpu 1"; fi
     for row in "${scored_rows[@]}"; do
         IFS=$'\t' read -r name model suffix <<<"${row}"
+        if [ -n "${failed[${name}]:-}" ]; then continue; fi
         job "${launcher}" "${logs}/layers_${name}${suffix}.log" ${python} -m hubert_iter.bin.pool_layers --model "${model}" \
-            --data "${dumpdir}/data/${eval_set}" --samples "${exp}/samples" --out "${exp}/${name}/layers${suffix}" --name "${name}"
+            --data "${dumpdir}/data/${eval_set}" --samples "${exp}/samples" --out "${exp}/${name}/layers${suffix}" --name "${name}" ||
+            fails "${name}" "${last_log}"
     done
 fi
 
@@ -285,11 +318,13 @@ if [ "${stage}" -le 9 ] && [ "${stop_stage}" -ge 9 ] && ! skip 9; then
     log "Stage 9: measures of the layers: ${exp}/*/measures"
     for row in "${scored_rows[@]}"; do
         IFS=$'\t' read -r name model suffix <<<"${row}"
+        if [ -n "${failed[${name}]:-}" ]; then continue; fi
         mapfile -t others < <(others_than "${name}")
         job "${train_cmd}" "${logs}/measures_${name}${suffix}.log" ${python} -m hubert_iter.bin.score --nj "${nj}" \
             --layers "${exp}/${name}/layers${suffix}" --samples "${exp}/samples" --others "${others[@]}" \
             --model "${model}" --data "${dumpdir}/data/${eval_set}" --alignments "${dumpdir}/alignments/${eval_set}" \
-            --out "${exp}/${name}/measures${suffix}" --analysis "${analysis}" --conf_dirs "${conf_dirs[@]}"
+            --out "${exp}/${name}/measures${suffix}" --analysis "${analysis}" --conf_dirs "${conf_dirs[@]}" ||
+            fails "${name}" "${last_log}"
     done
 fi
 
@@ -319,6 +354,7 @@ if [ "${stage}" -le 12 ] && [ "${stop_stage}" -ge 12 ] && ! skip 12; then
     log "Stage 12: export: ${exp}/*/export"
     for row in "${run_rows[@]}"; do
         read_row "${row}"
+        if [ -n "${failed[${run}]:-}" ]; then continue; fi
         for format in ${export_formats}; do
             if [ "${objective}" = none ] && [ "${format}" = fairseq ]; then
                 log "Stage 12, ${run}: left out, fairseq has no model without an objective"
@@ -333,6 +369,10 @@ fi
 log "Finished in ${SECONDS} s"
 if [ -f "${exp}/report/index.html" ]; then
     realpath "${exp}/report/index.html"
+fi
+if [ ${#failed[@]} -gt 0 ]; then
+    for run in "${!failed[@]}"; do echo "ERROR: ssl.sh: ${run} failed: ${failed[${run}]}"; done | sort >&2
+    exit 1
 fi
 exit 0
 

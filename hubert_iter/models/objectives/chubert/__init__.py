@@ -12,6 +12,7 @@ class Settings(ObjectiveSettings):
     """Options of cHuBERT."""
 
     asks: ClassVar[str] = CONTRASTIVE
+    per_label: ClassVar[tuple[str, ...]] = ("head.embeddings",)
     embedding: int = option(256, "width of the query and of the learnt label embeddings", least=1)
     temperature: float = option(0.1, "cosines are divided by this", above=0)
     negatives: int = option(100, "masked frames drawn per masked frame; those with its own label are dropped", least=1)

@@ -13,6 +13,7 @@ class Settings(ObjectiveSettings):
     """Options of HuBERT."""
 
     asks: ClassVar[str] = PREDICTIVE
+    per_label: ClassVar[tuple[str, ...]] = ("head.embeddings",)
     embedding: int = option(256, "width of the query and of the learnt label embeddings", least=1)
     temperature: float = option(0.1, "cosines are divided by this", above=0)
     masked_weight: float = option(1.0, "weight of a masked frame", least=0)

@@ -1,0 +1,101 @@
+"""A run that fails does not stop those that do not need it: stages 5 to 9 with a stand-in for Python."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+STUDY = {
+    "model": "tiny",
+    "train": "demo",
+    "updates": 30,
+    "k": 20,
+    "runs": {
+        "bad": {"objective": "hubert", "targets": "mfcc"},
+        "pupil": {"objective": "hubert", "targets": "bad@1"},
+        "warm": {"objective": "wav2vec2", "init": "bad"},
+        "legs": {"objective": "hubert", "targets": "mfcc", "refresh": {"every": 10, "tap": 1}},
+        "free": {"objective": "wav2vec2"},
+    },
+}
+STAND_IN = """#!/usr/bin/env bash
+# Python for the plan and the recipe's own checks; every job only says what it was, fails or leaves a model.
+set -euo pipefail
+case "$*" in *hubert_iter.bin.plan* | *hubert_iter.bin.options*) exec "{python}" "$@" ;; esac
+echo "$*" >>"{calls}"
+case "$*" in *{fails}*) exit 1 ;; *hubert_iter.bin.train*) ;; *) exit 0 ;; esac
+while [ "$1" != --out ]; do shift; done
+mkdir -p "$2/model" && touch "$2/model/provenance.json"
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """A function of what is to fail: the recipe's outcome, and the calls of entry points."""
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
+    python, calls = tmp_path / "python", tmp_path / "calls"
+
+    def run(fails: str, *options: str) -> tuple[subprocess.CompletedProcess, list[str]]:
+        python.write_text(STAND_IN.format(python=sys.executable, calls=calls, fails=fails))
+        python.chmod(0o755)
+        calls.write_text("")
+        words = ("--study", tmp_path / "s.yaml", "--python", python, "--dumpdir", tmp_path / "dump")
+        result = subprocess.run(
+            [ROOT / "egs/synth/ssl1/run.sh", *words, "--expdir", tmp_path / "exp", *options],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        return result, calls.read_text().splitlines()
+
+    return run
+
+
+def of(calls: list[str], entry: str, option: str) -> list[str]:
+    """The values of an option in the calls of an entry point."""
+    return [call.split(f"{option} ")[1].split()[0] for call in calls if f"bin.{entry} " in call]
+
+
+def test_the_others_go_on_and_the_end_names_it_with_its_log(recipe, tmp_path):
+    result, calls = recipe("'--name bad '*", "--stage", "5", "--stop_stage", "9")
+    assert result.returncode == 1
+    assert of(calls, "train", "--name") == ["bad", "legs.leg1", "legs.leg2", "legs", "free"]
+    scored = ["mfcc", "logmel", "legs", "free"]
+    assert of(calls, "pool_layers", "--name") == scored
+    assert [Path(path).parent.name for path in of(calls, "score", "--layers")] == scored
+    log = tmp_path / "exp/s/log/train_bad.log"
+    assert result.stderr.splitlines()[-3:] == [
+        f"ERROR: ssl.sh: bad failed: {log}",
+        "ERROR: ssl.sh: pupil failed: it needs bad",
+        "ERROR: ssl.sh: warm failed: it needs bad",
+    ]
+    assert log.is_file()
+
+
+def test_a_leg_that_fails_ends_its_run_alone(recipe):
+    result, calls = recipe("legs.leg1@1_k20/kmeans*", "--stage", "5", "--stop_stage", "8")
+    assert result.returncode == 1
+    assert of(calls, "train", "--name") == ["bad", "pupil", "warm", "legs.leg1", "free"]
+    assert of(calls, "pool_layers", "--name") == ["mfcc", "logmel", "bad", "pupil", "warm", "free"]
+    assert "legs.leg2 failed: " in result.stderr and "kmeans_legs.leg1@1_k20.log" in result.stderr
+    assert "legs failed: it needs legs.leg2" in result.stderr
+
+
+def test_a_measure_that_fails_leaves_the_other_networks_measured(recipe):
+    result, calls = recipe("*'bin.score '*'/free/'*", "--stage", "5", "--stop_stage", "9")
+    assert result.returncode == 1
+    assert len(of(calls, "score", "--layers")) == 7
+    assert result.stderr.splitlines()[-1].endswith("/log/measures_free.log")
+
+
+def test_legs_go_on_from_each_other(recipe, tmp_path):
+    result, calls = recipe("nothing", "--stage", "5", "--stop_stage", "7", "--runs", "legs")
+    assert result.returncode == 0, result.stderr
+    exp = tmp_path / "exp/s"
+    trained = [call for call in calls if "bin.train " in call]
+    assert "--continues" not in trained[0]
+    assert of(trained[1:], "train", "--continues") == [f"{exp}/legs.leg1", f"{exp}/legs.leg2"]
+    assert of(trained[1:], "train", "--teacher_model") == [f"{exp}/legs.leg1/model", f"{exp}/legs.leg2/model"]
