@@ -14,7 +14,7 @@ import pytest
 
 from hubert_iter.analysis import findings, statistics
 from hubert_iter.analysis.findings import Kind, Verdict
-from hubert_iter.analysis.scores import PROPERTIES
+from hubert_iter.analysis.sample import PROPERTIES
 from hubert_iter.analysis.statistics import Scores
 from hubert_iter.study import Run, replicate_name
 
