@@ -9,13 +9,15 @@ block: their taps are the residual stream. fairseq checkpoints run in torchaudio
 import logging
 from collections.abc import Callable
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from hubert_iter import provenance
 from hubert_iter.errors import UserError, nearest, summarise
 from hubert_iter.feats.taps import TappedModel
 from hubert_iter.frames import FRAME_LENGTH, FRAME_RATE, FRAME_SHIFT, SAMPLE_RATE
+
+if TYPE_CHECKING:
+    import numpy as np
 
 log = logging.getLogger(__name__)
 # transformers' families with the encoder's usual parts (feature_projection, encoder.layers) and 50 frames a second.
@@ -57,7 +59,8 @@ class ForeignModel(TappedModel):
             if self._observe(name, x[0].float().cpu().numpy().copy()):
                 raise _Enough
 
-    def _run(self, samples: np.ndarray, observe: Callable) -> None:
+    def _run(self, samples: "np.ndarray", observe: Callable) -> None:
+        import numpy as np
         import torch
 
         self._observe = observe
@@ -126,7 +129,7 @@ def _open_file(path: Path, identity: dict, device: str) -> ForeignModel:
     convs = model.feature_extractor.conv_layers
     _check_frames([conv.kernel_size for conv in convs], [conv.stride for conv in convs], path)
 
-    def prepare(samples: np.ndarray) -> torch.Tensor:
+    def prepare(samples: "np.ndarray") -> torch.Tensor:
         wave = torch.from_numpy(samples)[None]
         return torch.nn.functional.layer_norm(wave, wave.shape) if normalise else wave
 
@@ -154,7 +157,7 @@ def _open_huggingface(path: Path, identity: dict, device: str) -> ForeignModel:
     extractor = _extractor(transformers, path, config)
     description = {"library": "transformers", "normalise": bool(extractor.do_normalize), **identity}
 
-    def prepare(samples: np.ndarray):
+    def prepare(samples: "np.ndarray"):
         return extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt").input_values
 
     return ForeignModel(model, model.feature_projection, model.encoder.layers, prepare, description, device)
