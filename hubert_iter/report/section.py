@@ -41,4 +41,5 @@ def number(value: float | None, form: str = "") -> str:
     """A cell: by `form`, or whole numbers as such and others with three decimals; NONE for none, and for nan."""
     if value is None or not math.isfinite(value):
         return NONE
-    return format(value, form or (",.0f" if isinstance(value, int) or (value.is_integer() and abs(value) > 1) else ".3f"))
+    whole = isinstance(value, int) or (value.is_integer() and abs(value) > 1)
+    return format(value, form or (",.0f" if whole else ".3f"))
