@@ -34,8 +34,8 @@ class Mel(Measure):
         return two_views.too_few(material.frames)
 
     def inputs(self, material: Material) -> dict[str, Path]:
-        """Also the log-mel frames."""
-        return {**super().inputs(material), LOGMEL: material.others[LOGMEL]}
+        """Also the log-mel frames, where there are any."""
+        return super().inputs(material) | {name: path for name, path in material.others.items() if name == LOGMEL}
 
     def score(self, material: Material, settings: two_views.Settings) -> Scored:
         """A score for each layer and trial, and of log-mel that belongs to other utterances."""
