@@ -1,6 +1,8 @@
 """The synthetic corpus: voices, sentences, exact times, the same bytes for a seed."""
 
 import json
+import subprocess
+import sys
 from collections import Counter
 from itertools import product
 
@@ -67,6 +69,23 @@ def test_every_voice_exists_and_keeps_silence_silent_so_that_closures_can_be_fou
             start = next(span.start for span in speech.phonemes if span.label == "k")
             assert not speech.samples[start : start + 400].any(), variant
             assert speech.samples[start - 200 : start].any(), variant
+
+
+SAY = """
+import hashlib
+from hubert_iter.corpora.espeak import Synthesiser
+from hubert_iter.corpora.voices import VARIANTS
+with Synthesiser() as synthesiser:
+    for variant in [*VARIANTS["f"], *VARIANTS["m"]]:
+        synthesiser.set_voice(f"gmw/en-US+{variant}", 175, 50, 50)
+        print(variant, hashlib.md5(synthesiser.speak("a quick cup of tea.").samples).hexdigest())
+"""
+
+
+def test_every_voice_says_the_same_in_every_process():
+    first, second = (subprocess.run([sys.executable, "-c", SAY], capture_output=True, text=True) for _ in range(2))
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.splitlines() == second.stdout.splitlines()
 
 
 def test_an_unknown_voice_and_an_unknown_phoneme_are_named():
