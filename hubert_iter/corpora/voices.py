@@ -15,8 +15,8 @@ ACCENTS = {
     "lanc": "gmw/en-GB-x-gbclan",
     "carib": "gmw/en-029",
 }
-# Variants that sound like people. None with an echo, which would fill the silence that tells where stops begin. None with
-# breath (victor), whose noise espeak-ng seeds by the clock: the corpus would differ from call to call.
+# Variants that sound like people. None with an echo, which would fill the silence that tells where stops begin. None
+# with breath (victor): espeak-ng seeds its noise by the clock, so the corpus would differ from call to call.
 _WOMEN = "Andrea Annie anika aunty belinda f1 grandma shelby steph steph2 steph3"
 _MEN = (
     "Alex Andy Denis Diogo Gene Henrique Hugo Jacky Mario Mike antonio gustave m1 m3 m4 m5 m6 m7 m8 marcelo max "
