@@ -105,3 +105,12 @@ class ObjectiveSettings:
     def section(self) -> dict[str, Any]:
         """Name and all options, for config.yaml."""
         return {"name": self.name, **options.values(self)}
+
+
+@dataclass(frozen=True)
+class LabelSettings(ObjectiveSettings):
+    """Options of the objectives that name labels by learnt embeddings."""
+
+    per_label: ClassVar[tuple[str, ...]] = ("head.embeddings",)
+    embedding: int = option(256, "width of the query and of the learnt label embeddings", least=1)
+    temperature: float = option(0.1, "cosines are divided by this", above=0)

@@ -5,27 +5,17 @@ labels of other masked frames of the same utterance.
 """
 
 import torch
-from torch import Tensor
 
 from hubert_iter.models.negatives import contrast, draw_negatives
-from hubert_iter.models.objective import Contest, Frames, Head, Objective, Outcome, cosine_logits
-from hubert_iter.models.objectives.chubert import Settings
-from hubert_iter.models.objectives.hubert.loss import LabelHead
+from hubert_iter.models.objective import Contest, Frames, Outcome
+from hubert_iter.models.objectives.hubert.loss import LabelObjective
 
 DEGENERATE = 0.5
 """Chance above which labels leave nothing to tell apart: one rival or none, on average."""
 
 
-class Chubert(Objective):
+class Chubert(LabelObjective):
     """Cross-entropy of cos(query, embedding) / temperature over the frame's label and the labels of drawn frames."""
-
-    def __init__(self, width: int, classes: int, settings: Settings):
-        super().__init__(settings)
-        self.head = LabelHead(width, classes, settings.embedding)
-
-    def logits(self, encoded: Tensor) -> Tensor:
-        """[..., D] -> [..., classes]."""
-        return cosine_logits(self.head.query(encoded), self.head.embeddings, self.settings.temperature)
 
     def forward(self, frames: Frames) -> Outcome:
         """Tell each masked frame's label from those of other masked frames."""
@@ -49,7 +39,3 @@ class Chubert(Objective):
                 "there is nothing to tell apart. Look at the k-means (stage 5), or take another layer of the teacher"
             )
         return None
-
-    def fairseq(self) -> Head:
-        """As in fairseq's HubertModel, whose loss differs."""
-        return self.head.fairseq(self.settings.temperature)

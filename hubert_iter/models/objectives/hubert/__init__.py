@@ -4,18 +4,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hubert_iter.errors import UserError
-from hubert_iter.models.settings import PREDICTIVE, ObjectiveSettings, Sizes
+from hubert_iter.models.settings import PREDICTIVE, LabelSettings, Sizes
 from hubert_iter.options import option
 
 
 @dataclass(frozen=True)
-class Settings(ObjectiveSettings):
+class Settings(LabelSettings):
     """Options of HuBERT."""
 
     asks: ClassVar[str] = PREDICTIVE
-    per_label: ClassVar[tuple[str, ...]] = ("head.embeddings",)
-    embedding: int = option(256, "width of the query and of the learnt label embeddings", least=1)
-    temperature: float = option(0.1, "cosines are divided by this", above=0)
     masked_weight: float = option(1.0, "weight of a masked frame", least=0)
     unmasked_weight: float = option(0.0, "weight of any other frame; the loss is the weighted mean of all", least=0)
 

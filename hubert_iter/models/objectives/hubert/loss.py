@@ -6,29 +6,41 @@ from torch import Tensor, nn
 
 from hubert_iter.frames import FRAME_RATE
 from hubert_iter.models.objective import Contest, Frames, Head, Objective, Outcome, cosine_logits, pick
-from hubert_iter.models.objectives.hubert import Settings
+from hubert_iter.models.settings import LabelSettings
 
 FAIRSEQ_SPECIAL_LABELS = 4
 """fairseq's dictionaries put <s>, <pad>, </s> and <unk> before the labels."""
 
 
 class LabelHead(nn.Module):
-    """The query map and the learnt label embeddings that HuBERT and cHuBERT share."""
+    """The query map and the learnt label embeddings."""
 
     def __init__(self, width: int, classes: int, embedding: int):
         super().__init__()
         self.query = nn.Linear(width, embedding)
         self.embeddings = nn.Parameter(torch.empty(classes, embedding).uniform_())
 
-    def fairseq(self, temperature: float) -> Head:
-        """As in fairseq's HubertModel."""
-        embeddings = self.embeddings.detach()
+
+class LabelObjective(Objective):
+    """What HuBERT and cHuBERT share: everything but the denominator."""
+
+    def __init__(self, width: int, classes: int, settings: LabelSettings):
+        super().__init__(settings)
+        self.head = LabelHead(width, classes, settings.embedding)
+
+    def logits(self, encoded: Tensor) -> Tensor:
+        """[..., D] -> [..., classes]: cos(query, embedding) / temperature."""
+        return cosine_logits(self.head.query(encoded), self.head.embeddings, self.settings.temperature)
+
+    def fairseq(self) -> Head:
+        """As in fairseq's HubertModel, whose loss is HuBERT's."""
+        embeddings = self.head.embeddings.detach()
         labels, width = embeddings.shape
         # Zero vectors have cosine 0 with everything: the special labels are neither likely nor unlikely.
         special = embeddings.new_zeros(FAIRSEQ_SPECIAL_LABELS, width)
         weights = {
-            "final_proj.weight": self.query.weight.detach(),
-            "final_proj.bias": self.query.bias.detach(),
+            "final_proj.weight": self.head.query.weight.detach(),
+            "final_proj.bias": self.head.query.bias.detach(),
             "label_embs_concat": torch.cat([special, embeddings]),
         }
         config = {
@@ -36,21 +48,13 @@ class LabelHead(nn.Module):
             "label_rate": FRAME_RATE,
             "final_dim": width,
             "untie_final_proj": True,
-            "logit_temp": temperature,
+            "logit_temp": self.settings.temperature,
         }
         return Head(weights, config, labels)
 
 
-class Hubert(Objective):
+class Hubert(LabelObjective):
     """Cross-entropy of cos(query, embedding) / temperature over all classes."""
-
-    def __init__(self, width: int, classes: int, settings: Settings):
-        super().__init__(settings)
-        self.head = LabelHead(width, classes, settings.embedding)
-
-    def logits(self, encoded: Tensor) -> Tensor:
-        """[..., D] -> [..., classes]."""
-        return cosine_logits(self.head.query(encoded), self.head.embeddings, self.settings.temperature)
 
     def forward(self, frames: Frames) -> Outcome:
         """Predict masked frames and, if weighted, the others: summed weighted cross-entropies over summed weights."""
@@ -79,7 +83,3 @@ class Hubert(Objective):
             "weight of masked frames": self.settings.masked_weight,
             "weight of unmasked frames": self.settings.unmasked_weight,
         }
-
-    def fairseq(self) -> Head:
-        """As in fairseq's HubertModel."""
-        return self.head.fairseq(self.settings.temperature)
