@@ -131,7 +131,10 @@ class Product:
 
     def done(self) -> bool:
         """True, with a message, when the folder is up to date; otherwise say why it is made."""
-        why = self.why()
+        return self.tell(self.why())
+
+    def tell(self, why: str) -> bool:
+        """What `done` says and returns of an answer of `why`, for who needs to know it before."""
         if why:
             log.info("%s: making %s (%s)", self.command, self.folder, why)
         else:

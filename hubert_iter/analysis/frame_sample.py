@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from hubert_iter.analysis.sample import PROPERTIES, Span
-from hubert_iter.data.alignment import Segment
+from hubert_iter.data.alignment import Segment, frame_labels
 from hubert_iter.data.datadir import Utterance
 from hubert_iter.errors import UserError
-from hubert_iter.frames import centred, num_frames
+from hubert_iter.frames import num_frames
 
 FILE_NAME = "frames.tsv"
 COLUMNS = ("utterance", "frame", *PROPERTIES)
@@ -100,11 +100,9 @@ def _in_turn(utterances: Sequence[Utterance], seed: int) -> list[Utterance]:
 
 def _labels(segments: Sequence[Segment], count: int) -> np.ndarray:
     """The label at each frame's centre, str [count]."""
-    labels = np.full(count, NONE, dtype=object)
-    for segment in segments:
-        first, end = centred(segment.start, segment.end, count)
-        labels[first:end] = segment.label
-    return labels.astype(str)
+    names = sorted({segment.label for segment in segments})
+    codes = frame_labels(segments, count, {name: number for number, name in enumerate(names)})
+    return np.array([*names, NONE])[codes]  # -1, where there is none, is the last
 
 
 def write(folder: Path, frames: FrameSample) -> None:

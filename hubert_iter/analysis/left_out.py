@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from hubert_iter.analysis.measure import SpeakerRow
 from hubert_iter.analysis.sample import Span
 from hubert_iter.errors import UserError
 
@@ -34,6 +35,18 @@ class Groups:
     def numbers(self, speakers: Sequence[str]) -> np.ndarray:
         """Group of each speaker given, int [n] in 0..len(names)-1."""
         return np.array([self._numbers[self._group_of[speaker]] for speaker in speakers])
+
+
+def mean_rows(
+    metric: str, names: Sequence[str], without: Mapping[tuple[str, str], Sequence[Sequence[float]]]
+) -> list[SpeakerRow]:
+    """Means over trials of scores with each group left out, from (tap, property) -> the groups' scores per trial."""
+    return [
+        SpeakerRow(tap, prop, metric, name, float(value))
+        for (tap, prop), trials in without.items()
+        if trials
+        for name, value in zip(names, np.mean(trials, axis=0), strict=True)
+    ]
 
 
 def speaker_groups(speakers: Iterable[str], seed: int, most: int = MOST_GROUPS) -> dict[str, str]:

@@ -14,29 +14,23 @@ In float64: LayerNorm leaves a layer one direction in which nothing varies, and 
 there as large as the directions that do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from hubert_iter.analysis import folds
-from hubert_iter.analysis.frame_sample import FrameSample
-from hubert_iter.analysis.measure import FACT, Material, Metric, Row
+from hubert_iter.analysis.measure import FACT, Material, Measure, Metric, Row
 from hubert_iter.analysis.pool import Layers
 from hubert_iter.options import option
 
 if TYPE_CHECKING:  # scipy, which is not needed to say "up to date"
     from hubert_iter.analysis.cca import Whitener
 
-METRICS = (
-    Metric("pwcca", "PWCCA, held out", control="null_pwcca", lines=("ceiling",), control_label="other utterances"),
-    Metric("regulariser", "regulariser that the dev part chose", drawn=False),
-)
 ROUNDING = 1e-9
 """Least variance of a variate, over the largest one's; and what is added to their correlations' diagonal, so that
 those of dependent variates have a Cholesky factor."""
-FACTS = {"ceiling": "ceiling", "num_instances": "frames"}
 
 
 @dataclass(frozen=True)
@@ -217,10 +211,22 @@ def score_layer(task: Task) -> list[TrialResult]:
     return [score_trial(moments, dev, test, task.settings.regularisers) for dev, test in folds.trials(task.trials)]
 
 
-def too_few(frames: FrameSample) -> str:
-    """Why these frames cannot be dealt into parts by utterance; "" where they can."""
-    count = len(frames.parts)
-    return f"single frames come from {count} utterances, of {folds.NUM_PARTS} needed" if count < folds.NUM_PARTS else ""
+class TwoViews(Measure):
+    """What measures of this kind share."""
+
+    metrics = (
+        Metric("pwcca", "PWCCA, held out", control="null_pwcca", lines=("ceiling",), control_label="other utterances"),
+        Metric("regulariser", "regulariser that the dev part chose", drawn=False),
+    )
+    facts: Mapping[str, str] = {"ceiling": "ceiling", "num_instances": "frames"}
+    Settings = Settings
+
+    def leaves_out(self, material: Material) -> str:
+        """Frames are dealt into parts by utterance, so it takes as many."""
+        count = len(material.frames.parts)
+        if count >= folds.NUM_PARTS:
+            return ""
+        return f"single frames come from {count} utterances, of {folds.NUM_PARTS} needed"
 
 
 def score(material: Material, settings: Settings, prop: str, second: Layers, second_tap: str) -> list[Row]:

@@ -47,11 +47,12 @@ def main(argv=None) -> None:
 def _score(measure: Measure, name: str, settings, material: Material, out: Path) -> None:
     shaping = {"measure": name, "run": material.layers.name, "seed": material.seed, "trials": material.trials}
     product = Product(out, "score", shaping | options.shaping(settings), measure.inputs(material), form=measure.form)
-    # In this order, because telling whether a network is left out may take reading all segments.
-    if product.why() and (why_not := measure.leaves_out(material)):
+    why = product.why()
+    # Only then, because telling whether a network is left out may take reading all segments.
+    if why and (why_not := measure.leaves_out(material)):
         log.info("%s: left out by %s: %s", material.layers.name, name, why_not)
         return
-    if product.done():
+    if product.tell(why):
         return
     measure.check(settings)
     began = time.monotonic()

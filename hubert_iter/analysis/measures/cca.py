@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hubert_iter.analysis import folds, pool
-from hubert_iter.analysis.left_out import Groups
-from hubert_iter.analysis.measure import FACT, Material, Measure, Metric, Row, Scored, SpeakerRow
+from hubert_iter.analysis.left_out import Groups, mean_rows
+from hubert_iter.analysis.measure import FACT, Material, Measure, Metric, Row, Scored
 from hubert_iter.analysis.sample import class_numbers
 from hubert_iter.options import option
 
@@ -70,17 +70,16 @@ class Cca(Measure):
         """All properties and sample sets; warns where instances are too few for the layer's width."""
         layers = material.layers
         groups = Groups(material.speakers, material.seed)
-        names = groups.names
         tasks: list[Task] = []
         rows: list[Row] = []
         for (prop, sample_set), spans in material.segments.items():
             labels = class_numbers([span.label for span in spans])
-            groups_of = groups.numbers(groups.speakers(spans)) if len(names) > 1 else None
+            groups_of = groups.numbers(groups.speakers(spans)) if len(groups.names) > 1 else None
             for tap in layers.taps:
                 tasks.append(
                     Task(
                         layers, prop, sample_set, tap, labels, settings, material.seed, material.trials, groups_of,
-                        len(names),
+                        len(groups.names),
                     )
                 )  # fmt: skip
             rows += _facts(layers, prop, sample_set, labels)
@@ -93,13 +92,7 @@ class Cca(Measure):
             "%s: %d layers x %d properties and sample sets scored in %.1f s",
             layers.name, len(layers.taps), len(material.segments), time.monotonic() - started,
         )  # fmt: skip
-        speakers = [
-            SpeakerRow(tap, prop, "pwcca", name, float(value))
-            for (tap, prop), without in left_out.items()
-            if without
-            for name, value in zip(names, np.mean(without, axis=0), strict=True)
-        ]
-        return Scored(rows, speakers)
+        return Scored(rows, mean_rows("pwcca", groups.names, left_out))
 
 
 def score_layer(task: Task) -> tuple[list[Row], list[tuple[float, ...]]]:

@@ -1,12 +1,12 @@
 """CCA-intra: how much of what the Transformer is given a layer still holds (Pasad et al., arXiv 2107.04734)."""
 
 from hubert_iter.analysis import two_views
-from hubert_iter.analysis.measure import Material, Measure, Scored
+from hubert_iter.analysis.measure import Material, Scored
 
 CONV = "conv"
 
 
-class Intra(Measure):
+class Intra(two_views.TwoViews):
     """PWCCA of each layer with the network's own convolutional features."""
 
     title = "CCA with the network's own convolutional features"
@@ -18,15 +18,12 @@ class Intra(Measure):
         "spectrum.",
     )
     order = 55
-    metrics = two_views.METRICS
-    facts = two_views.FACTS
-    Settings = two_views.Settings
 
     def leaves_out(self, material: Material) -> str:
         """Needs the convolutions' output and another layer, and enough utterances."""
         if CONV not in material.layers.taps or len(material.layers.taps) == 1:
             return f"it has no layers above a tap '{CONV}'"
-        return two_views.too_few(material.frames)
+        return super().leaves_out(material)
 
     def score(self, material: Material, settings: two_views.Settings) -> Scored:
         """A score for each layer and trial, and of features that belong to other utterances."""

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from hubert_iter.analysis import two_views
-from hubert_iter.analysis.measure import Material, Measure, Scored
+from hubert_iter.analysis.measure import Material, Scored
 from hubert_iter.feats.baselines import TAP
 
 LOGMEL = "logmel"
 """The baseline whose only tap is the log-mel bands."""
 
 
-class Mel(Measure):
+class Mel(two_views.TwoViews):
     """PWCCA of each layer with 80 log-mel bands of the same 25 ms."""
 
     title = "CCA with the log-mel spectrum"
@@ -21,9 +21,6 @@ class Mel(Measure):
         "spectrum for what is said, or for nothing, and other measures tell which.",
     )
     order = 50
-    metrics = two_views.METRICS
-    facts = two_views.FACTS
-    Settings = two_views.Settings
 
     def leaves_out(self, material: Material) -> str:
         """Needs log-mel frames, enough utterances, and something else than log-mel."""
@@ -31,7 +28,7 @@ class Mel(Measure):
             return "it is the log-mel spectrum"
         if LOGMEL not in material.others:
             return "log-mel frames of the evaluation set are not there"
-        return two_views.too_few(material.frames)
+        return super().leaves_out(material)
 
     def inputs(self, material: Material) -> dict[str, Path]:
         """Also the log-mel frames, where there are any."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hubert_iter.analysis import folds, logistic, pool
-from hubert_iter.analysis.left_out import Groups
-from hubert_iter.analysis.measure import FACT, Material, Measure, Metric, Row, Scored, SpeakerRow
+from hubert_iter.analysis.left_out import Groups, mean_rows
+from hubert_iter.analysis.measure import FACT, Material, Measure, Metric, Row, Scored
 from hubert_iter.analysis.sample import class_numbers
 from hubert_iter.errors import UserError
 from hubert_iter.options import option
@@ -105,12 +105,7 @@ class Probe(Measure):
         for task, trials in zip(tasks, material.workers.map(score_layer, tasks, _cost), strict=True):
             rows += _rows(task, trials)
             without.setdefault((task.tap, task.prop), []).extend(trial.without for trial in trials)
-        speaker_rows = [
-            SpeakerRow(tap, prop, "accuracy", name, float(value))
-            for (tap, prop), values in without.items()
-            for name, value in zip(groups.names, np.mean(values, axis=0), strict=True)
-        ]
-        return Scored(rows, speaker_rows)
+        return Scored(rows, mean_rows("accuracy", groups.names, without))
 
 
 def score_layer(task: Task) -> list[Trial]:
