@@ -26,7 +26,7 @@ class Refresh:
     """When a run gets new labels, and which."""
 
     every: int = option(MISSING, "updates between two refreshes", least=1)
-    tap: int | str = option(MISSING, "layer of the run itself that is clustered")
+    tap: int | str = option(MISSING, "layer of the run itself that is clustered, or best")
     k: int = option(0, "number of clusters from the first refresh on; 0: the row's", least=0)
     head: str = option(
         NEW,

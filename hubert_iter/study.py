@@ -21,6 +21,8 @@ from hubert_iter.refresh import LEG, MATCH, legs
 
 NO_TRAINING = "none"
 MFCC = "mfcc"
+BEST = "best"
+"""In place of a tap: the layer whose units say most of phones (bin/choose_layer)."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,9 @@ class Condition:
     model: str = option("", "a file of conf/model: the encoder's size")
     train: str = option("", "a file of conf/train: schedule, batch, masking, optimiser")
     targets: str = option(
-        "", "mfcc, or ROW@TAP: the layer of another row's network that is clustered; none where objectives make them"
+        "",
+        "mfcc, or ROW@TAP: the layer of another row's network that is clustered; ROW@best: the one whose units say "
+        "most of phones; none where objectives make them",
     )
     k: int = option(0, "number of clusters", least=0)
     normalise: str = option(
@@ -82,7 +86,7 @@ class Run(Condition):
 
     @property
     def tap(self) -> str:
-        """The teacher's layer that is clustered."""
+        """The teacher's layer that is clustered, or BEST."""
         return self.targets.partition("@")[2]
 
     @property

@@ -22,6 +22,7 @@ def main(argv=None) -> None:
     parser.add_argument(
         "--teacher_model", type=Path, help="the model whose layer the labels come from, if the run has one"
     )
+    parser.add_argument("--teacher_tap", help="the layer that choose_layer has named, where the study says @best")
     parser.add_argument("--init_model", type=Path, help="model to take the encoder's weights from")
     parser.add_argument("--continues", type=Path, help="of a run with refresh: folder of the leg to go on from")
     parser.add_argument("--old_labels", type=Path, help="that leg's labels of --data, for head: match")
@@ -36,6 +37,7 @@ def main(argv=None) -> None:
     settings = config.load(row, args.conf_dirs)
     inputs = Inputs(**{each.name: getattr(args, each.name) for each in fields(Inputs)})
     inputs.check_legs(row)
+    inputs.check_tap(row)
     shaping = inputs.shaping() if row.trained else {}
     product = Product(args.out / "model", "train", settings.shaping(), shaping)
     if product.done():

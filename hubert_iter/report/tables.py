@@ -11,7 +11,7 @@ from hubert_iter.feats import normalise
 from hubert_iter.report.label_figures import QUALITY
 from hubert_iter.report.read import Results
 from hubert_iter.report.section import NONE, Table, number
-from hubert_iter.study import Run
+from hubert_iter.study import BEST, Run
 
 RATES = {"accuracy": "masked accuracy (%)", "chance": "chance (%)"} | {
     f"guess_{key}": f"{name} (%)"
@@ -41,7 +41,7 @@ def training_table(results: Results) -> Table:
             [
                 run,
                 spec.objective if spec else NONE,
-                _targets(spec) if spec and spec.targets else NONE,
+                _targets(spec, results) if spec and spec.targets else NONE,
                 number(total["update"], ","),
                 number(total["hours"], ".1f"),
                 NONE if total["seconds"] is None else duration(total["seconds"]),
@@ -55,10 +55,12 @@ def training_table(results: Results) -> Table:
     return Table("Training, at the last update", [*header, *RATES.values(), "margin (%)", "uses context"], rows)
 
 
-def _targets(spec: Run) -> str:
+def _targets(spec: Run, results: Results) -> str:
     """What a run learns to predict, in a few words."""
     kind = "" if spec.normalise == normalise.NONE else f", normalised by {spec.normalise}"
-    return f"{spec.targets}, k={spec.k}{kind}"
+    fitted = results.provenance.get(f"units/{spec.labels}/kmeans") if spec.tap == BEST else None
+    layer = f" (layer {fitted['settings']['features']['tap']})" if fitted else ""
+    return f"{spec.targets}{layer}, k={spec.k}{kind}"
 
 
 def quality_table(results: Results) -> Table:

@@ -5,7 +5,7 @@ from pathlib import Path
 from hubert_iter import options
 from hubert_iter.errors import UserError, nearest
 from hubert_iter.models.settings import EncoderConfig
-from hubert_iter.study import Study
+from hubert_iter.study import BEST, Study
 from hubert_iter.train.config import load
 
 
@@ -26,7 +26,7 @@ def check(study: Study, folders: list[Path]) -> None:
     for run in firsts:
         where = f"{study.path}: run {run.name}"
         if run.teacher:
-            taps = encoders[run.teacher].taps
+            taps = (*encoders[run.teacher].taps, BEST)
             if run.tap not in taps:
                 raise UserError(
                     f"{where}: targets: {run.teacher} has no tap '{run.tap}'{nearest(run.tap, taps)}, but "

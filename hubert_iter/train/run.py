@@ -102,7 +102,7 @@ def _materials(config: RunConfig, inputs: Inputs) -> tuple[Material, Material]:
     labels, valid_labels = units.read_labels(inputs.labels), units.read_labels(inputs.valid_labels)
     for each, of in ((labels, data), (valid_labels, valid_data)):
         units.verify(each, of, k=config.classes)
-        units.verify_targets(each, config.run, inputs.teacher_model)
+        units.verify_targets(each, config.run, inputs.teacher_model, inputs.teacher_tap)
     units.verify_same_units(labels, valid_labels)
     checks.look_at_labels(labels.histogram(), str(inputs.labels))
     return Material(data, labels), Material(valid_data, valid_labels)

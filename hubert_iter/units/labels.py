@@ -182,10 +182,11 @@ def verify(
     labels.histogram()
 
 
-def verify_targets(labels: Labels, run: Mapping, teacher_model: Path | None) -> None:
+def verify_targets(labels: Labels, run: Mapping, teacher_model: Path | None, chosen_tap: str | None = None) -> None:
     """Refuse labels that are not those of a study's row: its teacher (by content), tap, normalisation and replicate.
 
     `run` has targets (mfcc or RUN@TAP), name, replicate, and normalise where features are not taken as they are.
+    `chosen_tap` is the teacher's layer where targets leave it open (RUN@best).
     """
     settings = labels.provenance["settings"]
     found, teacher, tap = settings["features"], *run["targets"].partition("@")[::2]
@@ -207,7 +208,7 @@ def verify_targets(labels: Labels, run: Mapping, teacher_model: Path | None) -> 
             f"{where}: the study says targets: {run['targets']}: name the folder of {teacher}'s model by "
             "--teacher_model, so that the labels can be compared with it"
         )
-    elif found != (expected := normalise.describe(describe_layer(teacher_model, tap), kind)):
+    elif found != (expected := normalise.describe(describe_layer(teacher_model, chosen_tap or tap), kind)):
         raise UserError(
             f"{where}: the study says targets: {run['targets']}, that is {sentence(expected, teacher_model)}, but "
             f"these labels were made from {sentence(found)}. Make them again with the teacher as it is now (stages 5 "

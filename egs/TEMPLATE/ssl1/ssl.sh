@@ -218,7 +218,15 @@ fi
 
 # Stages 5 to 7 of the run, or of the leg of a run, that read_row has read; not 0 at the first job that fails.
 train_run() {
-    local set opts launch
+    local set opts launch choice
+    if [ "${tap}" = best ] && [ "${stage}" -le 7 ] && [ "${stop_stage}" -ge 5 ]; then
+        choice=${exp}/${features}/best
+        log "Stage 5, ${run}: the layer of ${features} whose units say most of phones: ${choice}/layer.txt"
+        job "${train_cmd}" "${logs}/best_${features}.log" ${python} -m hubert_iter.bin.choose_layer \
+            --model "${exp}/${features}/model" --name "${features}" --data "${dumpdir}/data/${valid_set}" \
+            --alignments "${dumpdir}/alignments/${valid_set}" --seed "${seed}" --nj "${nj}" --out "${choice}" || return
+        tap=$(cat "${choice}/layer.txt") || return
+    fi
     if [ "${stage}" -le 5 ] && [ "${stop_stage}" -ge 5 ] && ! skip 5 && [ "${labels}" != - ]; then
         log "Stage 5, ${run}: k-means with ${k} clusters: ${units}/${labels}/kmeans"
         source_options "${train_set}"
@@ -248,7 +256,9 @@ train_run() {
         if [ "${labels}" != - ]; then
             opts+=(--labels "${units}/${labels}/${train_set}" --valid_labels "${units}/${labels}/${valid_set}")
         fi
-        if [ "${labels}" != - ] && [ "${features}" != mfcc ]; then opts+=(--teacher_model "${exp}/${features}/model"); fi
+        if [ "${labels}" != - ] && [ "${features}" != mfcc ]; then
+            opts+=(--teacher_model "${exp}/${features}/model" --teacher_tap "${tap}")
+        fi
         if [ "${init}" != - ]; then opts+=(--init_model "${exp}/${init}/model"); fi
         if [ "${continues}" != - ]; then opts+=(--continues "${exp}/${continues}"); fi
         if [ "${old_labels}" != - ]; then opts+=(--old_labels "${units}/${old_labels}/${train_set}"); fi

@@ -157,7 +157,13 @@ def bits_per_second(units: np.ndarray, utterances: np.ndarray) -> float:
 
 
 def best_layer(rows: Iterable[Row]) -> str:
-    """The layer whose units say most of phones, mean over trials: the next iteration's teacher. "" if none has any.
+    """The layer whose units say most of phones, mean over trials: the next iteration's teacher. "" if none has any."""
+    values = phone_shares(rows)
+    return max(values, key=lambda layer: values[layer], default="")
+
+
+def phone_shares(rows: Iterable[Row]) -> dict[str, float]:
+    """Layer -> share of the phone's entropy, mean over trials.
 
     Layers are the taps named by a number: the convolutions and baselines are no teachers.
     """
@@ -165,4 +171,4 @@ def best_layer(rows: Iterable[Row]) -> str:
     for row in rows:
         if row.layer.isdecimal() and (row.prop, row.metric) == ("phone", "share"):
             values.setdefault(row.layer, []).append(row.value)
-    return max(values, key=lambda layer: np.mean(values[layer]), default="")
+    return {layer: float(np.mean(each)) for layer, each in values.items()}
