@@ -1,7 +1,8 @@
 """Find and read configuration files: a recipe's own conf folder first, then the shared one.
 
-A file may say `base: NAME` and then holds only what differs from that file of the same kind. The base may have the
-file's own name: it is then looked for in the later folders, so that a recipe can change one value of a shared file.
+A file may say `base: NAME` and then holds only what differs from that file of the same kind, or `base: [NAME, NAME]`
+for several, of which later ones win. The base may have the file's own name: it is then looked for in the later folders,
+so that a recipe can change one value of a shared file.
 Names that are built in, such as those of objectives, need no file.
 """
 
@@ -70,12 +71,26 @@ def _load(search: _Search, name: str, above: tuple[Path, ...]) -> dict:
 
 def _on_base(search: _Search, path: Path, above: tuple[Path, ...]) -> dict:
     values = read_yaml(path)
-    base = values.pop("base", None)
-    if base is None:
-        return values
-    if not isinstance(base, str):
-        raise UserError(f"{path}: base: expected the name of another {search.kind} configuration, found {base!r}")
-    return merge(_load(search, base, above), values)
+    below: dict = {}
+    for base in _bases(search.kind, path, values.pop("base", [])):
+        below = merge(below, _load(search, base, above))
+    return merge(below, values)
+
+
+def _bases(kind: str, path: Path, given: object) -> list[str]:
+    bases = given if isinstance(given, list) else [given]
+    for base in bases:
+        if not isinstance(base, str):
+            raise UserError(f"{path}: base: expected the name of another {kind} configuration, found {base!r}")
+    return bases
+
+
+def root(path: Path, kind: str, folders: Sequence[Path]) -> Path:
+    """The file that has no base, at the end of the chain of (first) bases that `path` begins."""
+    chain = [path]
+    while bases := _bases(kind, chain[-1], read_yaml(chain[-1]).get("base", [])):
+        chain.append(find(kind, bases[0], folders, chain))
+    return chain[-1]
 
 
 def merge(base: dict, values: dict) -> dict:

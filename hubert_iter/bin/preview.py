@@ -1,10 +1,14 @@
-"""Print what a study is going to train, in order: runs and legs, label sets, updates, hours of audio, disk."""
+"""Print what a study is going to train, in order: runs and legs, label sets, updates, hours of audio and of work, disk;
+and what each other table on the same base would add to it."""
 
+import logging
 import sys
 from pathlib import Path
 
-from hubert_iter import study
+from hubert_iter import config, study
 from hubert_iter.bin import cli
+
+log = logging.getLogger(__name__)
 
 
 def main(argv=None) -> None:
@@ -12,14 +16,46 @@ def main(argv=None) -> None:
     parser = cli.ArgumentParser(__doc__)
     parser.add_argument("--study", type=Path, required=True, help="table of runs (YAML)")
     parser.add_argument("--runs", nargs="*", default=[], help="only these, as in plan")
+    parser.add_argument("--gpu", type=cli.true_or_false, default=False, help="time of one GPU, if there is one here")
     cli.add_conf_dirs(parser)
     args = parser.parse_args(argv)
 
-    from hubert_iter.train import preview
+    import torch
+
+    from hubert_iter.train import calibrate, preview
+    from hubert_iter.train.config import RunConfig
+
+    device = torch.device("cuda" if args.gpu and torch.cuda.is_available() else "cpu")
+    if args.gpu and device.type == "cpu":
+        log.info("no GPU here: hours are those of this machine's processor")
+
+    @preview.once_each
+    def speed(settings: RunConfig) -> float:
+        found = calibrate.speed(settings, device)
+        log.info("%s: %.1f s of audio a second on this machine's %s", settings.run["name"], found, device.type)
+        return found
 
     table = study.read(args.study)
-    found = list(preview.steps(table, table.select(args.runs), args.conf_dirs))
+    found = list(preview.steps(table, table.select(args.runs), args.conf_dirs, speed))
     sys.stdout.writelines(f"{line}\n" for line in preview.lines(found))
+    if args.runs:
+        return
+    others = [study.read(path) for path in relatives(args.study, args.conf_dirs)]
+    for number, line in enumerate(preview.additions(table, others, args.conf_dirs, speed)):
+        if number == 0:
+            sys.stdout.write("Other tables on the same base would add\n")
+        sys.stdout.write(f"{line}\n")
+
+
+def relatives(path: Path, folders: list[Path]) -> list[Path]:
+    """Other studies that are built on the same file."""
+    first = config.root(path, "study", folders).resolve()
+    found = {each.resolve(): each for folder in folders for each in sorted((folder / "study").glob("*.yaml"))}
+    return [
+        each
+        for place, each in found.items()
+        if place != path.resolve() and config.root(each, "study", folders).resolve() == first
+    ]
 
 
 if __name__ == "__main__":

@@ -135,7 +135,8 @@ run_table=$(${python} -m hubert_iter.bin.plan --study "${study_file}" --runs ${r
     --analysis "${analysis}")
 if "${dry_run}"; then
     # shellcheck disable=SC2086  # runs is a list of words
-    ${python} -m hubert_iter.bin.preview --study "${study_file}" --conf_dirs "${conf_dirs[@]}" --runs ${runs}
+    ${python} -m hubert_iter.bin.preview --study "${study_file}" --conf_dirs "${conf_dirs[@]}" --runs ${runs} \
+        --gpu "$([ "${ngpu}" -gt 0 ] && echo true || echo false)"
     exit 0
 fi
 mkdir -p "${logs}"
