@@ -8,7 +8,7 @@ iteration 1. The first replicate bears the condition's own name and the others t
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +144,8 @@ class Study:
     """By the run's name: all legs of it that are trained, in order; of a run without refresh itself alone."""
     question: str = ""
     """What the study is to answer; heads its report."""
+    compare: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    """Question -> pairs of conditions whose difference answers it."""
 
     @property
     def name(self) -> str:
@@ -214,8 +216,8 @@ def read(path: str | Path) -> Study:
 def make(path: Path, values: Mapping[str, Any]) -> Study:
     """Make a study from a file's values; `path` is for messages, and its name for results."""
     values = dict(values)
-    refuse_unknown_keys(values, (*DEFAULT_KEYS, "question", "runs"), str(path))
-    table, question = values.pop("runs", None), values.pop("question", "")
+    refuse_unknown_keys(values, (*DEFAULT_KEYS, "question", "compare", "runs"), str(path))
+    table, question, pairs = values.pop("runs", None), values.pop("question", ""), values.pop("compare", {})
     if not isinstance(question, str):
         raise UserError(f"{path}: question: expected a sentence, found {question!r}. Put it between quotation marks")
     if not isinstance(table, dict) or not table:
@@ -233,7 +235,25 @@ def make(path: Path, values: Mapping[str, Any]) -> Study:
         row = replace(row, iteration=teacher.iteration + 1 if teacher else 1)
         for run in _replicates(row, seeds[row.name]):
             found[run.name] = tuple(legs(run, f"{path}: run {row.name}"))
-    return Study(path, {name: each[-1] for name, each in found.items()}, found, question)
+    return Study(path, {name: each[-1] for name, each in found.items()}, found, question, _compare(pairs, rows, path))
+
+
+def _compare(given: Any, rows: Mapping[str, Run], path: Path) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Questions with their pairs of rows; one pair may stand without a list around it."""
+    if not isinstance(given, dict):
+        raise UserError(f"{path}: compare: expected {{QUESTION: [ROW, ROW], ...}}, found {given!r}")
+    found = {}
+    for question, value in given.items():
+        where = f"{path}: compare: {question}"
+        pairs = value if isinstance(value, list) and value and isinstance(value[0], list) else [value]
+        for pair in pairs:
+            if not isinstance(pair, list) or len(pair) != 2:
+                raise UserError(f"{where}: expected [ROW, ROW], or a list of such pairs, found {pair!r}")
+            for row in map(str, pair):
+                if row not in rows:
+                    raise UserError(f"{where}: no run '{row}'{nearest(row, rows)}. Runs: {', '.join(rows)}")
+        found[str(question)] = tuple((str(first), str(second)) for first, second in pairs)
+    return found
 
 
 def _row(name: str, row: dict, defaults: dict, where: str) -> tuple[Run, int]:

@@ -7,7 +7,7 @@ finding rests on a network that has not learnt to use context (docs/protocol.md 
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import combinations
 
@@ -28,6 +28,8 @@ class Kind(StrEnum):
     """Is held-out masked accuracy above what needs no network?"""
     FALL = "fall"
     """How far does the final layer lie below the best one?"""
+    COMPARISON = "comparison"
+    """Final layer: one condition less another, as a question of the study asks."""
     TRAINING = "training"
     """Best layers: trained less untrained."""
     ITERATION = "iteration"
@@ -79,6 +81,8 @@ class Finding:
     """How many of how many: layers that differ, or points outside. LABELS: the clusters of both label sets."""
     best_guess: str = ""
     """LEARNING: the best predictor without a network."""
+    question: str = ""
+    """COMPARISON: the study's, which it answers."""
 
     @property
     def verdict(self) -> Verdict:
@@ -130,15 +134,19 @@ def find(
     speakers: Sequence[Cells] = (),
     learning: Mapping[str, Learning] | None = None,
     quality: Sequence[Cells] = (),
+    compare: Mapping[str, Sequence[tuple[str, str]]] | None = None,
 ) -> list[Finding]:
     """All findings, in the order of their importance. Scores of models that are not in the table are left aside.
 
-    `rows` are of scores.tsv, `speakers` of speakers.tsv, `quality` of the label sets' scores.
+    `rows` are of scores.tsv, `speakers` of speakers.tsv, `quality` of the label sets' scores; `compare` is the study's:
+    questions and the pairs of conditions that answer them.
     """
     known = [row for row in rows if row["run"] in runs]
     scored = networks(known, [row for row in speakers if row["run"] in runs])
     evidence = Evidence(runs, scored, learning or {})
     found = [*_learning(evidence)]
+    for question, pairs in (compare or {}).items():
+        found += _answer(evidence, question, pairs)
     for prop in PROPERTIES:
         found += about(evidence, prop)
     return [*found, *_labels(evidence, quality), *_control(networks(known, metric=NULL))]
@@ -159,6 +167,22 @@ def _learning(evidence: Evidence) -> Iterable[Finding]:
             left_out=tuple(each.run for each in known if not each.uses_context),
             count=(sum(each.uses_context for each in known), len(known)), best_guess=known[0].guess_name,
         )  # fmt: skip
+
+
+def _answer(evidence: Evidence, question: str, pairs: Sequence[tuple[str, str]]) -> Iterable[Finding]:
+    """What the scores say to a question of the study: of each pair and property, or that they cannot say anything."""
+    for pair in pairs:
+        told = False
+        for prop in PROPERTIES:
+            able = {name: scores for name in pair if (scores := evidence.networks(name, prop))}
+            if len(able) == 2:
+                told = True
+                found = _Pairs(evidence, prop, able).final(Kind.COMPARISON, *pair)
+                yield replace(found, question=question)
+        if not told:
+            nothing = Interval(math.nan, math.nan, 0, (0, 0), math.nan)
+            left_out = evidence.left_out(*pair)
+            yield Finding(Kind.COMPARISON, pair[0], nothing, pair[1], left_out=left_out, question=question)
 
 
 def about(evidence: Evidence, prop: str) -> Iterable[Finding]:

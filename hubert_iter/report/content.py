@@ -41,7 +41,7 @@ class Content:
 def build(results: Results, folder: Path, title: str, note: str) -> Content:
     """Draw all figures into `folder` and put the report together. A section that has nothing to show is left out."""
     specs, cca = results.specs, results.cca
-    found = findings.find(specs, cca.rows, cca.speakers, results.learning, results.quality)
+    found = findings.find(specs, cca.rows, cca.speakers, results.learning, results.quality, results.compare)
     curves = {name: scores.from_scores(measured, specs) for name, measured in results.measured.items()}
     lines = list(dict.fromkeys(scores.line_of(run, specs) for run in results.runs))
     untrained = {run.condition for run in specs.values() if not run.trained}

@@ -6,7 +6,7 @@ is listed, with the stage that makes it, so that the page can say so.
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +61,8 @@ class Results:
     """By the run's name: all its legs, of which the last is the run's own spec."""
     question: str
     """The study's; "" where it has none."""
+    compare: Mapping[str, tuple[tuple[str, str], ...]]
+    """The study's: question -> pairs of conditions that answer it."""
     measured: dict[str, Measured]
     """By the measure's name, in the order of the report."""
     metrics: dict[str, list[dict]]
@@ -222,6 +224,7 @@ def read(sources: Sources) -> Results:
         specs=specs,
         legs=the_study.legs,
         question=the_study.question,
+        compare=the_study.compare,
         measured={each.name: each for each in found},
         metrics={run: _metrics(files["metrics"][run]) for run in runs if run in files["metrics"]},
         configs={run: read_yaml(files["configs"][run]) for run in runs if run in files["configs"]},

@@ -23,10 +23,13 @@ MOST_WANTED = 99
 
 
 def answers(findings: Iterable[Finding]) -> list[tuple[str, list[str]]]:
-    """All sentences in groups (heading, sentences); whether the runs have learnt comes first."""
-    groups: dict[str, list[str]] = {heading: [] for heading in HEADINGS.values()}
+    """All sentences in groups (heading, sentences): whether the runs have learnt, the study's questions, all else."""
+    findings = list(findings)
+    questions = [finding.question for finding in findings if finding.question]
+    first, *others = HEADINGS.values()
+    groups: dict[str, list[str]] = {heading: [] for heading in (first, *questions, *others)}
     for finding in findings:
-        heading = HEADINGS.get(finding.kind) or HEADINGS[finding.prop]
+        heading = finding.question or HEADINGS.get(finding.kind) or HEADINGS[finding.prop]
         groups[heading].append(WORDS[finding.kind](finding))
     return [(heading, sentences) for heading, sentences in groups.items() if sentences]
 
@@ -67,6 +70,16 @@ def _fall(finding: Finding) -> str:
     return f"{name}: {finding.prop} CCA of the final layer against the best: {_open(finding)} ({levels})."
 
 
+def _comparison(finding: Finding) -> str:
+    if not finding.prop:
+        names = f"{finding.first} against {finding.second}"
+        if finding.left_out:
+            idle = summarise(finding.left_out)
+            return f"{names}: nothing can be said. No finding rests on {idle}: not learnt to use context."
+        return f"{names}: nothing can be said yet, for want of scores."
+    return _final_layers(finding)
+
+
 def _training(finding: Finding) -> str:
     best, base = finding.layers
     verdict = _verdict(finding, "above", "below")
@@ -92,7 +105,7 @@ def _iteration_best(finding: Finding) -> str:
     return text
 
 
-def _objective(finding: Finding) -> str:
+def _final_layers(finding: Finding) -> str:
     levels = f"{finding.levels[0]:.3f} and {finding.levels[1]:.3f}"
     verdict = _verdict(finding, "higher", "lower")
     return f"{_both(finding)}, {finding.prop} CCA of the final layer: {verdict} ({levels})."
@@ -135,11 +148,12 @@ def _control(finding: Finding) -> str:
 WORDS = {
     Kind.LEARNING: _learning,
     Kind.FALL: _fall,
+    Kind.COMPARISON: _comparison,
     Kind.TRAINING: _training,
     Kind.ITERATION: _iteration,
     Kind.ITERATION_FALL: _iteration_fall,
     Kind.ITERATION_BEST: _iteration_best,
-    Kind.OBJECTIVE: _objective,
+    Kind.OBJECTIVE: _final_layers,
     Kind.OBJECTIVE_LAYERS: _objective_layers,
     Kind.LABELS: _labels,
     Kind.CONTROL: _control,

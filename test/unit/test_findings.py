@@ -110,6 +110,27 @@ def test_an_interval_over_networks_is_wider_than_one_over_trials(runs):
     assert several.estimate.half > 3 * alone.estimate.half
 
 
+def test_a_question_of_the_study_is_answered_by_its_pairs(runs):
+    ask = {"Labels or objective?": (("hubert_it2", "chubert_it1"),), "Warm?": (("warm_it2", "hubert_it2"),)}
+    found = findings.find(runs(3), rows_of(runs(3)), compare=ask)
+    told = one(found, Kind.COMPARISON, "hubert_it2", "chubert_it1")
+    assert (told.verdict, told.estimate.networks) == (Verdict.HIGHER, (3, 3))
+    assert told.estimate.mean == pytest.approx(0.24, abs=0.02)
+    groups = dict(sentences.answers(found))
+    assert list(groups)[:2] == ["Labels or objective?", "Warm?"]
+    assert len(groups["Labels or objective?"]) == 1 and "higher by 0.2" in groups["Labels or objective?"][0]
+    (untold,) = groups["Warm?"]
+    assert "nothing can be said yet, for want of scores" in untold
+
+
+def test_a_question_is_not_answered_by_networks_that_have_not_learnt(runs):
+    ask = {"Better?": (("hubert_it2", "hubert_it1"),)}
+    found = findings.find(runs(), rows_of(runs()), learning=idle("hubert_it1"), compare=ask)
+    told = one(found, Kind.COMPARISON, "hubert_it2", "hubert_it1", prop="")
+    assert told.verdict is Verdict.UNTOLD and told.left_out == ("hubert_it1",)
+    assert "nothing can be said. No finding rests on hubert_it1" in dict(sentences.answers(found))["Better?"][0]
+
+
 def idle(*names):
     return {name: Learning(name, 100, 0.19, 0.2, "copy", 0.01, False) for name in names}
 

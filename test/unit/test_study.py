@@ -91,6 +91,25 @@ def test_a_question_is_a_sentence_and_a_study_s_own(tmp_path):
         study.read(write(tmp_path, question={"is it": "so"}))
 
 
+@pytest.mark.parametrize(
+    ("compare", "message"),
+    [
+        (["first", "second"], "compare: expected {QUESTION"),
+        ({"Why?": "first"}, "compare: Why.: expected .ROW, ROW., .* found 'first'"),
+        ({"Why?": [["first", "second"], ["first"]]}, r"compare: Why.: expected .* found \['first'\]"),
+        ({"Why?": ["first", "secnd"]}, "compare: Why.: no run 'secnd' .did you mean second"),
+    ],
+)
+def test_faults_of_comparisons_are_named(tmp_path, compare, message):
+    with pytest.raises(UserError, match=message):
+        study.read(write(tmp_path, compare=compare))
+
+
+def test_a_question_has_one_pair_of_rows_or_several(tmp_path):
+    found = study.read(write(tmp_path, compare={"One?": ["second", "first"], "Two?": [["first", "second"]] * 2}))
+    assert found.compare == {"One?": (("second", "first"),), "Two?": (("first", "second"), ("first", "second"))}
+
+
 def test_unknown_run_names_the_nearest(tmp_path):
     with pytest.raises(UserError, match="did you mean second"):
         study.read(write(tmp_path)).select(["secnd"])
