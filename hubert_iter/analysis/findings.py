@@ -42,6 +42,8 @@ class Kind(StrEnum):
     """Final layer: one objective less another, of the same iteration."""
     OBJECTIVE_LAYERS = "objective_layers"
     """At which layers two objectives differ, the error controlled over all layers together."""
+    DURATION = "duration"
+    """Final layer: targets learnt online, less a later iteration that has had as many updates in all, or fewer."""
     LABELS = "labels"
     """PNMI: a teacher's labels less MFCC labels."""
     CONTROL = "control"
@@ -111,6 +113,10 @@ class Evidence:
     def first(self, condition: str) -> Run:
         """A condition's first replicate, which stands for what they have in common."""
         return self.conditions[condition][0]
+
+    def updates(self, run: Run) -> int:
+        """Of the run and of all runs that it needs, one after the other."""
+        return run.updates + max((self.updates(self.runs[name]) for name in run.needs if name in self.runs), default=0)
 
     def networks(self, condition: str, prop: str) -> list[Scores]:
         """Scores of the condition's networks that findings may rest on."""
@@ -196,14 +202,16 @@ def about(evidence: Evidence, prop: str) -> Iterable[Finding]:
             yield _fall(evidence, prop, name, able[name])
         for name in trained if untrained else ():
             yield pairs.best(Kind.TRAINING, name, untrained)
-    for student, teacher in _iterations(evidence, able):
+    for student, teacher in iterations(evidence, able):
         yield pairs.final(Kind.ITERATION, student, teacher)
         if prop in LINGUISTIC:
             yield pairs.fall(student, teacher)
             yield pairs.best(Kind.ITERATION_BEST, student, teacher)
-    for one, other in _objectives(evidence, able):
+    for one, other in objectives(evidence, able):
         yield pairs.final(Kind.OBJECTIVE, one, other)
         yield pairs.layers(one, other)
+    for long, later in durations(evidence, able):
+        yield pairs.final(Kind.DURATION, long, later)
 
 
 def _fall(evidence: Evidence, prop: str, name: str, scores: Sequence[Scores]) -> Finding:
@@ -280,7 +288,7 @@ def _level(scores: Sequence[Scores], layer: int) -> float:
     return float(np.mean([each.trials[layer] for each in scores]))
 
 
-def _iterations(evidence: Evidence, able: Iterable[str]) -> list[tuple[str, str]]:
+def iterations(evidence: Evidence, able: Iterable[str]) -> list[tuple[str, str]]:
     """(student, teacher) of the same objective."""
     pairs = []
     for name in able:
@@ -290,7 +298,7 @@ def _iterations(evidence: Evidence, able: Iterable[str]) -> list[tuple[str, str]
     return pairs
 
 
-def _objectives(evidence: Evidence, able: Iterable[str]) -> list[tuple[str, str]]:
+def objectives(evidence: Evidence, able: Iterable[str]) -> list[tuple[str, str]]:
     """Pairs of different objectives at the same iteration; online targets are beside iteration 1.
 
     Cold starts with one set of labels only.
@@ -301,6 +309,19 @@ def _objectives(evidence: Evidence, able: Iterable[str]) -> list[tuple[str, str]
         if run.trained and not run.init and not run.refresh:
             places.setdefault((run.objective, run.iteration), name)
     return [(places[a], places[b]) for a, b in combinations(places, 2) if a[0] != b[0] and a[1] == b[1]]
+
+
+def durations(evidence: Evidence, able: Iterable[str]) -> list[tuple[str, str]]:
+    """(online targets, later iteration) where the first has had as many updates as the second's chain, or more."""
+    firsts = {name: evidence.first(name) for name in able}
+    online = [name for name, run in firsts.items() if run.trained and not run.targets]
+    later = [name for name, run in firsts.items() if run.iteration > 1 and not run.refresh and not run.init]
+    return [
+        (long, name)
+        for long in online
+        for name in later
+        if evidence.updates(firsts[long]) >= evidence.updates(firsts[name])
+    ]
 
 
 def _labels(evidence: Evidence, quality: Sequence[Cells]) -> Iterable[Finding]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubert_iter.analysis import findings
+from hubert_iter.analysis import claims, findings
 from hubert_iter.analysis.findings import Evidence, Kind
 from hubert_iter.report import curves as scores
 from hubert_iter.report import (
@@ -18,6 +18,7 @@ from hubert_iter.report import (
     style,
     tables,
     training_figures,
+    verdicts,
 )
 from hubert_iter.report.read import Results
 from hubert_iter.report.section import Section, Table
@@ -30,6 +31,7 @@ class Content:
     title: str
     question: str
     note: str
+    verdicts: Table
     answers: tuple[tuple[str, list[str]], ...]
     glance: Table
     missing: list[str]
@@ -64,6 +66,7 @@ def build(results: Results, folder: Path, title: str, note: str) -> Content:
         title=title,
         question=results.question,
         note=note,
+        verdicts=verdicts.table(claims.judge(specs, found, _idle(results))),
         answers=tuple(sentences.answers(found)),
         glance=score_tables.glance_table(results, main, [line for line in lines if main.updates(line)]),
         missing=results.missing,
@@ -75,6 +78,10 @@ def build(results: Results, folder: Path, title: str, note: str) -> Content:
             if line in trained or any(each.updates(line) for each in curves.values())
         },
     )
+
+
+def _idle(results: Results) -> list[str]:
+    return [run for run, each in results.learning.items() if not each.uses_context]
 
 
 def _sections(results: Results, refreshed: Section) -> list[Section]:

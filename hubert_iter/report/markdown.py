@@ -14,6 +14,8 @@ def render(content: Content) -> str:
         parts.append(_text(content.question))
     if content.note:
         parts.append(f"> {content.note}")
+    if content.verdicts.rows:
+        parts.append(_table(content.verdicts))
     if content.glance.rows:
         parts.append(_table(content.glance))
     for heading, group in content.answers:

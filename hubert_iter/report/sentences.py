@@ -111,6 +111,10 @@ def _final_layers(finding: Finding) -> str:
     return f"{_both(finding)}, {finding.prop} CCA of the final layer: {verdict} ({levels})."
 
 
+def _duration(finding: Finding) -> str:
+    return f"With as many updates as the whole chain of {finding.second}, or more: {_final_layers(finding)}"
+
+
 def _objective_layers(finding: Finding) -> str:
     differ, total = finding.count
     text = f"{_both(finding)}, {finding.prop} CCA: {differ} of {total} layers differ"
@@ -155,6 +159,7 @@ WORDS = {
     Kind.ITERATION_BEST: _iteration_best,
     Kind.OBJECTIVE: _final_layers,
     Kind.OBJECTIVE_LAYERS: _objective_layers,
+    Kind.DURATION: _duration,
     Kind.LABELS: _labels,
     Kind.CONTROL: _control,
 }

@@ -1,13 +1,12 @@
 """Findings from made-up scores: what is said of conditions, of single networks, and of what has not learnt."""
 
-import numpy as np
 import pytest
 import yaml
+from made_scores import curve, idle, table
 
 from hubert_iter import study
-from hubert_iter.analysis import findings, scores
+from hubert_iter.analysis import findings
 from hubert_iter.analysis.findings import Kind, Verdict
-from hubert_iter.analysis.learning import Learning
 from hubert_iter.errors import UserError
 from hubert_iter.report import sentences
 
@@ -29,25 +28,6 @@ def runs(tmp_path):
         return study.read(tmp_path / "s.yaml").runs
 
     return read
-
-
-def table(run, prop, levels, spread=0.003, network=0.0, metric="pwcca", trials=3):
-    """Rows as scores.tsv holds them: a deviation per trial that all share, one per network, a little of their own."""
-    shared = np.random.default_rng(7).normal(0, 0.05, (3, 3))
-    own = np.random.default_rng([sum(map(ord, run + prop + metric))])
-    deviation = own.normal(0, network) if network else 0.0
-    rows = []
-    for layer, level in levels.items():
-        for sample_set in range(3):
-            for trial in range(trials):
-                value = level + deviation + shared[sample_set, trial] + own.normal(0, spread)
-                row = (run, 100, layer, prop, metric, sample_set, trial, f"{value:.10g}")
-                rows.append(dict(zip(scores.COLUMNS, map(str, row), strict=True)))
-    return rows
-
-
-def curve(*levels, conv=0.2):
-    return {"conv": conv} | {str(layer): level for layer, level in enumerate(levels)}
 
 
 LEVELS = {
@@ -131,10 +111,6 @@ def test_a_question_is_not_answered_by_networks_that_have_not_learnt(runs):
     assert "nothing can be said. No finding rests on hubert_it1" in dict(sentences.answers(found))["Better?"][0]
 
 
-def idle(*names):
-    return {name: Learning(name, 100, 0.19, 0.2, "copy", 0.01, False) for name in names}
-
-
 def test_no_finding_rests_on_networks_that_have_not_learnt(runs):
     all_of_it1 = idle("hubert_it1", "hubert_it1.2", "hubert_it1.3")
     found = findings.find(runs(3), rows_of(runs(3)), learning=all_of_it1)
@@ -208,7 +184,7 @@ def test_a_run_with_refresh_is_its_own_teacher(runs):
     told = findings.find(table, quality=quality, learning=idle("refreshed"))
     assert [finding.kind for finding in told] == [Kind.LEARNING]
     # Its objective is compared by runs that keep their labels.
-    pairs = findings._objectives(findings.Evidence(table, {}), ["hubert_it1", "refreshed"])
+    pairs = findings.objectives(findings.Evidence(table, {}), ["hubert_it1", "refreshed"])
     assert pairs == []
 
 

@@ -1,0 +1,29 @@
+"""Made-up rows of scores.tsv, and networks that have not learnt."""
+
+import numpy as np
+
+from hubert_iter.analysis import scores
+from hubert_iter.analysis.learning import Learning
+
+
+def table(run, prop, levels, spread=0.003, network=0.0, metric="pwcca", trials=3):
+    """Rows as scores.tsv holds them: a deviation per trial that all share, one per network, a little of their own."""
+    shared = np.random.default_rng(7).normal(0, 0.05, (3, 3))
+    own = np.random.default_rng([sum(map(ord, run + prop + metric))])
+    deviation = own.normal(0, network) if network else 0.0
+    rows = []
+    for layer, level in levels.items():
+        for sample_set in range(3):
+            for trial in range(trials):
+                value = level + deviation + shared[sample_set, trial] + own.normal(0, spread)
+                row = (run, 100, layer, prop, metric, sample_set, trial, f"{value:.10g}")
+                rows.append(dict(zip(scores.COLUMNS, map(str, row), strict=True)))
+    return rows
+
+
+def curve(*levels, conv=0.2):
+    return {"conv": conv} | {str(layer): level for layer, level in enumerate(levels)}
+
+
+def idle(*names):
+    return {name: Learning(name, 100, 0.19, 0.2, "copy", 0.01, False) for name in names}
