@@ -29,9 +29,13 @@ def main(argv=None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the run's folder")
     cli.add_conf_dirs(parser)
     parser.add_argument("--gpu", type=cli.true_or_false, default=False, help="train on the GPU of this process")
+    parser.add_argument(
+        "--gate", type=cli.true_or_false, default=False,
+        help="stop a run that by half of its updates is not above what needs no network, with the model as it is",
+    )  # fmt: skip
     args = parser.parse_args(argv)
 
-    from hubert_iter.train import config
+    from hubert_iter.train import config, gate
 
     row = study.read(args.study).run(args.name)
     settings = config.load(row, args.conf_dirs)
@@ -40,6 +44,8 @@ def main(argv=None) -> None:
     inputs.check_tap(row)
     shaping = inputs.shaping() if row.trained else {}
     product = Product(args.out / "model", "train", settings.shaping(), shaping)
+    if args.gate:
+        product = gate.at_gate(product)
     if product.done():
         return
 
@@ -51,7 +57,7 @@ def main(argv=None) -> None:
         return
     world = distributed.join(args.gpu)
     try:
-        run.train(settings, inputs, product, args.out, world)
+        run.train(settings, inputs, product, args.out, world, args.gate)
     except Stopped as stopped:
         print(f"{stopped}; the state is saved, the same command goes on from there", file=sys.stderr)
         sys.exit(128 + stopped.number)

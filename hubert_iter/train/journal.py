@@ -61,12 +61,14 @@ class Journal:
         if self.metrics:
             self.metrics.write(state.update, "train", values)
 
-    def validated(self, state: State, values: dict[str, float]) -> None:
-        """Write what a validation found."""
+    def validated(self, state: State, values: dict[str, float]) -> str:
+        """Write what a validation found; return why half of the updates have taught nothing, or ""."""
         self.metrics.write(state.update, "valid", {**values, "hours": state.hours})
         without_context = guesses.warning(values, last=state.update == self.updates)
-        if without_context and 2 * state.update >= self.updates:
-            log.warning("update %d: %s", state.update, without_context)
+        if not without_context or 2 * state.update < self.updates:
+            return ""
+        log.warning("update %d: %s", state.update, without_context)
+        return without_context
 
     def _open_page(self) -> None:
         """Begin to collect for the next report."""

@@ -19,6 +19,7 @@ from hubert_iter.train import checks
 from hubert_iter.train.checkpoint import Checkpoints, State
 from hubert_iter.train.config import RunConfig
 from hubert_iter.train.distributed import World
+from hubert_iter.train.gate import Gated
 from hubert_iter.train.held_out import HeldOut
 from hubert_iter.train.journal import Journal
 from hubert_iter.train.legs import Before
@@ -58,10 +59,11 @@ class Trainer:
         self.sampler = Sampler(training.lengths, train.device_seconds, train.max_crop_seconds, config.draws.batches())
         self.held_out = HeldOut(held_out.reader(config), held_out.lengths)
 
-    def run(self, folder: Path, before: Before | None = None) -> None:
+    def run(self, folder: Path, before: Before | None = None, gate: bool = False) -> None:
         """Train to the last update, writing into `folder`; raises Stopped when told to stop on the way.
 
-        `before` is the leg that this one continues.
+        `before` is the leg that this one continues. With `gate` a run that by half of its updates has learnt nothing
+        raises Gated.
         """
         train, world = self.config.train, self.world
         updater, model, optimiser = self.updater, self.updater.model, self.updater.optimiser
@@ -77,6 +79,7 @@ class Trainer:
         with Journal(folder, self.config, model.objective, world, state) as journal, StopOrders() as orders:
             batches = self._batches(state.update)
             began = time.monotonic() - state.train_seconds
+            gated = False
             while state.update < self.until:
                 done = updater.update(state.update, batches)
                 state.update += 1
@@ -86,15 +89,21 @@ class Trainer:
 
                 if self._due(train.log_every, state.update):
                     journal.report(state)
-                if self._due(train.valid_every, state.update) and world.first:
-                    journal.validated(state, self.held_out.evaluate(model, world.device))
-                    state.train_seconds = time.monotonic() - began
+                idle = ""
+                if self._due(train.valid_every, state.update):
+                    if world.first:
+                        idle = journal.validated(state, self.held_out.evaluate(model, world.device))
+                        state.train_seconds = time.monotonic() - began
+                    gated = gate and world.any(bool(idle)) and state.update < self.until
 
                 stop = orders.agreed(state.update, world)
-                if stop or self._due(train.checkpoint_every, state.update) or state.update in train.milestones:
+                ends = stop or gated
+                if ends or self._due(train.checkpoint_every, state.update) or state.update in train.milestones:
                     if world.first:
                         checkpoints.save(state, model, optimiser)
                     world.wait()
+                if gated:
+                    raise Gated(state.update, idle)
                 if stop and state.update < self.until:
                     raise Stopped(stop)
 

@@ -19,6 +19,8 @@ from hubert_iter.provenance import Product
 from hubert_iter.train import checks, memory
 from hubert_iter.train.config import RunConfig
 from hubert_iter.train.distributed import World
+from hubert_iter.train.gate import FILE as GATE_FILE
+from hubert_iter.train.gate import Gated, stopped_product
 from hubert_iter.train.inputs import Inputs
 from hubert_iter.train.legs import Before
 from hubert_iter.train.loop import Material, Trainer
@@ -39,8 +41,11 @@ def write_random(config: RunConfig, product: Product, folder: Path) -> None:
     write_yaml(folder / "config.yaml", config.as_dict())
 
 
-def train(config: RunConfig, inputs: Inputs, product: Product, folder: Path, world: World) -> None:
-    """Train into `folder`, going on where an interrupted call stopped; the result is the product, `folder`/model."""
+def train(config: RunConfig, inputs: Inputs, product: Product, folder: Path, world: World, gate: bool = False) -> None:
+    """Train into `folder`, going on where an interrupted call stopped; the result is the product, `folder`/model.
+
+    With `gate` a run that has learnt nothing by half of its updates ends with the model as it is then.
+    """
     training, held_out = _materials(config, inputs)
     before = None
     if inputs.continues:
@@ -54,10 +59,17 @@ def train(config: RunConfig, inputs: Inputs, product: Product, folder: Path, wor
             _warm_start(model, inputs.init_model)
         if world.device.type == "cpu":
             memory.keep_freed()
-        Trainer(config, model, training, held_out, world).run(folder, before)
+        updates = config.until
+        try:
+            Trainer(config, model, training, held_out, world).run(folder, before, gate)
+        except Gated as gated:
+            log.warning("%s", gated)
+            updates, product = gated.update, stopped_product(product, gated.update)
+            if world.first:
+                (folder / GATE_FILE).write_text(f"{gated}\n")
     if world.first:
         with product.writing() as work:
-            store.write(work, model, {**config.as_dict(), "updates": config.until})
+            store.write(work, model, {**config.as_dict(), "updates": updates})
     world.wait()
 
 
@@ -122,6 +134,7 @@ def _prepare(folder: Path, product: Product, config: RunConfig) -> None:
     elif (folder / "checkpoints").exists():
         _set_aside(folder, "it does not say what it was trained on")
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / GATE_FILE).unlink(missing_ok=True)
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(origin, indent=1) + "\n")
     temporary.replace(path)

@@ -75,6 +75,19 @@ def test_the_others_go_on_and_the_end_names_it_with_its_log(recipe, tmp_path):
     assert log.is_file()
 
 
+def test_a_run_stopped_at_the_gate_is_scored_and_its_pupils_are_left_out(recipe, tmp_path):
+    (tmp_path / "exp/s/bad").mkdir(parents=True)
+    (tmp_path / "exp/s/bad/gate.txt").write_text("stopped at the gate, update 15: it copies\n")
+    result, calls = recipe("nothing", "--stage", "7", "--stop_stage", "8", "--gate", "true", "--runs", "bad pupil free")
+    assert result.returncode == 1
+    assert of(calls, "train", "--gate") == ["true", "true"]
+    assert of(calls, "pool_layers", "--name") == ["mfcc", "logmel", "bad", "free"]
+    assert "bad: stopped at the gate, update 15: it copies" in result.stdout
+    assert result.stderr.splitlines()[-1:] == [
+        "ERROR: ssl.sh: pupil failed: it needs bad, which was stopped at the gate"
+    ]
+
+
 def test_a_leg_that_fails_ends_its_run_alone(recipe):
     result, calls = recipe("legs.leg1@1_k20/kmeans*", "--stage", "5", "--stop_stage", "8")
     assert result.returncode == 1

@@ -17,6 +17,7 @@ study=mini         # Table of runs: a file, or a name looked up in conf/study an
 runs=              # Only these runs of the study in stages 5 to 9 and 12, e.g. "hubert_it2", or one replicate of it,
                    # "hubert_it2.1"; empty for all.
 dry_run=false      # Only print what would be trained: runs and legs in order, label sets, updates, hours of audio, disk.
+gate=false         # Stop a run that by half of its updates is not above what needs no network, and leave out its pupils.
 train_args=        # Values for this call, e.g. "learning_rate=1e-3 updates=500 model.layers=4" (names: end of this text).
                    # Its results are those of a study of their name: exp/mini+learning_rate=0.001+...
 
@@ -88,6 +89,7 @@ job() {
     if [ "${status}" -eq 0 ]; then tell "${last_log//JOB/1}"; fi
     return "${status}"
 }
+declare -A gated=()
 # A job of one run has failed, or one that the run needs: the others go on, and the end names it. fails RUN WHY
 declare -A failed=()
 fails() {
@@ -253,7 +255,7 @@ train_run() {
             log "Stage 7, ${run}: pre-training up to update ${updates}: ${exp}/${run}; log: ${exp}/${run}/train.log"
         fi
         opts=(--study "${study_file}" --name "${run}" --out "${exp}/${run}" --conf_dirs "${conf_dirs[@]}"
-            --data "${dumpdir}/data/${train_set}" --valid_data "${dumpdir}/data/${valid_set}")
+            --data "${dumpdir}/data/${train_set}" --valid_data "${dumpdir}/data/${valid_set}" --gate "${gate}")
         if [ "${labels}" != - ]; then
             opts+=(--labels "${units}/${labels}/${train_set}" --valid_labels "${units}/${labels}/${valid_set}")
         fi
@@ -284,11 +286,18 @@ train_run() {
 for row in "${run_rows[@]}"; do
     read_row "${row}"
     for needed in "${features}" "${init}"; do
-        if [ -n "${failed[${needed}]:-}" ]; then fails "${run}" "it needs ${needed}" && continue 2; fi
+        if [ -n "${failed[${needed}]:-}" ] || [ -n "${gated[${needed}]:-}" ]; then
+            fails "${run}" "it needs ${needed}${gated[${needed}]:+, which was stopped at the gate}"
+            continue 2
+        fi
     done
     if ! teacher_is_there; then continue; fi
     # Before || bash lets commands of a function fail: each of train_run's ends in "|| return".
     train_run || fails "${run}" "${last_log}"
+    if "${gate}" && [ -f "${exp}/${run}/gate.txt" ]; then
+        gated[${run}]=$(cat "${exp}/${run}/gate.txt")
+        log "${run}: ${gated[${run}]}"
+    fi
 done
 # From here on a run with refresh is its last leg.
 mapfile -t run_rows < <(printf '%s\n' "${run_rows[@]}" | awk -F '\t' '$NF != "leg"')
