@@ -1,8 +1,10 @@
 """A run that fails does not stop those that do not need it: stages 5 to 9 with a stand-in for Python."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,7 @@ set -euo pipefail
 case "$*" in *hubert_iter.bin.plan* | *hubert_iter.bin.options*) exec "{python}" "$@" ;; esac
 echo "$*" >>"{calls}"
 case "$*" in *{fails}*) exit 1 ;; *hubert_iter.bin.train*) ;; *) exit 0 ;; esac
+{slow}
 while [ "$1" != --out ]; do shift; done
 mkdir -p "$2/model" && touch "$2/model/provenance.json"
 """
@@ -35,21 +38,24 @@ mkdir -p "$2/model" && touch "$2/model/provenance.json"
 
 @pytest.fixture
 def recipe(tmp_path):
-    """A function of what is to fail: the recipe's outcome, and the calls of entry points."""
+    """A function of what is to fail: the recipe's outcome, and the calls of entry points; its process, where slow."""
     (tmp_path / "s.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
     python, calls = tmp_path / "python", tmp_path / "calls"
 
-    def run(fails: str, *options: str) -> tuple[subprocess.CompletedProcess, list[str]]:
-        python.write_text(STAND_IN.format(python=sys.executable, calls=calls, fails=fails))
+    def run(fails: str, *options: str, slow: str = ""):
+        python.write_text(STAND_IN.format(python=sys.executable, calls=calls, fails=fails, slow=slow))
         python.chmod(0o755)
         calls.write_text("")
         words = ("--study", tmp_path / "s.yaml", "--python", python, "--dumpdir", tmp_path / "dump")
-        result = subprocess.run(
+        process = subprocess.Popen(
             [ROOT / "egs/synth/ssl1/run.sh", *words, "--expdir", tmp_path / "exp", *options],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True, text=True, timeout=120,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
-        return result, calls.read_text().splitlines()
+        if slow:
+            return process
+        out, err = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err), calls.read_text().splitlines()
 
     return run
 
@@ -112,3 +118,40 @@ def test_legs_go_on_from_each_other(recipe, tmp_path):
     assert "--continues" not in trained[0]
     assert of(trained[1:], "train", "--continues") == [f"{exp}/legs.leg1", f"{exp}/legs.leg2"]
     assert of(trained[1:], "train", "--teacher_model") == [f"{exp}/legs.leg1/model", f"{exp}/legs.leg2/model"]
+
+
+def test_independent_runs_train_side_by_side_and_each_after_its_teacher(recipe, tmp_path):
+    result, calls = recipe("nothing", "--stage", "5", "--stop_stage", "7", "--run_jobs", "3")
+    assert result.returncode == 0, result.stderr
+    order = of(calls, "train", "--name")
+    assert sorted(order) == sorted(["bad", "pupil", "warm", "legs.leg1", "legs.leg2", "legs", "free"])
+    for teacher, student in (("bad", "pupil"), ("bad", "warm"), ("legs.leg1", "legs.leg2"), ("legs.leg2", "legs")):
+        assert order.index(teacher) < order.index(student)
+    # Both want the labels mfcc_k20, which are made once and found by the second.
+    made = [call for call in calls if "bin.fit_kmeans" in call and "/mfcc_k20/" in call]
+    assert len(made) == 2 and order.index("bad") < order.index("legs.leg1")
+
+
+def test_side_by_side_too_a_failure_stops_its_pupils_alone(recipe, tmp_path):
+    result, calls = recipe("'--name bad '*", "--stage", "5", "--stop_stage", "7", "--run_jobs", "3")
+    assert result.returncode == 1
+    assert sorted(of(calls, "train", "--name")) == sorted(["bad", "legs.leg1", "legs.leg2", "legs", "free"])
+    assert f"ERROR: ssl.sh: bad failed: {tmp_path}/exp/s/log/train_bad.log" in result.stderr
+    assert "ERROR: ssl.sh: pupil failed: it needs bad" in result.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_told_to_stop_all_runs_stop_and_the_recipe_waits_for_them(recipe, tmp_path, number):
+    """As Ctrl-C on a terminal: the signal reaches the whole process group."""
+    slow = 'trap "sleep 1; echo saved >>{saved}; exit 143" TERM; sleep 60 & wait'
+    saved = tmp_path / "saved"
+    process = recipe("nothing", "--stage", "5", "--stop_stage", "7", "--run_jobs", "2", slow=slow.format(saved=saved))
+    deadline = time.monotonic() + 60
+    while len(of((tmp_path / "calls").read_text().splitlines(), "train", "--name")) < 2:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.1)
+    time.sleep(0.5)
+    os.killpg(process.pid, number)
+    process.communicate(timeout=60)  # until all that write to the terminal have ended
+    assert process.returncode in (128 + number, -number)  # run.sh itself may die of the signal at once
+    assert saved.read_text() == "saved\nsaved\n"

@@ -25,6 +25,7 @@ train_args=        # Values for this call, e.g. "learning_rate=1e-3 updates=500 
 nj=4               # Jobs in parallel for data and features.
 ngpu=0             # GPUs per machine for training; 0 trains on the processor.
 num_nodes=1        # Machines for training.
+run_jobs=          # Runs trained side by side; empty: as many as are independent, at most one a processor, or 1 with GPUs.
 max_memory_gb=4.0  # Memory for the frames that k-means is fitted on.
 python=python3     # Python to run.
 
@@ -73,6 +74,7 @@ elsewhere() { (. ./path.sh && ${python} -m hubert_iter.bin.options --study "${st
 . utils/parse_options.sh
 . ./path.sh
 . ./cmd.sh
+. utils/side_by_side.sh
 
 skip() { [[ " ${skip_stages} " == *" $1 "* ]]; }
 die() { echo "ERROR: ssl.sh: $*" >&2 && exit 1; }
@@ -82,19 +84,19 @@ job() {
     local launcher=$1 status=0
     last_log=$2
     shift
+    # Beside other runs in the background, where a trap can act only while bash waits.
     # shellcheck disable=SC2086  # the launcher may carry options
-    ${launcher} "$@" || status=$?
+    if "${beside}"; then
+        ${launcher} "$@" &
+        launched=$!
+        wait "${launched}" || status=$?
+    else
+        ${launcher} "$@" || status=$?
+    fi
     # A launcher that was told to stop, by Ctrl-C say, ends with 128 and the signal's number: then nothing goes on.
     if [ "${status}" -ge 128 ]; then exit "${status}"; fi
     if [ "${status}" -eq 0 ]; then tell "${last_log//JOB/1}"; fi
     return "${status}"
-}
-declare -A gated=()
-# A job of one run has failed, or one that the run needs: the others go on, and the end names it. fails RUN WHY
-declare -A failed=()
-fails() {
-    failed[$1]=$2
-    log "$1 failed ($2): going on with what does not need it"
 }
 tell() { cat "$@" | tr '\r' '\n' | grep -E 'INFO .*(up to date|already|: making)' | cut -d ' ' -f 4- | uniq || true; }
 
@@ -108,6 +110,7 @@ whole() { [[ $2 =~ ^[0-9]+$ ]] && [ "$2" -ge "$3" ] || die "--$1: expected a who
 whole nj "${nj}" 1
 whole ngpu "${ngpu}" 0
 whole num_nodes "${num_nodes}" 1
+if [ -n "${run_jobs}" ]; then whole run_jobs "${run_jobs}" 1; fi
 no_gpu() { [ "${cuda_cmd%% *}" = utils/local.py ] && ! command -v nvidia-smi >/dev/null; }
 if [ "${ngpu}" -gt 0 ] && ! "${dry_run}" && no_gpu; then
     die "--ngpu ${ngpu}: this machine has no GPU (no nvidia-smi). Use --ngpu 0, or a cluster by cmd_backend in cmd.sh"
@@ -150,6 +153,7 @@ read_row() {
     IFS=$'\t' read -r run objective features tap k labels updates init replicate normalise continues old_labels _ <<<"$1"
 }
 # Without stage 7 a teacher may not be trained yet: then a run that was not asked for by name is left out.
+# shellcheck disable=SC2329  # side_by_side.sh calls it
 teacher_is_there() {
     if [ "${labels}" = - ] || [ "${features}" = mfcc ] || [ -f "${exp}/${features}/model/provenance.json" ]; then return 0; fi
     if [ "${stage}" -gt 7 ] || [ "${stop_stage}" -lt 5 ]; then return 0; fi
@@ -169,6 +173,7 @@ others_than() {
     done
 }
 # Where features come from, as options: those of an MFCC folder or of a teacher's layer; and what is taken from them.
+# shellcheck disable=SC2329  # train_run calls it
 source_options() {
     if [ "${features}" = mfcc ]; then
         source_opts=(--mfcc "${dumpdir}/mfcc/$1")
@@ -220,6 +225,7 @@ if [ "${stage}" -le 4 ] && [ "${stop_stage}" -ge 4 ] && ! skip 4; then
 fi
 
 # Stages 5 to 7 of the run, or of the leg of a run, that read_row has read; not 0 at the first job that fails.
+# shellcheck disable=SC2086,SC2329  # side_by_side.sh calls it
 train_run() {
     local set opts launch choice
     if [ "${tap}" = best ] && [ "${stage}" -le 7 ] && [ "${stop_stage}" -ge 5 ]; then
@@ -283,22 +289,7 @@ train_run() {
     fi
 }
 
-for row in "${run_rows[@]}"; do
-    read_row "${row}"
-    for needed in "${features}" "${init}"; do
-        if [ -n "${failed[${needed}]:-}" ] || [ -n "${gated[${needed}]:-}" ]; then
-            fails "${run}" "it needs ${needed}${gated[${needed}]:+, which was stopped at the gate}"
-            continue 2
-        fi
-    done
-    if ! teacher_is_there; then continue; fi
-    # Before || bash lets commands of a function fail: each of train_run's ends in "|| return".
-    train_run || fails "${run}" "${last_log}"
-    if "${gate}" && [ -f "${exp}/${run}/gate.txt" ]; then
-        gated[${run}]=$(cat "${exp}/${run}/gate.txt")
-        log "${run}: ${gated[${run}]}"
-    fi
-done
+train_all
 # From here on a run with refresh is its last leg.
 mapfile -t run_rows < <(printf '%s\n' "${run_rows[@]}" | awk -F '\t' '$NF != "leg"')
 

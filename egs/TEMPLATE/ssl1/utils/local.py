@@ -93,6 +93,8 @@ class Pool:
 
     def stop(self) -> None:
         """End the running jobs: SIGTERM first, so that they can save, SIGKILL after a while."""
+        # The recipe hands on what the whole process group may have got already: once is enough.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         for number, seconds in ((signal.SIGTERM, GRACE_SECONDS), (signal.SIGKILL, 5.0)):
             for process in self.running.values():
                 send(process, number)
