@@ -1,4 +1,4 @@
-"""Write a trained model in the format of Hugging Face, torchaudio or fairseq."""
+"""Write a trained model in the formats of Hugging Face, torchaudio and fairseq, each into a folder of its own."""
 
 from pathlib import Path
 
@@ -11,17 +11,18 @@ def main(argv=None) -> None:
     parser = cli.ArgumentParser(__doc__)
     parser.add_argument("--model", type=Path, required=True, help="folder of a trained model")
     formats = ("huggingface", "torchaudio", "fairseq")
-    parser.add_argument("--format", required=True, choices=formats, help="whose format")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--formats", required=True, nargs="+", choices=formats, help="whose formats")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write <format>/ into")
     args = parser.parse_args(argv)
-    product = Product(args.out, "export", {"format": args.format}, {"model": args.model})
-    if product.done():
-        return
+    for name in args.formats:
+        product = Product(args.out / name, "export", {"format": name}, {"model": args.model})
+        if product.done():
+            continue
 
-    from hubert_iter.models.convert.export import export  # loads torch: not needed to say "up to date"
+        from hubert_iter.models.convert.export import export  # loads torch: not needed to say "up to date"
 
-    with product.writing() as work:
-        export(args.model, args.format, work)
+        with product.writing() as work:
+            export(args.model, name, work)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def model_dir(tmp_path):
 
 def exported(model_dir, name):
     out = model_dir.parent / "export" / name
-    export.main(["--model", str(model_dir), "--format", name, "--out", str(out)])
+    export.main(["--model", str(model_dir), "--formats", name, "--out", str(out.parent)])
     return out
 
 

@@ -102,9 +102,9 @@ def test_a_fifth_objective_is_one_module(modules, tmp_path, corpus: Corpus, caps
 
     # Its encoder goes anywhere, the whole only where the objective is known.
     command = ["--model", str(tmp_path / "exp/model"), "--out", str(tmp_path / "export")]
-    export.main([*command, "--format", "huggingface"])
+    export.main([*command, "--formats", "huggingface"])
     with pytest.raises(UserError, match="fairseq has no objective bestrq"):
-        export.main([*command, "--format", "fairseq"])
+        export.main([*command, "--formats", "fairseq"])
 
 
 @pytest.mark.parametrize("text", ["", "from hubert_iter.models.settings import ObjectiveSettings\n"])

@@ -180,10 +180,10 @@ def test_random_network_has_an_encoder_alone_which_can_be_read_and_exported(corp
     samples = np.random.default_rng(0).standard_normal(8000).astype(np.float32)
     assert list(open_model(folder).taps(samples)) == ["conv", "0", "1", "2"]
     for name in ("huggingface", "torchaudio"):
-        export.main(["--model", str(folder), "--format", name, "--out", str(tmp_path / name)])
+        export.main(["--model", str(folder), "--formats", name, "--out", str(tmp_path)])
         assert "objective: none: random weights" in (tmp_path / name / "README.md").read_text()
     with pytest.raises(UserError, match="fairseq has no model without an objective"):
-        export.main(["--model", str(folder), "--format", "fairseq", "--out", str(tmp_path / "fairseq")])
+        export.main(["--model", str(folder), "--formats", "fairseq", "--out", str(tmp_path)])
 
 
 def test_labels_of_another_kmeans_are_refused(corpus, tmp_path):

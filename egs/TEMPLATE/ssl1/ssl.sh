@@ -98,7 +98,7 @@ job() {
     if [ "${status}" -eq 0 ]; then tell "${last_log//JOB/1}"; fi
     return "${status}"
 }
-tell() { cat "$@" | tr '\r' '\n' | grep -E 'INFO .*(up to date|already|: making)' | cut -d ' ' -f 4- | uniq || true; }
+tell() { awk -v RS='[\r\n]+' '/INFO .*(up to date|already|: making)/ && $0 != last { last = $0; $1 = $2 = $3 = ""; print substr($0, 4) }' "$@"; }
 
 for number in "${stage}" "${stop_stage}" ${skip_stages}; do
     case ${number} in [1-9] | 1[012]) ;; *) die "--stage, --stop_stage and --skip_stages: expected 1 to 12, got '${number}'" ;; esac
@@ -366,14 +366,14 @@ if [ "${stage}" -le 12 ] && [ "${stop_stage}" -ge 12 ] && ! skip 12; then
     for row in "${run_rows[@]}"; do
         read_row "${row}"
         if [ -n "${failed[${run}]:-}" ]; then continue; fi
-        for format in ${export_formats}; do
-            if [ "${objective}" = none ] && [ "${format}" = fairseq ]; then
-                log "Stage 12, ${run}: left out, fairseq has no model without an objective"
-                continue
-            fi
-            ${python} -m hubert_iter.bin.export --model "${exp}/${run}/model" --format "${format}" \
-                --out "${exp}/${run}/export/${format}"
-        done
+        formats=${export_formats}
+        if [ "${objective}" = none ] && [[ " ${formats} " == *" fairseq "* ]]; then
+            log "Stage 12, ${run}: not for fairseq, which has no model without an objective"
+            formats=${formats//fairseq/}
+        fi
+        if [ -z "${formats// /}" ]; then continue; fi
+        # shellcheck disable=SC2086  # formats is a list of words
+        ${python} -m hubert_iter.bin.export --model "${exp}/${run}/model" --formats ${formats} --out "${exp}/${run}/export"
     done
 fi
 

@@ -1,11 +1,10 @@
 """What the launchers share: the arguments of Kaldi's run.pl, and what is said of jobs that failed."""
 
-import difflib
 import re
 import shlex
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 NUMBERS = ("gpu", "num_threads", "max_jobs", "max_jobs_run")
 OPTIONS = (*NUMBERS, "mem", "time", "config")
@@ -17,16 +16,15 @@ class UsageError(Exception):
     """A wrong command line."""
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):  # a dataclass would take as long to import as all else here: each job starts a launcher
     """One call: jobs `first` to `last` (no JOB given: one job and `variable` is None), their log and command."""
 
     log: str
     command: tuple[str, ...]
-    variable: str | None = None
-    first: int = 1
-    last: int = 1
-    options: dict[str, str] = field(default_factory=dict)
+    variable: str | None
+    first: int
+    last: int
+    options: dict[str, str]
 
     @property
     def jobs(self) -> range:
@@ -78,6 +76,8 @@ def parse(argv: list[str]) -> Request:
         if words[0].startswith("-"):
             name = words.pop(0).lstrip("-").replace("-", "_")
             if name not in OPTIONS:
+                import difflib
+
                 near = difflib.get_close_matches(name, OPTIONS, n=1, cutoff=0.3)
                 raise UsageError(f"unknown option --{name}" + (f" (did you mean --{near[0]}?)" if near else ""))
             if not words:
