@@ -49,14 +49,15 @@ class Check:
         return next((f"{word} {value:g}" for word, value in words.items() if value is not None), "")
 
 
-def option(default: Any, help: str, shapes: bool = True, **check: Any) -> Any:
+def option(default: Any, help: str, shapes: bool = True, later: bool = False, **check: Any) -> Any:
     """A field of a dataclass of options. `check`: least, above, most, choices.
 
     `shapes=False` is for a value that changes no result (how often to report, how many processes read): with another
-    value nothing is made again. Conditions on several options together are checked by the dataclass's __post_init__,
-    which raises a UserError.
+    value nothing is made again. `later=True` is for an option that came after results had been made without it, and
+    whose default is what was done then (see `shaping`). Conditions on several options together are checked by the
+    dataclass's __post_init__, which raises a UserError.
     """
-    metadata = {"help": help, "check": Check(**check), "shapes": shapes}
+    metadata = {"help": help, "check": Check(**check), "shapes": shapes, "later": later}
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -124,8 +125,13 @@ def from_arguments[T](kind: type[T], args: argparse.Namespace) -> T:
 
 
 def shaping(made: Any) -> dict[str, Any]:
-    """The values that shape a result, for provenance."""
-    return {each.name: plain(getattr(made, each.name)) for each in fields(made) if each.metadata["shapes"]}
+    """The values that shape a result, for provenance.
+
+    A `later` option is left out at its default: what was made before there was such an option stays up to date.
+    """
+    values = {each.name: plain(getattr(made, each.name)) for each in fields(made) if each.metadata["shapes"]}
+    later = {each.name: plain(_default(each)) for each in fields(made) if each.metadata["later"]}
+    return {name: value for name, value in values.items() if name not in later or value != later[name]}
 
 
 def describe(kind: type) -> Iterable[tuple[str, str, str]]:

@@ -1,6 +1,6 @@
-"""Batches of crops with labels and masks, made in the data loader's workers."""
+"""Batches of sequences with labels and masks, made in the data loader's workers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -28,25 +28,34 @@ class CropReader:
     def read(self, plan: BatchPlan) -> Batch:
         """Make the batch of a plan."""
         utterances = self.data.utterances
-        waves = [read_audio(utterances[c.utterance], c.start, c.num_samples) for c in plan.crops]
-        labels = None if self.labels is None else [self.crop_labels(crop) for crop in plan.crops]
-        frames = num_frames(plan.crops[0].num_samples)
+        waves = [
+            np.concatenate([read_audio(utterances[c.utterance], c.start, c.num_samples) for c in sequence])
+            for sequence in plan.sequences
+        ]
+        labels = None if self.labels is None else [self.sequence_labels(sequence) for sequence in plan.sequences]
+        frames = num_frames(plan.num_samples)
         if labels is not None:
             frames = min(frames, *(len(part) for part in labels))
             labels = torch.from_numpy(np.stack([part[:frames] for part in labels]).astype(np.int64))
         # Where labels end a frame early the last samples are left out, so that frames and labels stay as many.
-        samples = min(plan.crops[0].num_samples, most_samples(frames))
+        samples = min(plan.num_samples, most_samples(frames))
         wave = torch.from_numpy(np.stack([part[:samples] for part in waves]))
         mask = draw_mask(np.random.default_rng(plan.seed), len(waves), frames, self.mask_probability, self.mask_length)
         masked = torch.from_numpy(np.nonzero(mask)[1].reshape(len(waves), -1))
         return Batch(wave, masked, labels)
 
-    def crop_labels(self, crop: Crop) -> np.ndarray:
-        """The labels of a crop's frames: label t of the utterance is its frame t, and crops start on the grid."""
-        utterance = self.data.utterances[crop.utterance]
-        labels = self.labels[utterance.id]
+    def sequence_labels(self, sequence: Sequence[Crop]) -> np.ndarray:
+        """The labels of a sequence's frames: label t of an utterance is its frame t, and crops start on the grid.
+
+        A frame begins in one crop, and has the label of the utterance there.
+        """
+        *inner, last = sequence
+        parts = [self._labels(crop, crop.num_samples // FRAME_SHIFT) for crop in inner]
+        return np.concatenate([*parts, self._labels(last, num_frames(last.num_samples))])
+
+    def _labels(self, crop: Crop, count: int) -> np.ndarray:
         first = crop.start // FRAME_SHIFT
-        return labels[first : first + num_frames(crop.num_samples)]
+        return self.labels[self.data.utterances[crop.utterance].id][first : first + count]
 
 
 class BatchStream(IterableDataset):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hubert_iter.data.joining import SPARE, Joining
 from hubert_iter.errors import UserError
 from hubert_iter.frames import FRAME_SHIFT, SAMPLE_RATE
 
@@ -23,20 +24,31 @@ class Crop:
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """One batch: equally long crops and the seed of everything random about them."""
+    """One batch: equally long sequences and the seed of everything random about them."""
 
-    crops: tuple[Crop, ...]
+    sequences: tuple[tuple[Crop, ...], ...]
+    """Of one crop each, or of several that are joined."""
     seed: tuple[int, ...]
+
+    @property
+    def num_samples(self) -> int:
+        """Of each sequence."""
+        return sum(crop.num_samples for crop in self.sequences[0])
 
 
 class Sampler:
     """An endless sequence of batches over epochs; `plan(position)` gives any of them."""
 
-    def __init__(self, lengths: np.ndarray, batch_seconds: float, max_crop_seconds: float, seed: int):
-        """`lengths` in samples, one per utterance."""
+    def __init__(
+        self, lengths: np.ndarray, batch_seconds: float, max_crop_seconds: float, seed: int,
+        joining: Joining | None = None,
+    ):  # fmt: skip
+        """`lengths` in samples, one per utterance; `joining` for sequences of several crops."""
         if len(lengths) == 0:
             raise UserError("no utterances to train on: the data directory is empty after filtering")
-        self.lengths = np.minimum(lengths, int(max_crop_seconds * SAMPLE_RATE))
+        most = int(max_crop_seconds * SAMPLE_RATE)
+        self.joining = joining
+        self.lengths = np.minimum(lengths, min(most, joining.most_samples) if joining else most)
         self.full_lengths = np.asarray(lengths)
         self.budget = int(batch_seconds * SAMPLE_RATE)
         self.seed = seed
@@ -63,10 +75,20 @@ class Sampler:
         members = self._groups[number]
         rng = np.random.default_rng((self.seed, 1, position))
         shortest = int(self.lengths[members].min())
-        grid = (self.full_lengths[members] - shortest) // FRAME_SHIFT + 1
+        parts = self.joining.parts(shortest) if self.joining else [shortest]
+        columns = [members]
+        if self.joining:
+            partner_rng = np.random.default_rng((self.seed, 3, position))
+            columns += zip(*(self.joining.partners(int(m), shortest, partner_rng) for m in members), strict=True)
+        made = [self._crops(np.array(column), part, rng) for column, part in zip(columns, parts, strict=True)]
+        return BatchPlan(tuple(zip(*made, strict=True)), (self.seed, 2, position))
+
+    def _crops(self, utterances: np.ndarray, samples: int, rng: np.random.Generator) -> list[Crop]:
+        """A crop at a random place of each utterance."""
+        spare = SPARE if self.joining else 0
+        grid = (self.full_lengths[utterances] - samples - spare) // FRAME_SHIFT + 1
         starts = rng.integers(0, grid) * FRAME_SHIFT
-        crops = tuple(Crop(int(m), int(s), shortest) for m, s in zip(members, starts, strict=True))
-        return BatchPlan(crops, (self.seed, 2, position))
+        return [Crop(int(u), int(s), samples) for u, s in zip(utterances, starts, strict=True)]
 
     def largest(self) -> BatchPlan:
         """The batch with the most samples of the first epoch, to try the memory with."""

@@ -22,6 +22,13 @@ class TrainConfig:
     batch_seconds: float = option(2800.0, "audio per update, over all processes", above=0)
     device_seconds: float = option(87.5, "audio that one process holds at a time", above=0)
     max_crop_seconds: float = option(15.6, "longer utterances are cropped at random", above=0)
+    speakers_per_sequence: int = option(
+        1, "2 or more: a sequence is made of crops of so many different speakers", later=True, least=1
+    )
+    crops_per_sequence: int = option(
+        0, "crops that a sequence is made of; 0: as many as speakers. With one speaker the control of mixed sequences: "
+        "as many crops of the same lengths", later=True, least=0,
+    )  # fmt: skip
     mask_probability: float = option(
         0.8, "of a frame to lie in a masked span, if spans did not overlap", least=0, most=1
     )
@@ -47,6 +54,18 @@ class TrainConfig:
     keep_checkpoints: int = option(2, "how many are kept besides the milestones", shapes=False, least=1)
     milestones: tuple[int, ...] = option((), "updates whose checkpoints are kept for good", shapes=False, least=1)
     max_skipped: int = option(10, "updates in a row with a loss that is not finite before the run ends", least=1)
+
+    def __post_init__(self):
+        if self.speakers_per_sequence > 1 and self.crops_per_sequence not in (0, self.speakers_per_sequence):
+            raise UserError(
+                f"crops_per_sequence: expected {self.speakers_per_sequence}, one of each speaker as "
+                f"speakers_per_sequence says, or 0 for the same; found {self.crops_per_sequence}"
+            )
+
+    @property
+    def crops(self) -> int:
+        """Of which a sequence is made."""
+        return self.crops_per_sequence or self.speakers_per_sequence
 
 
 @dataclass(frozen=True)

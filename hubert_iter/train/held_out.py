@@ -16,7 +16,7 @@ SEED = 20_000
 
 def plans(lengths: np.ndarray) -> list[BatchPlan]:
     """One batch per utterance, uncropped: crops at the start would hold more silence than speech does elsewhere."""
-    return [BatchPlan((Crop(number, 0, int(length)),), (SEED, number)) for number, length in enumerate(lengths)]
+    return [BatchPlan(((Crop(number, 0, int(length)),),), (SEED, number)) for number, length in enumerate(lengths)]
 
 
 class HeldOut:
@@ -32,7 +32,7 @@ class HeldOut:
         """How many held-out frames bear each label, int [classes]; None without labels."""
         if self.reader.labels is None:
             return None
-        return np.bincount(np.concatenate([self.reader.crop_labels(plan.crops[0]) for plan in self.plans]))
+        return np.bincount(np.concatenate([self.reader.sequence_labels(plan.sequences[0]) for plan in self.plans]))
 
     @torch.no_grad()
     def evaluate(self, model: Pretrainer, device: torch.device) -> dict[str, float]:

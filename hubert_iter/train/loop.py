@@ -12,12 +12,13 @@ from torch.utils.data import DataLoader
 
 from hubert_iter.data.datadir import DataDir
 from hubert_iter.data.dataset import BatchStream, CropReader
+from hubert_iter.data.joining import Joining
 from hubert_iter.data.sampler import Sampler
 from hubert_iter.errors import UserError
 from hubert_iter.models.pretrainer import Batch, Pretrainer
 from hubert_iter.train import checks
 from hubert_iter.train.checkpoint import Checkpoints, State
-from hubert_iter.train.config import RunConfig
+from hubert_iter.train.config import RunConfig, TrainConfig
 from hubert_iter.train.distributed import World
 from hubert_iter.train.gate import Gated
 from hubert_iter.train.held_out import HeldOut
@@ -40,6 +41,13 @@ class Material:
         """Reads crops of it."""
         return CropReader(self.data, self.labels, config.train.mask_probability, config.train.mask_length)
 
+    def joining(self, train: TrainConfig) -> Joining | None:
+        """How its crops are joined to sequences; None where a sequence is one crop."""
+        if train.crops == 1:
+            return None
+        speakers = np.array([utterance.speaker for utterance in self.data.utterances])
+        return Joining(train.crops, speakers, self.lengths, train.speakers_per_sequence > 1)
+
     @property
     def lengths(self) -> np.ndarray:
         """Samples per utterance."""
@@ -56,7 +64,10 @@ class Trainer:
         self.until = config.until
         self.updater = Updater(config, model, world)
         self.reader = training.reader(config)
-        self.sampler = Sampler(training.lengths, train.device_seconds, train.max_crop_seconds, config.draws.batches())
+        self.sampler = Sampler(
+            training.lengths, train.device_seconds, train.max_crop_seconds, config.draws.batches(),
+            training.joining(train),
+        )  # fmt: skip
         self.held_out = HeldOut(held_out.reader(config), held_out.lengths)
 
     def run(self, folder: Path, before: Before | None = None, gate: bool = False) -> None:

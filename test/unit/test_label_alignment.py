@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from hubert_iter.data.datadir import DataDir, Utterance
 from hubert_iter.data.dataset import BatchStream, CropReader
+from hubert_iter.data.joining import Joining
 from hubert_iter.data.sampler import Sampler
+from hubert_iter.errors import UserError
 from hubert_iter.frames import FRAME_SHIFT, num_frames
 from hubert_iter.train.held_out import plans
 
@@ -62,8 +64,64 @@ def test_labels_of_random_crops_are_their_frames(numbered, seed, position, batch
     lengths = np.array([utterance.num_samples for utterance in data.utterances])
     sampler = Sampler(lengths, batch_seconds, max_crop_seconds, seed)
     plan = sampler.plan(position)
-    assert all(crop.start % FRAME_SHIFT == 0 for crop in plan.crops)
+    assert all(crop.start % FRAME_SHIFT == 0 for (crop,) in plan.sequences)
     check(CropReader(data, labels, 0.8, 10).read(plan))
+
+
+def joined(utterances, crops, mixed):
+    speakers = np.array([f"s{number % 5}" for number in range(len(utterances))])
+    return Joining(crops, speakers, np.array([utterance.num_samples for utterance in utterances]), mixed)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    seed=st.integers(0, 1000),
+    position=st.integers(0, 60),
+    crops=st.integers(2, 4),
+    mixed=st.booleans(),
+    max_crop_seconds=st.floats(0.5, 4.0),
+)
+def test_labels_of_joined_crops_are_their_frames(numbered, seed, position, crops, mixed, max_crop_seconds):
+    data, labels = numbered
+    joining = joined(data.utterances, crops, mixed)
+    sampler = Sampler(joining.lengths, 9.0, max_crop_seconds, seed, joining)
+    plan = sampler.plan(position)
+    assert all(crop.start % FRAME_SHIFT == 0 for sequence in plan.sequences for crop in sequence)
+    for sequence in plan.sequences:
+        who = [joining.speakers[crop.utterance] for crop in sequence]
+        assert len(sequence) == crops and len(set(who)) == (crops if mixed else 1)
+        assert sum(crop.num_samples for crop in sequence) == plan.num_samples <= max_crop_seconds * 16000
+    check(CropReader(data, labels, 0.8, 10).read(plan))
+
+
+def test_arm_and_control_differ_in_who_follows_alone(numbered):
+    data, _ = numbered
+    plans = []
+    for mixed in (True, False):
+        joining = joined(data.utterances, 2, mixed)
+        plans.append([Sampler(joining.lengths, 9.0, 2.0, 3, joining).plan(position) for position in range(40)])
+    for arm, control in zip(*plans, strict=True):
+        assert arm.seed == control.seed and len(arm.sequences) == len(control.sequences)
+        for one, other in zip(arm.sequences, control.sequences, strict=True):
+            assert one[0] == other[0]
+            assert [crop.num_samples for crop in one] == [crop.num_samples for crop in other]
+            assert one[1].utterance != other[1].utterance
+
+
+def test_a_speaker_with_one_utterance_is_its_own_partner_and_all_partners_occur(numbered):
+    data, _ = numbered
+    lengths = np.array([utterance.num_samples for utterance in data.utterances])
+    alone = np.array(["a", *"bbbbbbbbbbbbb"])
+    sampler = Sampler(lengths, 60.0, 1.0, 0, Joining(2, alone, lengths, False))
+    pairs = {tuple(crop.utterance for crop in each) for n in range(40) for each in sampler.plan(n).sequences}
+    assert {second for first, second in pairs if first == 0} == {0}
+    assert {second for first, second in pairs if first == 1} >= {2, 3, 4} and (1, 1) not in pairs
+
+
+def test_too_few_speakers_for_a_sequence_are_named(numbered):
+    data, _ = numbered
+    with pytest.raises(UserError, match="at least 6 training speakers .* found 5"):
+        joined(data.utterances, 6, True)
 
 
 def test_crops_begin_all_over_the_utterances(numbered):
