@@ -9,7 +9,8 @@ How it is fast:
   nearly diagonal, and its diagonal is known: frequency (1 - frequency) of the class times the axis's variance, plus the
   penalty. Variables scaled by it are well conditioned: 40 instead of 200 evaluations for 39 phones.
 - L-BFGS (Nocedal and Wright 2006, algorithm 7.4) in float32. SciPy's wants float64 and takes 1.2 to 1.9 times as long.
-- Weights are [classes, axes] and instances [axes, n], so that the softmax runs along contiguous memory.
+- Weights are [classes, axes] and instances [axes, n], so that the softmax runs along contiguous memory. For products
+  the classes are filled up to a multiple of 8, which BLAS takes a quarter less time for.
 - A fit may start from that of a stronger penalty. Fits to one train part (penalties, shuffled labels) share its axes.
 
 Tried without gain: a start at the linear discriminant, curvatures of the start instead of those at 0, a longer memory.
@@ -22,6 +23,8 @@ import numpy as np
 TOLERANCE = 0.01
 """Norm of the scaled gradient, over the root of the loss, at which a fit ends. About half its square is what the loss
 could still fall by: measured on layers, the loss is then a thousandth too high, and one prediction of 100 differs."""
+ROUGH = 5 * TOLERANCE
+"""Tolerance for a control, whose accuracy is chance however well it is fitted: half the evaluations."""
 MOST_UPDATES = 300
 MEMORY = 10
 _FLAT = 1e-6  # axes with a smaller share of the first one's variance are left out: their weights would be 0
@@ -68,19 +71,23 @@ class Train:
         """Loss and gradient in variables weights / scale."""
         own = labels, np.arange(len(labels))
         share = np.float32(1 / len(labels))
+        num_classes, axes = scale.shape
+        filled = np.zeros((-num_classes % 8 + num_classes, axes), np.float32)
+        logits = np.zeros((len(filled), len(labels)), np.float32)
+        weights, x = filled[:num_classes], logits[:num_classes]
 
         def objective(variables: np.ndarray) -> tuple[float, np.ndarray]:
-            weights = variables * scale
+            np.multiply(variables, scale, out=weights)
             penalised = weights * penalties
-            x = weights @ self._transposed
-            x -= x.max(axis=0)
+            np.matmul(filled, self._transposed, out=logits)
+            x[:] -= x.max(axis=0)
             likelihood = x[own].sum(dtype=np.float64)
             np.exp(x, out=x)
             total = x.sum(axis=0)
             loss = (np.log(total).sum(dtype=np.float64) - likelihood) / len(labels) + np.vdot(penalised, weights) / 2
-            x *= share / total
+            x[:] *= share / total
             x[own] -= share
-            gradient = x @ self._instances
+            gradient = (logits @ self._instances)[:num_classes]
             gradient += penalised
             gradient *= scale
             return float(loss), gradient

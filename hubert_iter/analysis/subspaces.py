@@ -7,6 +7,7 @@ there are, and counts directions that hold little but the noise of the means.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -40,17 +41,21 @@ def effects(table: Cells) -> tuple[np.ndarray, np.ndarray]:
     In a full table these are the rows' means over columns, each counting alike, and the columns' over rows. Rows and
     columns without any instance are 0, so that they do not count.
     """
-    present = table.present.astype(float)
-    num_rows = len(present)
-    normal = np.block(
-        [[np.diag(present.sum(axis=1)), present], [present.T, np.diag(present.sum(axis=0))]]
-    )  # singular: what rows gain columns may lose
+    num_rows = len(table.present)
     sums = np.concatenate([table.means.sum(axis=1), table.means.sum(axis=0)])
-    solution = np.linalg.pinv(normal, hermitian=True) @ sums
+    solution = _inverse(table.present.tobytes(), num_rows) @ sums
     return (
         _centred(solution[:num_rows], table.present.any(axis=1)),
         _centred(solution[num_rows:], table.present.any(axis=0)),
     )
+
+
+@lru_cache(maxsize=128)
+def _inverse(present: bytes, num_rows: int) -> np.ndarray:
+    """Of the normal equations, which are those of all layers: they know only which cells there are."""
+    cells = np.frombuffer(present, bool).reshape(num_rows, -1).astype(float)
+    normal = np.block([[np.diag(cells.sum(axis=1)), cells], [cells.T, np.diag(cells.sum(axis=0))]])
+    return np.linalg.pinv(normal, hermitian=True)  # singular: what rows gain columns may lose
 
 
 def _centred(means: np.ndarray, known: np.ndarray) -> np.ndarray:

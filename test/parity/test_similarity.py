@@ -38,8 +38,8 @@ def layers():
 
 def ours(tmp_path, x, y):
     network = write(tmp_path / "net", frames(utterances=4, length=50), {"0": x, "1": y})
-    task = similarity.Task(network, network, "net", 0, np.arange(200))
-    return {(row.layer, row.other_layer): row.value for row in similarity.compare(task) if row.metric == "cka"}
+    task = similarity.Task(network, {"net": network}, 0, np.arange(200))
+    return {(row.layer, row.other_layer): row.value for row in similarity.compare(task)["net"] if row.metric == "cka"}
 
 
 def test_cka_is_that_of_the_unbiased_estimator(tmp_path, layers):

@@ -76,9 +76,9 @@ def test_trials_take_frames_of_different_utterances_evenly(networks):
     tasks = []
 
     class Watch:
-        def map(self, function, given, cost):
+        def map(self, function, given):
             tasks.extend(given)
-            return [[] for _ in given]
+            return [{"net": []} for _ in given]
 
     given = material(net)
     MEASURE.score(dataclasses.replace(given, workers=Watch()), MEASURE.Settings(frames=900))

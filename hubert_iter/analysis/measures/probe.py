@@ -66,6 +66,7 @@ class Probe(Measure):
         "segments. An accuracy does not say that the network uses the property, nor in how many dimensions it lies.",
     )
     order = 30
+    form = 2
     metrics = (
         Metric("accuracy", "accuracy, held out", control="null_accuracy", lines=("ceiling", "majority", "chance")),
         Metric("null_accuracy", "accuracy, shuffled labels", drawn=False),
@@ -126,7 +127,7 @@ def score_layer(task: Task) -> list[Trial]:
         right = logistic.predict(weights, turned) == task.labels[in_test]
         null = None
         if task.settings.control:
-            null_weights = train.fit(shuffled[in_train], num_classes, penalty)
+            null_weights = train.fit(shuffled[in_train], num_classes, penalty, tolerance=logistic.ROUGH)
             null = float((logistic.predict(null_weights, turned) == shuffled[in_test]).mean())
         without = accuracy_without(right, task.groups[in_test], task.num_groups)
         trials.append(Trial(float(right.mean()), penalty, null, without))

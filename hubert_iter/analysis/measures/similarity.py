@@ -7,7 +7,7 @@ dimensions as there are frames: by D / (N + D) for white noise, more than 0.5 fo
 Each trial has utterances of its own, and takes frames from them evenly.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,12 +31,10 @@ class Settings:
 
 @dataclass(frozen=True)
 class Task:
-    """All layers of one network with all of another, on the frames of one trial."""
+    """All layers of one network with all of each of `networks`, by name, on the frames of one trial."""
 
     layers: Layers
-    other: Layers
-    name: str
-    """The other's name in the study."""
+    networks: Mapping[str, Layers]
     trial: int
     frames: np.ndarray
 
@@ -74,12 +72,11 @@ class Similarity(Measure):
         networks |= {name: material.other(name) for name in _others(material)}
         most = settings.frames // material.trials
         tasks = [
-            Task(material.layers, other, name, trial, folds.evenly(np.flatnonzero(parts == trial), most))
-            for name, other in networks.items()
+            Task(material.layers, networks, trial, folds.evenly(np.flatnonzero(parts == trial), most))
             for trial in range(material.trials)
         ]
-        found = material.workers.map(compare, tasks, lambda task: len(task.other.taps))
-        return Scored(pairs=[row for rows in found for row in rows])
+        found = material.workers.map(compare, tasks)
+        return Scored(pairs=[row for name in networks for trial in found for row in trial[name]])
 
 
 def _others(material: Material) -> list[str]:
@@ -87,15 +84,21 @@ def _others(material: Material) -> list[str]:
     return [name for name in material.others if name not in BASELINES]
 
 
-def compare(task: Task) -> list[PairRow]:
-    """CKA of all pairs of layers of one trial, and the null's."""
+def compare(task: Task) -> dict[str, list[PairRow]]:
+    """CKA of all pairs of layers with each network in one trial, and the null's; by the network's name."""
     own = unit_grams(task.layers, task.frames)
-    same = task.other == task.layers
-    other = own if same else unit_grams(task.other, task.frames)
+    return {
+        name: _pairs(task, own, name, own if other == task.layers else unit_grams(other, task.frames))
+        for name, other in task.networks.items()
+    }
+
+
+def _pairs(task: Task, own: np.ndarray, name: str, other: np.ndarray) -> list[PairRow]:
+    taps = task.networks[name].taps
     rows = [
-        PairRow(tap, task.name, other_tap, "cka", task.trial, float(value))
+        PairRow(tap, name, other_tap, "cka", task.trial, float(value))
         for tap, values in zip(task.layers.taps, _products(own, other), strict=True)
-        for other_tap, value in zip(task.other.taps, values, strict=True)
+        for other_tap, value in zip(taps, values, strict=True)
     ]
     # Frames are in the order of utterances: rolled by half, each meets one of another utterance, and neighbours stay
     # neighbours.
@@ -103,8 +106,7 @@ def compare(task: Task) -> list[PairRow]:
     null = _products(np.roll(own[-1:], (half, half), axis=(1, 2)), other)[0]
     last = task.layers.taps[-1]
     return rows + [
-        PairRow(last, task.name, tap, "null_cka", task.trial, float(value))
-        for tap, value in zip(task.other.taps, null, strict=True)
+        PairRow(last, name, tap, "null_cka", task.trial, float(value)) for tap, value in zip(taps, null, strict=True)
     ]
 
 
