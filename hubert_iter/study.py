@@ -7,7 +7,7 @@ iteration 1. The first replicate bears the condition's own name and the others t
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from hubert_iter.errors import UserError, nearest, refuse_unknown_keys
 from hubert_iter.feats import normalise
 from hubert_iter.options import option
 from hubert_iter.refresh import LEG, MATCH, legs
+from hubert_iter.study_models import fit_for_folder, with_rows_of_models
 
 NO_TRAINING = "none"
 MFCC = "mfcc"
@@ -30,20 +31,29 @@ class Condition:
     """What a row of the table says of its networks."""
 
     objective: str = option(NO_TRAINING, "an objective, a file of conf/objective, or none: the untrained network")
+    pretrained: str = option(
+        "", "a network from elsewhere, which is not trained: a Hugging Face folder or hub name, a torchaudio bundle or "
+        "state dict, a fairseq checkpoint"
+    )  # fmt: skip
     model: str = option("", "a file of conf/model: the encoder's size")
     train: str = option("", "a file of conf/train: schedule, batch, masking, optimiser")
     targets: str = option(
         "",
         "mfcc, or ROW@TAP: the layer of another row's network that is clustered; ROW@best: the one whose units say "
-        "most of phones; none where objectives make them",
+        "most of phones; {model: PATH, tap: 6}: of a network from elsewhere; none where objectives make them",
     )
     k: int = option(0, "number of clusters", least=0)
     normalise: str = option(
         normalise.NONE, "what is taken away from targets' features, so that labels say less of the speaker: mean, or "
         "mean and deviation, of the utterance or of the speaker", choices=normalise.KINDS,
     )  # fmt: skip
+    kmeans: str = option(
+        "", "file of somebody's own centroids, to label by instead of a k-means fitted here: npz, npy, fairseq's joblib"
+    )
     updates: int = option(0, "length of the training", least=0)
-    init: str = option("", "row whose encoder weights it starts from (warm start); the head is made anew")
+    init: str = option(
+        "", "row whose encoder weights it starts from (warm start), or {model: PATH}; the head is made anew"
+    )
     refresh: dict[str, Any] = option(
         {}, "new labels from the run's own layer on the way: {every: 10000, tap: 6, k: 500}; keys: next table"
     )
@@ -94,15 +104,22 @@ class Run(Condition):
         """Name of the label set; runs with the same targets, k and normalisation share it, replicates do not."""
         if not self.targets:
             return ""
-        # A teacher's name holds the replicate already.
-        number = "" if self.teacher or self.replicate == 1 else f".{self.replicate}"
+        # A teacher's name holds the replicate already, but for one from elsewhere, which all share.
+        named = re.search(rf"\.{self.replicate}(\.leg\d+)?$", self.teacher)
+        number = "" if named or self.replicate == 1 else f".{self.replicate}"
         kind = "" if self.normalise == normalise.NONE else f"_{self.normalise}"
-        return f"{self.targets}_k{self.k}{kind}{number}"
+        own = f"_{fit_for_folder(Path(self.kmeans).stem)}" if self.kmeans else ""
+        return f"{self.targets}_k{self.k}{own}{kind}{number}"
 
     @property
     def trained(self) -> bool:
-        """False for the random network."""
+        """False for the random network, and for those from elsewhere."""
         return self.objective != NO_TRAINING
+
+    @property
+    def random(self) -> bool:
+        """True for the network with the weights that it began with."""
+        return not self.trained and not self.pretrained
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -224,7 +241,7 @@ def make(path: Path, values: Mapping[str, Any]) -> Study:
         raise UserError(f"{path}: expected a table 'runs:' with at least one run")
     _check_set(values.get("set", {}), SECTIONS, str(path))
     rows, seeds = {}, {}
-    for name, row in table.items():
+    for name, row in with_rows_of_models(table, str(path)).items():
         rows[str(name)], seeds[str(name)] = _row(str(name), row, values, f"{path}: run {name}")
     for row in rows.values():
         for needed in row.needs:
@@ -233,7 +250,7 @@ def make(path: Path, values: Mapping[str, Any]) -> Study:
     for row in _in_order(rows, path):
         teacher = found[row.teacher][-1] if row.teacher else None
         row = replace(row, iteration=teacher.iteration + 1 if teacher else 1)
-        for run in _replicates(row, seeds[row.name]):
+        for run in _replicates(row, seeds[row.name], shared={name for name, each in rows.items() if each.pretrained}):
             found[run.name] = tuple(legs(run, f"{path}: run {row.name}"))
     return Study(path, {name: each[-1] for name, each in found.items()}, found, question, _compare(pairs, rows, path))
 
@@ -264,7 +281,7 @@ def _row(name: str, row: dict, defaults: dict, where: str) -> tuple[Run, int]:
     unused = {"k"} if "targets" not in row else set()
     sections = SECTIONS
     if row.get("objective", NO_TRAINING) == NO_TRAINING:
-        unused |= {"updates", "train", "seeds"}
+        unused |= {"updates", "train", "seeds", *(("model", "set") if "pretrained" in row else ())}
         sections = ("model",)
         common = {key: value for key, value in common.items() if key.startswith("model.")}
     _check_set(own, sections, where)
@@ -272,7 +289,11 @@ def _row(name: str, row: dict, defaults: dict, where: str) -> tuple[Run, int]:
     values = options.values(options.read(Row, {**defaults, **row, "set": common | own}, where))
     seeds = values.pop("seeds")
     run = Run(name=name, condition=name, **values)
-    if not run.model:
+    if run.pretrained and run.trained:
+        raise UserError(f"{where}: a network from elsewhere is not trained: remove objective, or use init: {name}")
+    if run.kmeans and not run.targets:
+        raise UserError(f"{where}: kmeans: expected with targets, whose features it labels, and k, its centroids")
+    if not run.model and not run.pretrained:
         raise UserError(f"{where}: no model: name one of conf/model, here or at the top of the study")
     if run.trained and (not run.updates or not run.train):
         raise UserError(f"{where}: expected updates and train (a name of conf/train), here or at the top of the study")
@@ -310,19 +331,22 @@ def _check_needed(row: Run, needed: str, rows: Mapping[str, Run], seeds: Mapping
         raise UserError(
             f"{path}: run {row.name}: needs run '{needed}'{nearest(needed, rows)}, which is not in the table"
         )
-    if seeds[needed] < seeds[row.name]:
+    if seeds[needed] < seeds[row.name] and not rows[needed].pretrained:
         raise UserError(
             f"{path}: run {row.name}: seeds: expected at most {seeds[needed]}, as {needed} has, found "
             f"{seeds[row.name]}: each replicate needs one of its own there"
         )
 
 
-def _replicates(row: Run, count: int) -> list[Run]:
-    """The runs of a row; each needs runs of its own replicate."""
+def _replicates(row: Run, count: int, shared: Collection[str]) -> list[Run]:
+    """The runs of a row; each needs runs of its own replicate, but all share those of `shared`."""
     runs = []
     for number in range(1, count + 1):
-        targets = f"{replicate_name(row.teacher, number)}@{row.tap}" if row.teacher else row.targets
-        init = replicate_name(row.init, number) if row.init else ""
+        teacher, init = (
+            needed if not needed or needed in shared else replicate_name(needed, number)
+            for needed in (row.teacher, row.init)
+        )
+        targets = f"{teacher}@{row.tap}" if teacher else row.targets
         name = replicate_name(row.name, number)
         runs.append(replace(row, name=name, replicate=number, targets=targets, init=init))
     return runs

@@ -195,7 +195,7 @@ def about(evidence: Evidence, prop: str) -> Iterable[Finding]:
     """All findings of one property."""
     able = {name: scores for name in evidence.conditions if (scores := evidence.networks(name, prop))}
     trained = [name for name in able if evidence.first(name).trained]
-    untrained = next((name for name in able if not evidence.first(name).trained), None)
+    untrained = next((name for name in able if evidence.first(name).random), None)
     pairs = _Pairs(evidence, prop, able)
     if prop in LINGUISTIC:
         for name in trained:

@@ -1,7 +1,9 @@
-"""Fit k-means on a seeded sample of the training set's features: MFCC, or a tap of a trained model."""
+"""Fit k-means on a seeded sample of the training set's features: MFCC, or a tap of a trained model; or take somebody's
+own centroids."""
 
 import logging
 import time
+from argparse import Namespace
 from pathlib import Path
 
 from hubert_iter.bin import cli
@@ -25,6 +27,9 @@ def main(argv=None) -> None:
     )
     parser.add_argument("--portion", type=float, default=0.1, help="share of the utterances to fit on")
     parser.add_argument("--max_memory_gb", type=float, default=4.0, help="frames are sampled down to fit into this")
+    parser.add_argument(
+        "--centroids", type=Path, help="file of centroids to take instead: npz, npy or scikit-learn's by joblib"
+    )
     args = parser.parse_args(argv)
     if args.k < 2:
         raise UserError(f"--k: expected at least 2 clusters, found {args.k}")
@@ -32,6 +37,9 @@ def main(argv=None) -> None:
         raise UserError(f"--max_memory_gb: expected more than 0, found {args.max_memory_gb}")
 
     features = source.open_source(args.data, args.mfcc, args.model, args.tap, args.normalise)
+    if args.centroids:
+        _take(args, features)
+        return
     settings = {
         "k": args.k,
         "seed": args.seed,
@@ -57,6 +65,24 @@ def main(argv=None) -> None:
         "k-means: inertia %.4f per frame, %d of %d clusters used, %d batches, %.1f s in all",
         result.inertia, result.used_clusters, args.k, result.batches, time.monotonic() - began,
     )  # fmt: skip
+
+
+def _take(args: Namespace, features: source.FeatureSource) -> None:
+    """Somebody's own centroids in the place of a fit."""
+    settings = {"k": args.k, "replicate": args.replicate, "features": features.describe()}
+    inputs = {"centroids": args.centroids} | features.inputs()
+    product = Product(args.out, "fit_kmeans", settings, inputs)
+    if product.done():
+        return
+
+    from hubert_iter.units import foreign_kmeans, kmeans  # load numpy and faiss
+
+    centroids = foreign_kmeans.read(args.centroids)
+    if len(centroids) != args.k:
+        raise UserError(f"{args.centroids}: expected {args.k} centroids as the study's k says, found {len(centroids)}")
+    with product.writing() as work:
+        kmeans.write(work, centroids)
+    logging.info("k-means: %d centroids of %d dimensions from %s", *centroids.shape, args.centroids)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Check a study, then print its runs in the order of their dependencies, one tab-separated row each: run, objective,
 features, tap, k, labels, last update, init, replicate, normalise; of a run with refresh, whose legs have a row each:
-the leg that it continues, that one's labels where the head is kept, and "leg" if another leg follows; '-' where there
-is none. The recipe's loop reads this."""
+the leg that it continues, that one's labels where the head is kept; of a network from elsewhere where it is, the file
+of somebody's own centroids; and "leg" if another leg follows; '-' where there is none. The recipe's loop reads this."""
 
 import sys
 from pathlib import Path
@@ -47,7 +47,8 @@ def row_of(run: study.Run, before: study.Run | None) -> tuple:
     features = run.teacher or run.targets
     own = (run.name, run.objective, features, run.tap, run.k, run.labels, run.until or run.updates, run.init)
     old_labels = before.labels if before and run.keeps_head else ""
-    return (*own, run.replicate, run.normalise, run.continues, old_labels, "leg" if run.inner else "")
+    more = (run.replicate, run.normalise, run.continues, old_labels, run.pretrained, run.kmeans)
+    return (*own, *more, "leg" if run.inner else "")
 
 
 if __name__ == "__main__":

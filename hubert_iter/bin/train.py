@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hubert_iter import study
 from hubert_iter.bin import cli
+from hubert_iter.feats.foreign import locate
 from hubert_iter.provenance import Product
 from hubert_iter.train.inputs import Inputs
 
@@ -20,10 +21,10 @@ def main(argv=None) -> None:
     parser.add_argument("--labels", type=Path, help="labels of --data; none for an objective that makes its own")
     parser.add_argument("--valid_labels", type=Path, help="labels of --valid_data")
     parser.add_argument(
-        "--teacher_model", type=Path, help="the model whose layer the labels come from, if the run has one"
+        "--teacher_model", type=locate, help="the model whose layer the labels come from, if the run has one"
     )
     parser.add_argument("--teacher_tap", help="the layer that choose_layer has named, where the study says @best")
-    parser.add_argument("--init_model", type=Path, help="model to take the encoder's weights from")
+    parser.add_argument("--init_model", type=locate, help="model to take the encoder's weights from")
     parser.add_argument("--continues", type=Path, help="of a run with refresh: folder of the leg to go on from")
     parser.add_argument("--old_labels", type=Path, help="that leg's labels of --data, for head: match")
     parser.add_argument("--out", type=Path, required=True, help="the run's folder")

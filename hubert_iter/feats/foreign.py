@@ -7,6 +7,7 @@ block: their taps are the residual stream. fairseq checkpoints run in torchaudio
 """
 
 import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +45,8 @@ class ForeignModel(TappedModel):
         self.description = description
         self.names = ("conv", *(str(number) for number in range(len(blocks) + 1)))
         self._prepare = prepare
-        self._observe: Callable | None = None
+        # Each thread's own: several may run the model at once, on an utterance each.
+        self._seen = threading.local()
         projection.register_forward_hook(lambda module, given, result: self._see("conv", result))
         blocks[0].register_forward_pre_hook(
             lambda module, given, named: self._see("0", given or named["hidden_states"]), with_kwargs=True
@@ -53,34 +55,39 @@ class ForeignModel(TappedModel):
             block.register_forward_hook(lambda module, given, result, name=str(number): self._see(name, result))
 
     def _see(self, name: str, result) -> None:
-        if self._observe is not None:
+        observe = getattr(self._seen, "by", None)
+        if observe is not None:
             x = result[0] if isinstance(result, tuple) else result
             # A copy: some models write into their hidden states later.
-            if self._observe(name, x[0].float().cpu().numpy().copy()):
+            if observe(name, x[0].float().cpu().numpy().copy()):
                 raise _Enough
 
     def _run(self, samples: "np.ndarray", observe: Callable) -> None:
         import numpy as np
         import torch
 
-        self._observe = observe
+        self._seen.by = observe
         try:
             with torch.inference_mode():
                 self.model(self._prepare(np.ascontiguousarray(samples, np.float32)).to(self.device))
         except _Enough:
             pass
         finally:
-            self._observe = None
+            self._seen.by = None
 
 
 def locate(spec: str | Path) -> Path:
-    """The file or folder that a model's name means: a path as it is, a bundle's or a hub model's downloaded copy."""
+    """The file or folder that a model's name means: a path as it is, a bundle's or a hub model's downloaded copy.
+
+    A library before the name ("hf:", "torchaudio:", "fairseq:") is for people: what is there says which it is.
+    """
+    spec = str(spec).removeprefix("hf:").removeprefix("torchaudio:").removeprefix("fairseq:")
     path = Path(spec)
     if path.exists():
         return path
     name = str(spec)
     if path.suffix in SUFFIXES or name.startswith(("/", ".", "~")) or name.count("/") > 1:
-        raise UserError(f"{spec}: no such model file or folder. Train it first (stage 7), or mend the path")
+        raise UserError(f"{spec}: no such model file or folder. Get it or train it first (stage 7), or mend the path")
     if name.replace("_", "").isalnum() and name.upper() == name:
         return _bundle_file(name)
     if name.count("/") == 1:

@@ -14,6 +14,7 @@ from hubert_iter import provenance
 from hubert_iter.data import datadir
 from hubert_iter.errors import UserError, summarise
 from hubert_iter.feats import normalise
+from hubert_iter.feats.foreign import locate
 from hubert_iter.frames import FRAME_RATE, num_frames
 
 if TYPE_CHECKING:
@@ -98,8 +99,8 @@ class MfccSource:
 class LayerSource:
     """A tap (a layer's full output) of a trained model, computed from the audio without masking or dropout."""
 
-    def __init__(self, model_dir: Path, tap: str, data: Path):
-        self.path, self.tap, self.rate = Path(model_dir), str(tap), FRAME_RATE
+    def __init__(self, model_dir: str | Path, tap: str, data: Path):
+        self.path, self.tap, self.rate = locate(model_dir), str(tap), FRAME_RATE
         self._data_folder = data
 
     @cached_property
@@ -156,7 +157,7 @@ def num_threads() -> int:
 
 
 def open_source(
-    data: Path, mfcc: Path | None, model: Path | None, tap: str | None, kind: str = normalise.NONE
+    data: Path, mfcc: Path | None, model: str | Path | None, tap: str | None, kind: str = normalise.NONE
 ) -> FeatureSource:
     """Open the one source that an entry point's options --mfcc, --model, --tap and --normalise name."""
     if (mfcc is None) == (model is None):
@@ -171,7 +172,9 @@ def open_source(
 def add_options(parser) -> None:
     """Add --mfcc, --model, --tap and --normalise, the arguments of open_source."""
     parser.add_argument("--mfcc", type=Path, help="folder of MFCC of this data set (either this or --model)")
-    parser.add_argument("--model", type=Path, help="folder of a trained model, whose layer is the feature")
+    parser.add_argument(
+        "--model", help="folder of a trained model, whose layer is the feature; or as pool_layers has it"
+    )
     parser.add_argument("--tap", help="which output of the model: conv, 0 (before the first block) or a block's number")
     parser.add_argument(
         "--normalise",
@@ -183,7 +186,7 @@ def add_options(parser) -> None:
 
 def describe_layer(model_dir: Path, tap: str) -> dict:
     """Describe a layer's features without opening the model: what provenance checks compare."""
-    return {"kind": "layer", "rate": FRAME_RATE, "model": provenance.identity(model_dir), "tap": str(tap)}
+    return {"kind": "layer", "rate": FRAME_RATE, "model": provenance.identity(locate(model_dir)), "tap": str(tap)}
 
 
 def sentence(features: dict, path: str | Path | None = None) -> str:

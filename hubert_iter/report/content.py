@@ -46,7 +46,7 @@ def build(results: Results, folder: Path, title: str, note: str) -> Content:
     found = findings.find(specs, cca.rows, cca.speakers, results.learning, results.quality, results.compare)
     curves = {name: scores.from_scores(measured, specs) for name, measured in results.measured.items()}
     lines = list(dict.fromkeys(scores.line_of(run, specs) for run in results.runs))
-    untrained = {run.condition for run in specs.values() if not run.trained}
+    untrained = {run.condition for run in specs.values() if run.random}
     idle = {each.first for each in found if each.kind is Kind.LEARNING and not each.count[0]}
     styles = style.line_styles(lines, untrained, idle)
     canvas = figures.Canvas(folder, [])

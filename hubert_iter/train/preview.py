@@ -59,8 +59,10 @@ def once_each(measure: Speed) -> Speed:
 
 
 def steps(study: Study, runs: Sequence[Run], folders: list[Path], speed: Speed) -> Iterator[Step]:
-    """All trainings of these runs, in order."""
+    """All trainings of these runs, in order; networks from elsewhere are none."""
     for run in runs:
+        if run.pretrained:
+            continue
         first = 0
         for leg in study.legs[run.name]:
             config = load(leg, folders)

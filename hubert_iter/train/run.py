@@ -13,6 +13,7 @@ from hubert_iter import provenance
 from hubert_iter.config import write_yaml
 from hubert_iter.data import datadir
 from hubert_iter.errors import UserError, summarise
+from hubert_iter.feats.adopt import adopt
 from hubert_iter.models import store
 from hubert_iter.models.pretrainer import Pretrainer, build
 from hubert_iter.provenance import Product
@@ -56,7 +57,8 @@ def train(config: RunConfig, inputs: Inputs, product: Product, folder: Path, wor
     with _logging(folder / LOG) if world.first else nullcontext():
         model = _fresh(config)
         if inputs.init_model:
-            _warm_start(model, inputs.init_model)
+            adopt(model.encoder, inputs.init_model)
+            log.info("warm start: weights of the encoder from %s; head and schedule begin anew", inputs.init_model)
         if world.device.type == "cpu":
             memory.keep_freed()
         updates = config.until
@@ -164,12 +166,3 @@ def _set_aside(folder: Path, why: str) -> None:
     for path in folder.iterdir():
         shutil.move(path, old)
     log.warning("%s was trained otherwise (%s): moved to %s", folder, why, old)
-
-
-def _warm_start(model: Pretrainer, folder: Path) -> None:
-    """Take over another run's encoder; the objective's head is made anew."""
-    try:
-        model.encoder.load_state_dict(store.read(folder).encoder.state_dict())
-    except RuntimeError as error:
-        raise UserError(f"{folder}: the encoder of --init_model has another shape than this run's: {error}") from None
-    log.info("warm start: weights of the encoder from %s; the head is new, and the schedule begins anew", folder)

@@ -257,9 +257,14 @@ def sample_frames(
 
 def save(folder: Path, result: Fit, facts: dict) -> None:
     """Write kmeans.npz (key "centroids") and fit.json, whose contents repeat exactly when the fit is repeated."""
-    np.savez(Path(folder) / FILE_NAME, centroids=result.centroids)
+    write(folder, result.centroids)
     numbers = {name: value for name, value in asdict(result).items() if name != "centroids"}
     (Path(folder) / "fit.json").write_text(json.dumps(facts | numbers, indent=1) + "\n")
+
+
+def write(folder: Path, centroids: np.ndarray) -> None:
+    """Write kmeans.npz, float32 [k, D]."""
+    np.savez(Path(folder) / FILE_NAME, centroids=centroids)
 
 
 def load(folder: Path) -> np.ndarray:

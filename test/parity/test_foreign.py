@@ -6,10 +6,12 @@ import logging
 import os
 import sys
 import types
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
+from foreign_models import CONVS, LAYERS, WIDTH, huggingface, shake, torchaudio_arguments
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -19,8 +21,6 @@ from hubert_iter.feats.layers import open_model
 from hubert_iter.frames import num_frames
 from hubert_iter.models.convert import fairseq, names
 
-LAYERS, WIDTH = 3, 128
-CONVS = [(8, 10, 5), (12, 3, 2), (12, 3, 2), (16, 3, 2), (16, 3, 2), (24, 2, 2), (24, 2, 2)]
 TOLERANCE = {"rtol": 0, "atol": 1e-4}
 
 
@@ -28,15 +28,6 @@ TOLERANCE = {"rtol": 0, "atol": 1e-4}
 def samples():
     # Neither mean 0 nor variance 1, so that a wrong decision on normalisation shows.
     return (np.random.default_rng(0).standard_normal(7300) * 0.1 + 0.05).astype(np.float32)
-
-
-def shake(model):
-    """Make every parameter random: LayerNorms and biases as well."""
-    torch.manual_seed(1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter), alpha=0.1)
-    return model.eval()
 
 
 def compare(opened, conv, hidden, samples):
@@ -51,20 +42,6 @@ def compare(opened, conv, hidden, samples):
 
 
 # --- Hugging Face
-
-
-def huggingface(folder, family, large=False, normalise=False):
-    transformers = pytest.importorskip("transformers")
-    config = transformers.AutoConfig.for_model(
-        family, hidden_size=WIDTH, num_hidden_layers=LAYERS, num_attention_heads=4, intermediate_size=48,
-        conv_dim=[row[0] for row in CONVS], num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4,
-        do_stable_layer_norm=large, feat_extract_norm="layer" if large else "group", conv_bias=large,
-    )  # fmt: skip
-    model = shake(transformers.AutoModel.from_config(config))
-    model.save_pretrained(folder)
-    extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=normalise)
-    extractor.save_pretrained(folder)
-    return model, extractor
 
 
 @pytest.mark.parametrize(
@@ -95,6 +72,18 @@ def test_a_fine_tuned_model_is_read_without_its_head(tmp_path, samples):
     plain, opened = open_model(tmp_path / "base").taps(samples), open_model(tmp_path / "tuned").taps(samples)
     for tap in plain:
         np.testing.assert_allclose(opened[tap], plain[tap], **TOLERANCE)
+
+
+def test_threads_see_their_own_utterance(tmp_path):
+    """As labels of a teacher are made: each thread an utterance."""
+    huggingface(tmp_path, "hubert")
+    opened = open_model(tmp_path)
+    waves = [np.random.default_rng(seed).standard_normal(4000 + 640 * seed).astype(np.float32) for seed in range(12)]
+    expected = [opened.tap(wave, "2") for wave in waves]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda wave: opened.tap(wave, "2"), waves))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, **TOLERANCE)
 
 
 def test_missing_weights_are_refused_not_made_up(tmp_path):
@@ -135,17 +124,6 @@ def test_a_hub_name_without_a_connection(monkeypatch):
 
 
 # --- torchaudio
-
-
-def torchaudio_arguments(large=False):
-    return {
-        "extractor_mode": "layer_norm" if large else "group_norm", "extractor_conv_layer_config": CONVS,
-        "extractor_conv_bias": large, "encoder_embed_dim": WIDTH, "encoder_projection_dropout": 0.1,
-        "encoder_pos_conv_kernel": 16, "encoder_pos_conv_groups": 4, "encoder_num_layers": LAYERS,
-        "encoder_num_heads": 2, "encoder_attention_dropout": 0.1, "encoder_ff_interm_features": 48,
-        "encoder_ff_interm_dropout": 0.0, "encoder_dropout": 0.1, "encoder_layer_norm_first": large,
-        "encoder_layer_drop": 0.05, "aux_num_out": None,
-    }  # fmt: skip
 
 
 def torchaudio_layers(model, wave):

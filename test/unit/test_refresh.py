@@ -176,7 +176,11 @@ def test_a_row_s_legs(tmp_path, capsys):
     plan.main(["--study", str(path), "--runs", "long.1"])
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert rows[1][:8] == ["long.leg2", "hubert", "long.leg1", "6", "500", "long.leg1@6_k500", "20", "-"]
-    assert [row[10:] for row in rows] == [["-", "-", "leg"], ["long.leg1", "-", "leg"], ["long.leg2", "-", "-"]]
+    assert [row[10:12] + row[-1:] for row in rows] == [
+        ["-", "-", "leg"],
+        ["long.leg1", "-", "leg"],
+        ["long.leg2", "-", "-"],
+    ]
 
 
 def test_legs_differ_in_the_head_s_weights_alone(tmp_path):

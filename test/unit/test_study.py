@@ -41,7 +41,7 @@ def test_plan_prints_one_row_per_run(tmp_path, capsys):
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert sorted(row[0] for row in rows) == ["random", "second"]
     second = next(row for row in rows if row[0] == "second")
-    assert second == ["second", "hubert", "first", "6", "500", "first@6_k500", "10", "-", "1", "none", "-", "-", "-"]
+    assert second == ["second", "hubert", "first", "6", "500", "first@6_k500", "10", "-", "1", "none", *"-----"]
 
 
 def test_labels_are_named_after_their_normalisation_which_the_plan_tells(tmp_path, capsys):
@@ -254,3 +254,56 @@ def test_runs_names_a_condition_or_one_replicate(tmp_path):
 def test_faults_of_replicates_are_named(tmp_path, runs, message):
     with pytest.raises(UserError, match=message):
         study.read(write(tmp_path, runs))
+
+
+def test_a_model_from_elsewhere_is_a_row_however_it_is_named(tmp_path):
+    path = write(
+        tmp_path,
+        {
+            "theirs": {"pretrained": "hf:some where/base model"},
+            "taught": {"objective": "hubert", "targets": "theirs@6", "k": 9, "seeds": 2},
+            "also": {"objective": "hubert", "targets": {"model": "hf:some where/base model", "tap": 3}, "k": 9},
+            "begun": {"objective": "wav2vec2", "init": {"model": "files/a b.pt"}, "seeds": 2},
+            "other": {"objective": "wav2vec2", "init": {"model": "more/a b.pt"}},
+        },
+    )
+    found = study.read(path)
+    assert found.runs["also"].targets == "theirs@3" and found.runs["begun"].init == "a-b-pt"
+    assert found.runs["other"].init == "a-b-pt_2" and found.runs["a-b-pt_2"].pretrained == "more/a b.pt"
+    # All replicates share the one network; labels are each one's own.
+    assert found.runs["taught.2"].targets == "theirs@6" and found.runs["begun.2"].init == "a-b-pt"
+    assert found.runs["taught"].labels != found.runs["taught.2"].labels
+    theirs = found.runs["theirs"]
+    assert not theirs.trained and not theirs.random and theirs.model == ""
+    assert found.runs["taught"].iteration == 2
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"objective": "hubert", "targets": {"model": "x"}, "k": 5}, "targets: expected {model: ..., tap: ...}"),
+        ({"objective": "wav2vec2", "init": {"modle": "x"}}, "init: .*modle.*did you mean model"),
+        ({"objective": "hubert", "pretrained": "x"}, "a network from elsewhere is not trained"),
+        ({"objective": "wav2vec2", "kmeans": "a.npz"}, "kmeans: expected with targets"),
+    ],
+)
+def test_faults_of_models_from_elsewhere_are_named(tmp_path, row, message):
+    with pytest.raises(UserError, match=message):
+        study.read(write(tmp_path, {"odd": row}))
+
+
+def test_what_others_need_of_elsewhere_must_be_there(tmp_path):
+    row = {"objective": "hubert", "targets": {"model": "./no/model.pt", "tap": 3}, "k": 9}
+    with pytest.raises(UserError, match="run model-pt: pretrained: no/model.pt: no such model file|run model-pt"):
+        check_study.check(study.read(write(tmp_path, {"odd": row})), [ROOT / "conf"])
+    row = {"objective": "hubert", "targets": "mfcc", "k": 9, "kmeans": "no.npz"}
+    with pytest.raises(UserError, match="run odd: kmeans: no.npz: no such file"):
+        check_study.check(study.read(write(tmp_path, {"odd": row})), [ROOT / "conf"])
+    # What is only scored may come later: the others go on without it.
+    check_study.check(study.read(write(tmp_path, {"odd": {"pretrained": "./no/model.pt"}})), [ROOT / "conf"])
+
+
+def test_labels_by_own_centroids_have_a_name_of_their_own(tmp_path):
+    row = {"objective": "hubert", "targets": "mfcc", "k": 9}
+    runs = study.read(write(tmp_path, {"a": row, "b": {**row, "kmeans": "some/km 9.npz"}})).runs
+    assert (runs["a"].labels, runs["b"].labels) == ("mfcc_k9", "mfcc_k9_km-9")

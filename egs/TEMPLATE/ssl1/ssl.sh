@@ -150,12 +150,21 @@ mapfile -t study_rows < <(
     if [ -z "${runs}" ]; then echo "${run_table}"; else ${python} -m hubert_iter.bin.plan --study "${study_file}"; fi
 )
 read_row() {
-    IFS=$'\t' read -r run objective features tap k labels updates init replicate normalise continues old_labels _ <<<"$1"
+    IFS=$'\t' read -r run objective features tap k labels updates init replicate normalise continues old_labels pretrained \
+        centroids _ <<<"$1"
 }
+# Where each run's model is: in its folder, or, of one from elsewhere, where the study says.
+declare -A model_of=()
+for row in "${study_rows[@]}" "${run_rows[@]}"; do
+    read_row "${row}"
+    model_of[${run}]=${exp}/${run}/model
+    if [ "${pretrained}" != - ]; then model_of[${run}]=${pretrained}; fi
+done
 # Without stage 7 a teacher may not be trained yet: then a run that was not asked for by name is left out.
 # shellcheck disable=SC2329  # side_by_side.sh calls it
 teacher_is_there() {
     if [ "${labels}" = - ] || [ "${features}" = mfcc ] || [ -f "${exp}/${features}/model/provenance.json" ]; then return 0; fi
+    if [ "${model_of[${features}]}" != "${exp}/${features}/model" ]; then return 0; fi
     if [ "${stage}" -gt 7 ] || [ "${stop_stage}" -lt 5 ]; then return 0; fi
     if [ -n "${runs}" ] && [ "${continues}" = - ]; then die "run ${run} needs the model of ${features}, which is not trained yet: add it to --runs"; fi
     log "Stages 5 to 7, ${run}: left out, its teacher ${features} is not trained yet (stage 7)"
@@ -178,7 +187,7 @@ source_options() {
     if [ "${features}" = mfcc ]; then
         source_opts=(--mfcc "${dumpdir}/mfcc/$1")
     else
-        source_opts=(--model "${exp}/${features}/model" --tap "${tap}")
+        source_opts=(--model "${model_of[${features}]}" --tap "${tap}")
     fi
     source_opts+=(--normalise "${normalise}")
 }
@@ -227,21 +236,23 @@ fi
 # Stages 5 to 7 of the run, or of the leg of a run, that read_row has read; not 0 at the first job that fails.
 # shellcheck disable=SC2086,SC2329  # side_by_side.sh calls it
 train_run() {
-    local set opts launch choice
+    local set opts launch choice centroid_opts
     if [ "${tap}" = best ] && [ "${stage}" -le 7 ] && [ "${stop_stage}" -ge 5 ]; then
         choice=${exp}/${features}/best
         log "Stage 5, ${run}: the layer of ${features} whose units say most of phones: ${choice}/layer.txt"
         job "${train_cmd}" "${logs}/best_${features}.log" ${python} -m hubert_iter.bin.choose_layer \
-            --model "${exp}/${features}/model" --name "${features}" --data "${dumpdir}/data/${valid_set}" \
+            --model "${model_of[${features}]}" --name "${features}" --data "${dumpdir}/data/${valid_set}" \
             --alignments "${dumpdir}/alignments/${valid_set}" --seed "${seed}" --nj "${nj}" --out "${choice}" || return
         tap=$(cat "${choice}/layer.txt") || return
     fi
     if [ "${stage}" -le 5 ] && [ "${stop_stage}" -ge 5 ] && ! skip 5 && [ "${labels}" != - ]; then
         log "Stage 5, ${run}: k-means with ${k} clusters: ${units}/${labels}/kmeans"
         source_options "${train_set}"
+        centroid_opts=()
+        if [ "${centroids}" != - ]; then centroid_opts=(--centroids "${centroids}"); fi
         job "${train_cmd}" "${logs}/kmeans_${labels}.log" ${python} -m hubert_iter.bin.fit_kmeans \
             --data "${dumpdir}/data/${train_set}" --out "${units}/${labels}/kmeans" --k "${k}" --seed "${seed}" --replicate "${replicate}" \
-            --portion "${portion}" --max_memory_gb "${max_memory_gb}" "${source_opts[@]}" || return
+            --portion "${portion}" --max_memory_gb "${max_memory_gb}" "${source_opts[@]}" "${centroid_opts[@]}" || return
     fi
 
     if [ "${stage}" -le 6 ] && [ "${stop_stage}" -ge 6 ] && ! skip 6 && [ "${labels}" != - ]; then
@@ -254,7 +265,7 @@ train_run() {
         done
     fi
 
-    if [ "${stage}" -le 7 ] && [ "${stop_stage}" -ge 7 ] && ! skip 7; then
+    if [ "${stage}" -le 7 ] && [ "${stop_stage}" -ge 7 ] && ! skip 7 && [ "${pretrained}" = - ]; then
         if [ "${objective}" = none ]; then
             log "Stage 7, ${run}: network without training: ${exp}/${run}"
         else
@@ -266,9 +277,9 @@ train_run() {
             opts+=(--labels "${units}/${labels}/${train_set}" --valid_labels "${units}/${labels}/${valid_set}")
         fi
         if [ "${labels}" != - ] && [ "${features}" != mfcc ]; then
-            opts+=(--teacher_model "${exp}/${features}/model" --teacher_tap "${tap}")
+            opts+=(--teacher_model "${model_of[${features}]}" --teacher_tap "${tap}")
         fi
-        if [ "${init}" != - ]; then opts+=(--init_model "${exp}/${init}/model"); fi
+        if [ "${init}" != - ]; then opts+=(--init_model "${model_of[${init}]}"); fi
         if [ "${continues}" != - ]; then opts+=(--continues "${exp}/${continues}"); fi
         if [ "${old_labels}" != - ]; then opts+=(--old_labels "${units}/${old_labels}/${train_set}"); fi
         launch=(-m hubert_iter.bin.train "${opts[@]}")
@@ -298,7 +309,7 @@ mapfile -t scored_rows < <(
     for name in ${baselines}; do printf '%s\t%s\t\n' "${name}" "${name}"; done
     for row in "${run_rows[@]}"; do
         read_row "${row}"
-        printf '%s\t%s\t\n' "${run}" "${exp}/${run}/model"
+        printf '%s\t%s\t\n' "${run}" "${model_of[${run}]}"
         if ! "${checkpoints}"; then continue; fi
         for folder in "${exp}/${run}"{,.leg*}/checkpoints/update_*; do
             if [ -d "${folder}" ]; then printf '%s\t%s\t_%s\n' "${run}" "${folder}" "${folder##*update_}"; fi
@@ -365,7 +376,7 @@ if [ "${stage}" -le 12 ] && [ "${stop_stage}" -ge 12 ] && ! skip 12; then
     log "Stage 12: export: ${exp}/*/export"
     for row in "${run_rows[@]}"; do
         read_row "${row}"
-        if [ -n "${failed[${run}]:-}" ]; then continue; fi
+        if [ -n "${failed[${run}]:-}" ] || [ "${pretrained}" != - ]; then continue; fi
         formats=${export_formats}
         if [ "${objective}" = none ] && [[ " ${formats} " == *" fairseq "* ]]; then
             log "Stage 12, ${run}: not for fairseq, which has no model without an objective"
