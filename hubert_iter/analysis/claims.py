@@ -13,6 +13,7 @@ from hubert_iter.analysis import findings
 from hubert_iter.analysis.findings import Evidence, Finding, Kind
 from hubert_iter.analysis.scores import LINGUISTIC
 from hubert_iter.analysis.statistics import Interval
+from hubert_iter.feats import normalise
 from hubert_iter.study import Run
 
 MARGIN = 0.03
@@ -104,17 +105,28 @@ def stand(estimate: Interval, sign: int) -> Standing:
 def _possible(evidence: Evidence) -> Iterable[tuple[Claim, str, str, str]]:
     """(claim, first, second, property), in the order of the paper."""
     trained = [name for name in evidence.conditions if evidence.first(name).trained]
-    iterations = findings.iterations(evidence, trained)
-    for name in trained:
-        run = evidence.first(name)
-        if run.iteration == 1 and not run.init and not run.refresh and run.normalise == "none":
+    plain = _as_in_the_paper(evidence, trained)
+    durations = [pair for pair in findings.durations(evidence, trained) if pair[1] in plain]
+    iterations = findings.iterations(evidence, plain)
+    for name in dict.fromkeys([*plain, *(long for long, _ in durations)]):
+        if evidence.first(name).iteration == 1:
             yield from ((Claim.FIRST_FALLS, name, "", prop) for prop in LINGUISTIC)
     for student, teacher in iterations:
         yield from ((Claim.NEXT_FALLS_LESS, student, teacher, prop) for prop in LINGUISTIC)
     for student, teacher in iterations:
         yield Claim.SPEAKER_FALLS, student, teacher, SPEAKER
-    for one, other in findings.objectives(evidence, trained):
+    for one, other in findings.objectives(evidence, plain):
         if evidence.first(one).targets and evidence.first(other).targets:
             yield from ((Claim.ALIKE, one, other, prop) for prop in (*LINGUISTIC, SPEAKER))
-    for long, later in findings.durations(evidence, trained):
+    for long, later in durations:
         yield from ((Claim.LONGER_FALLS_SHORT, long, later, prop) for prop in LINGUISTIC)
+
+
+def _as_in_the_paper(evidence: Evidence, trained: Sequence[str]) -> list[str]:
+    """The first condition of each objective and iteration: cold starts on raw labels that last to the end."""
+    found: dict[tuple[str, int], str] = {}
+    for name in trained:
+        run = evidence.first(name)
+        if not run.init and not run.refresh and run.normalise == normalise.NONE:
+            found.setdefault((run.objective, run.iteration), name)
+    return list(found.values())

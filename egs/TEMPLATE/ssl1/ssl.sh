@@ -56,6 +56,7 @@ seed=0             # Seed of k-means and of data preparation.
 analysis=default   # What is scored: a file, or a name looked up in conf/analysis and then in the project's conf/analysis.
 baselines="mfcc logmel"  # Features without a network, scored like a layer.
 models=            # Other models to score, "name=path ...": Hugging Face folders, torchaudio bundles, fairseq files.
+dynamics=          # Runs whose course over training is shown on a page of its own: their kept checkpoints are scored too.
 checkpoints=false  # Score the runs' kept checkpoints too: the course of scores over training.
 
 # Report and export
@@ -159,6 +160,9 @@ for row in "${study_rows[@]}" "${run_rows[@]}"; do
     read_row "${row}"
     model_of[${run}]=${exp}/${run}/model
     if [ "${pretrained}" != - ]; then model_of[${run}]=${pretrained}; fi
+done
+for name in ${dynamics}; do
+    if [ -z "${model_of[${name}]:-}" ]; then die "--dynamics: no run '${name}' in the study. Runs: ${!model_of[*]}"; fi
 done
 # Without stage 7 a teacher may not be trained yet: then a run that was not asked for by name is left out.
 # shellcheck disable=SC2329  # side_by_side.sh calls it
@@ -310,7 +314,7 @@ mapfile -t scored_rows < <(
     for row in "${run_rows[@]}"; do
         read_row "${row}"
         printf '%s\t%s\t\n' "${run}" "${model_of[${run}]}"
-        if ! "${checkpoints}"; then continue; fi
+        if ! "${checkpoints}" && [[ " ${dynamics} " != *" ${run} "* ]]; then continue; fi
         for folder in "${exp}/${run}"{,.leg*}/checkpoints/update_*; do
             if [ -d "${folder}" ]; then printf '%s\t%s\t_%s\n' "${run}" "${folder}" "${folder##*update_}"; fi
         done
@@ -370,6 +374,18 @@ if [ "${stage}" -le 11 ] && [ "${stop_stage}" -ge 11 ] && ! skip 11; then
     log "Stage 11: report: ${exp}/report"
     ${python} -m hubert_iter.bin.report --study "${study_file}" --expdir "${exp}" --dumpdir "${dumpdir}/${study_name}" \
         --out "${exp}/report" --title "${title}" --data_note "${data_note}"
+fi
+
+if [ "${stage}" -le 11 ] && [ "${stop_stage}" -ge 11 ] && ! skip 11; then
+    for row in "${study_rows[@]}"; do
+        read_row "${row}"
+        if [[ " ${dynamics} " != *" ${run} "* ]]; then continue; fi
+        log "Stage 11, ${run}: learning dynamics: ${exp}/${run}/dynamics"
+        opts=()
+        if [ "${labels}" != - ]; then opts=(--labels "${units}/${labels}/${eval_set}"); fi
+        ${python} -m hubert_iter.bin.dynamics --name "${run}" --run "${exp}/${run}" --samples "${exp}/samples" --nj "${nj}" \
+            --seed "${seed}" --out "${exp}/${run}/dynamics" "${opts[@]}"
+    done
 fi
 
 if [ "${stage}" -le 12 ] && [ "${stop_stage}" -ge 12 ] && ! skip 12; then

@@ -85,7 +85,7 @@ class Units(Measure):
         labels = {prop: frames.codes(prop)[0] for prop in PROPERTIES}
         labels = {prop: codes for prop, codes in labels.items() if (codes >= 0).any()}
         generator = np.random.default_rng(material.seed)
-        shuffled = {prop: _shuffle(codes, halves, generator) for prop, codes in labels.items()}
+        shuffled = {prop: shuffle(codes, halves, generator) for prop, codes in labels.items()}
         tasks = [
             Task(material.layers, tap, halves, utterances, labels, shuffled, settings, material.seed)
             for tap in material.layers.taps
@@ -98,7 +98,7 @@ class Units(Measure):
         return Scored([*rows, Row(FACT, UNIT, "ceiling", 0, None, FRAME_RATE * float(np.log2(settings.k)))])
 
 
-def _shuffle(codes: np.ndarray, halves: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+def shuffle(codes: np.ndarray, halves: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Labels dealt anew among the labelled frames of each half, which keeps its counts."""
     shuffled = codes.copy()
     for half in range(HALVES):
