@@ -14,7 +14,7 @@ from hubert_iter.errors import UserError
 from hubert_iter.options import option
 
 if TYPE_CHECKING:
-    from hubert_iter.study import Run
+    from hubert_iter.runs import Run
 
 NEW, MATCH = "new", "match"
 LEG = re.compile(r".+\.leg\d+")

@@ -14,7 +14,7 @@ from hubert_iter.analysis.findings import Evidence, Finding, Kind
 from hubert_iter.analysis.scores import LINGUISTIC
 from hubert_iter.analysis.statistics import Interval
 from hubert_iter.feats import normalise
-from hubert_iter.study import Run
+from hubert_iter.runs import Run
 
 MARGIN = 0.03
 """PWCCA within which two conditions count as alike, and below which a difference does not matter. Six networks of one

@@ -18,7 +18,7 @@ from hubert_iter.analysis.learning import Learning
 from hubert_iter.analysis.sample import PROPERTIES
 from hubert_iter.analysis.scores import LINGUISTIC, NULL, Cells, networks
 from hubert_iter.analysis.statistics import Interval, Scores
-from hubert_iter.study import MFCC, Run, group
+from hubert_iter.runs import MFCC, Run, group
 
 
 class Kind(StrEnum):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hubert_iter.models import objectives
 from hubert_iter.models.settings import CONTRASTIVE, PREDICTIVE
-from hubert_iter.study import Run
+from hubert_iter.runs import Run
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hubert_iter import study
 from hubert_iter.bin import cli
+from hubert_iter.runs import Run
 
 
 def main(argv=None) -> None:
@@ -42,7 +43,7 @@ def main(argv=None) -> None:
             before = leg
 
 
-def row_of(run: study.Run, before: study.Run | None) -> tuple:
+def row_of(run: Run, before: Run | None) -> tuple:
     """What the recipe has to know of a run, or of a leg that continues `before`."""
     features = run.teacher or run.targets
     own = (run.name, run.objective, features, run.tap, run.k, run.labels, run.until or run.updates, run.init)

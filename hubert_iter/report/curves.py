@@ -15,7 +15,7 @@ from hubert_iter.analysis.measure import FACT
 from hubert_iter.analysis.sample import PROPERTIES
 from hubert_iter.feats.baselines import BASELINES, TAP
 from hubert_iter.report.read import Measured
-from hubert_iter.study import Run
+from hubert_iter.runs import Run
 
 
 @dataclass(frozen=True)

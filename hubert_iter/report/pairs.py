@@ -11,7 +11,7 @@ from hubert_iter.report import style
 from hubert_iter.report.figures import Canvas, matrix
 from hubert_iter.report.read import Measured
 from hubert_iter.report.section import Table, number
-from hubert_iter.study import Run
+from hubert_iter.runs import Run
 
 MOST_LINES = 10
 """Of more lines the maps would be too small to read."""

@@ -16,6 +16,7 @@ from hubert_iter.analysis.measure import Measure
 from hubert_iter.config import read_yaml
 from hubert_iter.errors import UserError
 from hubert_iter.feats.baselines import BASELINES
+from hubert_iter.runs import Run
 
 QUALITY_COLUMNS = ("labels", "set", "metric", "value")
 CONFUSION_COLUMNS = ("labels", "set", "phone", "read_as", "share", "frames")
@@ -56,8 +57,8 @@ class Results:
     """All tables of one study; `runs` is in the order of the study file, other scored models after."""
 
     runs: tuple[str, ...]
-    specs: dict[str, study.Run]
-    legs: dict[str, tuple[study.Run, ...]]
+    specs: dict[str, Run]
+    legs: dict[str, tuple[Run, ...]]
     """By the run's name: all its legs, of which the last is the run's own spec."""
     question: str
     """The study's; "" where it has none."""

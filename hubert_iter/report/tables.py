@@ -11,7 +11,7 @@ from hubert_iter.feats import normalise
 from hubert_iter.report.label_figures import QUALITY
 from hubert_iter.report.read import Results
 from hubert_iter.report.section import NONE, Table, number
-from hubert_iter.study import BEST, Run
+from hubert_iter.runs import BEST, Run
 
 RATES = {"accuracy": "masked accuracy (%)", "chance": "chance (%)"} | {
     f"guess_{key}": f"{name} (%)"

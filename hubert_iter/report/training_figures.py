@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from hubert_iter.report import style
 from hubert_iter.report.curves import line_of
 from hubert_iter.report.figures import Canvas, label_ends
-from hubert_iter.study import Run
+from hubert_iter.runs import Run
 
 MOST_POINTS = 200
 QUANTITIES = {"loss": "loss, all terms (nats)", "accuracy": "masked accuracy (%)"}

@@ -10,7 +10,7 @@ from hubert_iter.analysis.table import Splits
 from hubert_iter.models import objectives
 from hubert_iter.models.settings import EncoderConfig
 from hubert_iter.refresh import Refresh
-from hubert_iter.study import Row
+from hubert_iter.runs import Row
 from hubert_iter.train.config import TrainConfig
 
 

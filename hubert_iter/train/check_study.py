@@ -5,7 +5,7 @@ from pathlib import Path
 from hubert_iter import options
 from hubert_iter.errors import UserError, nearest
 from hubert_iter.models.settings import EncoderConfig
-from hubert_iter.study import BEST, Study
+from hubert_iter.runs import BEST, Study
 from hubert_iter.train.config import load
 
 

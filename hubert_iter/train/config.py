@@ -12,7 +12,7 @@ from hubert_iter.models import objectives
 from hubert_iter.models.settings import EncoderConfig
 from hubert_iter.options import option
 from hubert_iter.randomness import Draws
-from hubert_iter.study import Run
+from hubert_iter.runs import Run
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubert_iter.errors import UserError
-from hubert_iter.study import BEST, Run
+from hubert_iter.runs import BEST, Run
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from hubert_iter.models.pretrainer import build
-from hubert_iter.study import Run, Study
+from hubert_iter.runs import Run, Study
 from hubert_iter.train import checks
 from hubert_iter.train.config import RunConfig, load
 

@@ -20,6 +20,7 @@ from hubert_iter.analysis import agreement
 from hubert_iter.bin import plan, report, train
 from hubert_iter.errors import UserError
 from hubert_iter.models import store
+from hubert_iter.runs import Run
 from hubert_iter.train import check_study, config, legs
 from hubert_iter.train.distributed import World
 from hubert_iter.train.legs import Before
@@ -233,7 +234,7 @@ def test_a_kept_head_follows_the_numbering_of_the_labels(corpus, tmp_path):
     assert torch.equal(taken["step"], saved[number]["step"])
 
 
-def leg(conf: Path, number: int) -> study.Run:
+def leg(conf: Path, number: int) -> Run:
     return study.read(conf / "study/s.yaml").legs["run"][number]
 
 

@@ -16,7 +16,7 @@ from hubert_iter.analysis import findings, statistics
 from hubert_iter.analysis.findings import Kind, Verdict
 from hubert_iter.analysis.sample import PROPERTIES
 from hubert_iter.analysis.statistics import Scores
-from hubert_iter.study import Run, replicate_name
+from hubert_iter.runs import Run, replicate_name
 
 FILE = Path(__file__).with_name("same_condition.tsv")
 COMPARED = (Kind.ITERATION, Kind.ITERATION_FALL, Kind.ITERATION_BEST, Kind.OBJECTIVE)

@@ -13,6 +13,7 @@ from hubert_iter.analysis.pool import Layers
 from hubert_iter.analysis.square import Place, places
 from hubert_iter.bin import report
 from hubert_iter.models.settings import CONTRASTIVE, PREDICTIVE
+from hubert_iter.runs import Study
 
 ROWS = {
     "random": {"objective": "none"},
@@ -28,7 +29,7 @@ NAMES = {"unmasked": "hubert", "later": "hubert", "warm": "hubert", "told_apart"
 CONFIGS = {row: {"objective": name and {"name": name}} for row, name in NAMES.items()}
 
 
-def a_study(path: Path, *left_out: str) -> study.Study:
+def a_study(path: Path, *left_out: str) -> Study:
     runs = {name: row for name, row in ROWS.items() if name not in left_out}
     path.write_text(yaml.safe_dump({"model": "tiny", "train": "mini", "updates": 7, "runs": runs}))
     return study.read(path)

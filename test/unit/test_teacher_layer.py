@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from hubert_iter import provenance, study
+from hubert_iter import provenance
 from hubert_iter.bin import choose_layer
 from hubert_iter.data import datadir
 from hubert_iter.errors import UserError
+from hubert_iter.runs import Run
 from hubert_iter.train.inputs import Inputs
 from hubert_iter.units import labels
 
@@ -109,7 +110,7 @@ def test_labels_must_be_of_the_layer_that_was_chosen(held_out):
     ("first@2", "1", False),
 ])  # fmt: skip
 def test_a_layer_is_given_to_the_trainer_where_the_study_leaves_it_open(targets, given, fine):
-    run = study.Run(name="second", targets=targets)
+    run = Run(name="second", targets=targets)
     inputs = Inputs("data", "valid", teacher_tap=given)
     if fine:
         inputs.check_tap(run)
