@@ -94,6 +94,21 @@ def test_a_run_stopped_at_the_gate_is_scored_and_its_pupils_are_left_out(recipe,
     ]
 
 
+@pytest.mark.parametrize("options", [("--checkpoints", "true"), ("--dynamics", "free")])
+def test_a_checkpoint_that_is_the_model_itself_is_not_scored_twice(recipe, tmp_path, options):
+    for update in (10, 20, 30):
+        (tmp_path / f"exp/s/free/checkpoints/update_{update}").mkdir(parents=True)
+    result, calls = recipe("nothing", "--stage", "8", "--stop_stage", "8", "--runs", "free", *options)
+    assert result.returncode == 0, result.stderr
+    scored = [Path(path).name for path in of(calls, "pool_layers", "--out") if "/free/" in path]
+    assert scored == ["layers", "layers_10", "layers_20"]
+
+
+def test_dynamics_of_a_run_that_is_not_in_the_study_are_refused_at_once(recipe):
+    result, calls = recipe("nothing", "--dynamics", "fre")
+    assert result.returncode == 1 and "--dynamics: no run 'fre' in the study" in result.stderr and not calls
+
+
 def test_a_leg_that_fails_ends_its_run_alone(recipe):
     result, calls = recipe("legs.leg1@1_k20/kmeans*", "--stage", "5", "--stop_stage", "8")
     assert result.returncode == 1

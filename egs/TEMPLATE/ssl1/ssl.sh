@@ -316,7 +316,9 @@ mapfile -t scored_rows < <(
         printf '%s\t%s\t\n' "${run}" "${model_of[${run}]}"
         if ! "${checkpoints}" && [[ " ${dynamics} " != *" ${run} "* ]]; then continue; fi
         for folder in "${exp}/${run}"{,.leg*}/checkpoints/update_*; do
-            if [ -d "${folder}" ]; then printf '%s\t%s\t_%s\n' "${run}" "${folder}" "${folder##*update_}"; fi
+            # The last one is the model itself: its scores would count twice.
+            if [ ! -d "${folder}" ] || [ "${folder##*update_}" = "${updates}" ]; then continue; fi
+            printf '%s\t%s\t_%s\n' "${run}" "${folder}" "${folder##*update_}"
         done
     done
     for model in ${models}; do
