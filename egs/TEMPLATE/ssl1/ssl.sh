@@ -25,7 +25,8 @@ train_args=        # Values for this call, e.g. "learning_rate=1e-3 updates=500 
 nj=4               # Jobs in parallel for data and features.
 ngpu=0             # GPUs per machine for training; 0 trains on the processor.
 num_nodes=1        # Machines for training.
-run_jobs=          # Runs trained side by side; empty: as many as are independent, at most one a processor, or 1 with GPUs.
+run_jobs=          # Runs trained side by side; empty: as many as are independent and this machine has room for (processors,
+                   # 4 GB of memory each), 1 with GPUs; on a cluster all that are independent.
 max_memory_gb=4.0  # Memory for the frames that k-means is fitted on.
 python=python3     # Python to run.
 

@@ -90,6 +90,15 @@ stop_all() {
     exit "$1"
 }
 
+# How many trainings this machine has room for: one a processor, and one for each 4 GB of free memory.
+room() {
+    local processors memory
+    processors=$(nproc)
+    memory=$(awk '/^MemAvailable/ { print int($2 / 4194304) }' /proc/meminfo 2>/dev/null || true)
+    memory=${memory:-${processors}}
+    echo $((memory < 1 ? 1 : memory < processors ? memory : processors))
+}
+
 # All runs, in the order in which they need each other.
 train_all() {
     local row most independent=0
@@ -101,7 +110,7 @@ train_all() {
     if [ -z "${run_jobs}" ]; then
         run_jobs=$((independent > 0 ? independent : 1))
         if [ "${cuda_cmd%% *}" = utils/local.py ]; then
-            most=$(nproc)
+            most=$(room)
             if [ "${ngpu}" -gt 0 ]; then most=1; fi
             if [ "${run_jobs}" -gt "${most}" ]; then run_jobs=${most}; fi
         fi
