@@ -1,5 +1,6 @@
 """The page of one run over its training: scores, clusters, phones. It speaks of this one network."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,14 +143,17 @@ def _taught(folder: Path, frames: FrameSample) -> np.ndarray:
 
 
 def _scored(folder: Path) -> dict[str, list[dict[str, str]]]:
-    """Measure -> rows of scores.tsv at all milestones, in the order of the report."""
+    """Measure -> rows as of scores.tsv at all milestones, in the order of the report.
+
+    Scores of pairs are here those of a layer with the layer of that number of another network.
+    """
     found: dict[str, list[dict[str, str]]] = {}
     for path in sorted(folder.glob(f"measures*/*/{scores.FILE_NAME}")):
-        if (
-            path.parent.parent.name.removeprefix("measures").lstrip("_").isdecimal()
-            or path.parent.parent.name == "measures"
-        ):
-            found.setdefault(path.parent.name, []).extend(scores.read(path.parent))
+        if re.fullmatch(r"measures(_\d+)?", path.parent.parent.name):
+            pairs = scores.read(path.parent, scores.PAIRS_FILE)
+            alike = [row for row in pairs if row["layer"] == row["other_layer"] and row["run"] != row["other"]]
+            made = [{**row, "property": f"with_{row['other']}", "sample_set": "0"} for row in alike]
+            found.setdefault(path.parent.name, []).extend([*scores.read(path.parent), *made])
     return dict(sorted(found.items(), key=lambda item: measures.find(item[0], "dynamics").order))
 
 
