@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from hubert_iter.analysis.measure import Metric
 from hubert_iter.report import curves as scores
@@ -122,7 +123,8 @@ def label_ends(axes: Axes, ends: list[tuple[str, float, style.RunStyle]]) -> Non
     if not ends:
         return
     if len(ends) > MOST_DIRECT_LABELS:
-        axes.legend(fontsize=8, ncols=2)
+        looks = {name: {"marker": look.marker, "color": look.hex, "alpha": look.alpha} for name, _value, look in ends}
+        axes.legend([Line2D([], [], **look) for look in looks.values()], list(looks), fontsize=8, ncols=2)
         return
     low, high = axes.get_ylim()
     wanted = [(value - low) / (high - low) for _name, value, _style in ends]

@@ -496,3 +496,11 @@ def test_merges_are_ranked_by_frames(options, tmp_path):
     results = read.read(read.find(tmp_path / "study.yaml", tmp_path / "exp/toy", tmp_path / "dump/toy"))
     table = tables.merges_table(results)
     assert [row[1] for row in table.rows] == ["aa → ah 600 (0.69)", "zh → sh 2 (1.00)"]
+
+
+def test_many_lines_have_a_legend_whatever_was_drawn():
+    figure = Figure()
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1])  # without a label
+    figures.label_ends(axes, [(f"run{number}", 0.1 * number, style.series(number)) for number in range(9)])
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [f"run{number}" for number in range(9)]
