@@ -5,6 +5,15 @@ import numpy as np
 from hubert_iter.analysis import scores
 from hubert_iter.analysis.learning import Learning
 
+PAPER = {
+    "random": {"objective": "none"},
+    "hubert_it1": {"objective": "hubert", "targets": "mfcc", "k": 100},
+    "hubert_it2": {"objective": "hubert", "targets": "hubert_it1@2", "k": 500},
+    "chubert_it1": {"objective": "chubert", "targets": "mfcc", "k": 100},
+    "wav2vec2": {"objective": "wav2vec2"},
+}
+"""Rows of a study."""
+
 
 def table(run, prop, levels, spread=0.003, network=0.0, metric="pwcca", trials=3):
     """Rows as scores.tsv holds them: a deviation per trial that all share, one per network, a little of their own."""

@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from made_scores import curve, idle, table
+from made_scores import PAPER, curve, idle, table
 
 from hubert_iter import study
 from hubert_iter.analysis import findings
@@ -10,14 +10,7 @@ from hubert_iter.analysis.findings import Kind, Verdict
 from hubert_iter.errors import UserError
 from hubert_iter.report import sentences
 
-ROWS = {
-    "random": {"objective": "none"},
-    "hubert_it1": {"objective": "hubert", "targets": "mfcc", "k": 100},
-    "hubert_it2": {"objective": "hubert", "targets": "hubert_it1@2", "k": 500},
-    "chubert_it1": {"objective": "chubert", "targets": "mfcc", "k": 100},
-    "wav2vec2": {"objective": "wav2vec2"},
-    "warm_it2": {"objective": "hubert", "targets": "hubert_it1@2", "k": 500, "init": "hubert_it1"},
-}
+ROWS = PAPER | {"warm_it2": {"objective": "hubert", "targets": "hubert_it1@2", "k": 500, "init": "hubert_it1"}}
 
 
 @pytest.fixture
