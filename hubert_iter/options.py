@@ -129,9 +129,12 @@ def shaping(made: Any) -> dict[str, Any]:
 
     A `later` option is left out at its default: what was made before there was such an option stays up to date.
     """
-    values = {each.name: plain(getattr(made, each.name)) for each in fields(made) if each.metadata["shapes"]}
-    later = {each.name: plain(_default(each)) for each in fields(made) if each.metadata["later"]}
-    return {name: value for name, value in values.items() if name not in later or value != later[name]}
+    shaping = [each for each in fields(made) if each.metadata["shapes"]]
+    return {
+        each.name: plain(getattr(made, each.name))
+        for each in shaping
+        if not each.metadata["later"] or getattr(made, each.name) != _default(each)
+    }
 
 
 def describe(kind: type) -> Iterable[tuple[str, str, str]]:

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from hubert_iter.analysis import findings
 from hubert_iter.analysis.findings import Evidence, Finding, Kind
+from hubert_iter.analysis.sample import PROPERTIES
 from hubert_iter.analysis.scores import LINGUISTIC
 from hubert_iter.analysis.statistics import Interval
 from hubert_iter.feats import normalise
@@ -70,10 +71,11 @@ class Judged:
     estimate: Interval | None
 
 
-def judge(runs: Mapping[str, Run], found: Sequence[Finding], idle: Iterable[str]) -> list[Judged]:
-    """All claims that the study's conditions could bear out. `idle`: networks that have not learnt to use context."""
+def judge(runs: Mapping[str, Run], found: Sequence[Finding]) -> list[Judged]:
+    """All claims that the study's conditions could bear out, by its findings."""
     known = {(finding.kind, finding.first, finding.second, finding.prop): finding for finding in found}
-    evidence, idle = Evidence(runs, {}), set(idle)
+    idle = {name for finding in found if finding.kind is Kind.LEARNING for name in finding.left_out}
+    evidence = Evidence(runs, {})
     judged = []
     for claim, first, second, prop in _possible(evidence):
         kind, sign = KINDS[claim]
@@ -82,7 +84,7 @@ def judge(runs: Mapping[str, Run], found: Sequence[Finding], idle: Iterable[str]
             standing = stand(finding.estimate, sign)
         else:
             networks = [run.name for name in (first, second) if name for run in evidence.conditions[name]]
-            standing = Standing.IDLE if idle & set(networks) else Standing.MISSING
+            standing = Standing.IDLE if idle.intersection(networks) else Standing.MISSING
         judged.append(Judged(claim, first, second, prop, standing, finding and finding.estimate))
     return judged
 
@@ -117,7 +119,7 @@ def _possible(evidence: Evidence) -> Iterable[tuple[Claim, str, str, str]]:
         yield Claim.SPEAKER_FALLS, student, teacher, SPEAKER
     for one, other in findings.objectives(evidence, plain):
         if evidence.first(one).targets and evidence.first(other).targets:
-            yield from ((Claim.ALIKE, one, other, prop) for prop in (*LINGUISTIC, SPEAKER))
+            yield from ((Claim.ALIKE, one, other, prop) for prop in PROPERTIES)
     for long, later in durations:
         yield from ((Claim.LONGER_FALLS_SHORT, long, later, prop) for prop in LINGUISTIC)
 

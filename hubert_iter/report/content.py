@@ -66,7 +66,7 @@ def build(results: Results, folder: Path, title: str, note: str) -> Content:
         title=title,
         question=results.question,
         note=note,
-        verdicts=verdicts.table(claims.judge(specs, found, _idle(results))),
+        verdicts=verdicts.table(claims.judge(specs, found)),
         answers=tuple(sentences.answers(found)),
         glance=score_tables.glance_table(results, main, [line for line in lines if main.updates(line)]),
         missing=results.missing,
@@ -78,10 +78,6 @@ def build(results: Results, folder: Path, title: str, note: str) -> Content:
             if line in trained or any(each.updates(line) for each in curves.values())
         },
     )
-
-
-def _idle(results: Results) -> list[str]:
-    return [run for run, each in results.learning.items() if not each.uses_context]
 
 
 def _sections(results: Results, refreshed: Section) -> list[Section]:

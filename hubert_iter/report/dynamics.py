@@ -124,10 +124,15 @@ def best_layer(rows: Sequence[Row]) -> str:
 
 def phone_changes(rows: Sequence[Row], layer: str) -> list[Change]:
     """All phones, those that gain most first."""
-    values = {(row.phone, row.update): row.value for row in rows if (row.layer, row.metric) == (layer, "own")}
-    updates = sorted({update for _, update in values})
+    values, updates = _own_clusters(rows, layer)
     changes = [Change(name, values[name, updates[0]], values[name, updates[-1]]) for name in {key[0] for key in values}]
     return sorted(changes, key=lambda each: (each.first - each.last, each.phone))
+
+
+def _own_clusters(rows: Sequence[Row], layer: str) -> tuple[dict[tuple[str, int], float], list[int]]:
+    """(phone, update) -> clusters of its own at a layer; and the updates."""
+    values = {(row.phone, row.update): row.value for row in rows if (row.layer, row.metric) == (layer, "own")}
+    return values, sorted({update for _, update in values})
 
 
 def _taught(folder: Path, frames: FrameSample) -> np.ndarray:
@@ -188,8 +193,7 @@ def _courses(axes: Axes, found: Mapping[tuple[str, int], float], title: str, lab
 
 
 def _draw_phones(canvas: Canvas, rows: Sequence[Row], layer: str, phones: Sequence[str]) -> None:
-    values = {(row.phone, row.update): row.value for row in rows if (row.layer, row.metric) == (layer, "own")}
-    updates = sorted({update for _, update in values})
+    values, updates = _own_clusters(rows, layer)
     down = list(reversed(phones))
     what = f"clusters of each phone's own at layer {layer}, over updates"
     with canvas.figure("phones", "phones", what, (4.8, 1.2 + 0.17 * len(down))) as figure:

@@ -123,8 +123,8 @@ def label_ends(axes: Axes, ends: list[tuple[str, float, style.RunStyle]]) -> Non
     if not ends:
         return
     if len(ends) > MOST_DIRECT_LABELS:
-        looks = {name: {"marker": look.marker, "color": look.hex, "alpha": look.alpha} for name, _value, look in ends}
-        axes.legend([Line2D([], [], **look) for look in looks.values()], list(looks), fontsize=8, ncols=2)
+        looks = [Line2D([], [], marker=look.marker, color=look.hex, alpha=look.alpha) for _name, _value, look in ends]
+        axes.legend(looks, [name for name, _value, _look in ends], fontsize=8, ncols=2)
         return
     low, high = axes.get_ylim()
     wanted = [(value - low) / (high - low) for _name, value, _style in ends]

@@ -32,7 +32,7 @@ def judge(runs, levels, learning=None):
         for row in table(run.name, prop, layers, network=0.002)
     ]
     found = findings.find(runs, rows, learning=learning)
-    judged = claims.judge(runs, found, learning or ())
+    judged = claims.judge(runs, found)
     return judged, {(each.claim, each.first, each.second, each.prop): each.standing for each in judged}
 
 

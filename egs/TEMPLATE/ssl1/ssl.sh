@@ -157,7 +157,7 @@ read_row() {
 }
 # Where each run's model is: in its folder, or, of one from elsewhere, where the study says.
 declare -A model_of=()
-for row in "${study_rows[@]}" "${run_rows[@]}"; do
+for row in "${study_rows[@]}"; do
     read_row "${row}"
     model_of[${run}]=${exp}/${run}/model
     if [ "${pretrained}" != - ]; then model_of[${run}]=${pretrained}; fi
@@ -377,9 +377,6 @@ if [ "${stage}" -le 11 ] && [ "${stop_stage}" -ge 11 ] && ! skip 11; then
     log "Stage 11: report: ${exp}/report"
     ${python} -m hubert_iter.bin.report --study "${study_file}" --expdir "${exp}" --dumpdir "${dumpdir}/${study_name}" \
         --out "${exp}/report" --title "${title}" --data_note "${data_note}"
-fi
-
-if [ "${stage}" -le 11 ] && [ "${stop_stage}" -ge 11 ] && ! skip 11; then
     for row in "${study_rows[@]}"; do
         read_row "${row}"
         if [[ " ${dynamics} " != *" ${run} "* ]]; then continue; fi

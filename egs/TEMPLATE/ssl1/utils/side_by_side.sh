@@ -26,18 +26,18 @@ ended() {
         log "$1: ${gated[$1]}"
     fi
 }
-# Take up the run that read_row has read. Not 0 where it has to wait for one that it needs, or for room.
+# Take up the run that read_row has read, unless it has to wait for one that it needs, for its labels or for room.
 take_up() {
     local needed status=0
     for needed in "${features}" "${init}"; do
-        if [ -n "${left[${needed}]:-}" ]; then return 1; fi
+        if [ -n "${left[${needed}]:-}" ]; then return; fi
         if [ -n "${failed[${needed}]:-}" ] || [ -n "${gated[${needed}]:-}" ]; then
             unset "left[${run}]"
             fails "${run}" "it needs ${needed}${gated[${needed}]:+, which was stopped at the gate}"
-            return 0
+            return
         fi
     done
-    if [ ${#working[@]} -ge "${run_jobs}" ] || { [ "${labels}" != - ] && [ -n "${making[${labels}]:-}" ]; }; then return 1; fi
+    if [ ${#working[@]} -ge "${run_jobs}" ] || { [ "${labels}" != - ] && [ -n "${making[${labels}]:-}" ]; }; then return; fi
     if ! teacher_is_there; then
         unset "left[${run}]"
     elif [ "${run_jobs}" -gt 1 ]; then
@@ -122,7 +122,7 @@ train_all() {
     while [ ${#left[@]} -gt 0 ]; do
         for row in "${run_rows[@]}"; do
             read_row "${row}"
-            if [ -n "${left[${run}]:-}" ] && [ -z "${working[${run}]:-}" ]; then take_up || true; fi
+            if [ -n "${left[${run}]:-}" ] && [ -z "${working[${run}]:-}" ]; then take_up; fi
         done
         if [ ${#working[@]} -gt 0 ]; then
             wait -n || true
