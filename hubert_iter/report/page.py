@@ -46,6 +46,7 @@ th:first-child, td:first-child { text-align: left; position: sticky; left: 0; ba
   padding-left: 0; }
 table.text th, table.text td { text-align: left; white-space: normal; vertical-align: top; overflow-wrap: anywhere;
   min-width: 5rem; }
+table.text th { overflow-wrap: normal; }
 thead th { color: var(--muted); font-weight: 600; vertical-align: bottom; white-space: normal; }
 td.strong { font-weight: 700; }
 details { margin: .8rem 0; }

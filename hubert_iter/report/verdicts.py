@@ -12,7 +12,7 @@ WORDS = {
     Claim.ALIKE: f"objectives alike, within {MARGIN}",
     Claim.LONGER_FALLS_SHORT: "longer training with online targets does not come up to a later iteration",
 }
-HEADER = ["finding of the paper", "of", "scores", "estimate", "networks", "here"]
+HEADER = ["finding of the paper", "of", "property", "estimate", "networks", "here"]
 
 
 def table(judged: Sequence[Judged]) -> Table:
@@ -22,12 +22,11 @@ def table(judged: Sequence[Judged]) -> Table:
         found = each.estimate
         of = f"{each.first} against {each.second}" if each.second else each.first
         told = [f"{found.mean:.3f} ± {found.half:.3f}", _count(found.networks)] if found else [NONE, NONE]
-        rows.append([WORDS[each.claim], of, f"{each.prop}s", *told, str(each.standing)])
+        rows.append([WORDS[each.claim], of, each.prop, *told, str(each.standing)])
     clear = (Standing.SHOWN, Standing.CONTRARY)
     strong = frozenset((place, len(HEADER) - 1) for place, each in enumerate(judged) if each.standing in clear)
-    return Table(
-        "The paper's findings in this study (final layers, PWCCA, interval over networks)", HEADER, rows, strong
-    )
+    title = "The paper's findings in this study (final layers, PWCCA, interval over networks)"
+    return Table(title, HEADER, rows, strong, wordy=True)
 
 
 def _count(networks: Sequence[int]) -> str:
