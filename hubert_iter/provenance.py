@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubert_iter import __version__
+from hubert_iter import __version__, lock
 from hubert_iter.errors import UserError
 
 FILE_NAME = "provenance.json"
@@ -129,12 +129,20 @@ class Product:
         edited = _edited(folder)
         return f"output {edited[0]} was changed by hand" if edited else ""
 
-    def done(self) -> bool:
-        """True, with a message, when the folder is up to date; otherwise say why it is made."""
-        return self.tell(self.why())
+    def done(self, wait: bool = True) -> bool:
+        """True, with a message, when the folder is up to date; otherwise say why it is made, and claim it.
 
-    def tell(self, why: str) -> bool:
-        """What `done` says and returns of an answer of `why`, for who needs to know it before."""
+        From then on it is this process's to make. Somebody else who is making it is waited for, and then it may be
+        done; with `wait=False` that is a UserError.
+        """
+        return self.tell(self.why(), wait)
+
+    def tell(self, why: str, wait: bool = True) -> bool:
+        """What `done` does with an answer of `why`, for who needs to know it before."""
+        if why and lock.claim(self.folder, wait):
+            why = self.why()
+        if not why:
+            lock.release(self.folder)
         if why:
             log.info("%s: making %s (%s)", self.command, self.folder, why)
         else:
@@ -145,20 +153,23 @@ class Product:
     def writing(self) -> Iterator[Path]:
         """Yield an empty folder to write into; it takes the place of the final one only if all goes well."""
         folder = Path(self.folder)
+        lock.claim(folder)
         work = folder.with_name(folder.name + ".tmp")
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
         try:
             yield work
             write(work, self.command, self.settings, self.inputs, self.form)
+            if _edited(folder):
+                _keep(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            work.replace(folder)
+            sync(folder.parent)
         except BaseException:
             shutil.rmtree(work, ignore_errors=True)
             raise
-        if _edited(folder):
-            _keep(folder)
-        shutil.rmtree(folder, ignore_errors=True)
-        work.replace(folder)
-        sync(folder.parent)
+        finally:
+            lock.release(folder)
 
 
 def is_current(folder: Path) -> bool:

@@ -14,7 +14,6 @@ from hubert_iter.analysis.findings import Evidence, Finding, Kind
 from hubert_iter.analysis.sample import PROPERTIES
 from hubert_iter.analysis.scores import LINGUISTIC
 from hubert_iter.analysis.statistics import Interval
-from hubert_iter.feats import normalise
 from hubert_iter.runs import Run
 
 MARGIN = 0.03
@@ -125,10 +124,10 @@ def _possible(evidence: Evidence) -> Iterable[tuple[Claim, str, str, str]]:
 
 
 def _as_in_the_paper(evidence: Evidence, trained: Sequence[str]) -> list[str]:
-    """The first condition of each objective and iteration: cold starts on raw labels that last to the end."""
+    """The first condition in the table of each objective and iteration: cold starts, on labels that last to the end."""
     found: dict[tuple[str, int], str] = {}
     for name in trained:
         run = evidence.first(name)
-        if not run.init and not run.refresh and run.normalise == normalise.NONE:
+        if not run.init and not run.refresh:
             found.setdefault((run.objective, run.iteration), name)
     return list(found.values())

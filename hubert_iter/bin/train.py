@@ -1,5 +1,6 @@
 """Train one run of a study, or go on with it; one process, or many started by torchrun."""
 
+import os
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -47,7 +48,7 @@ def main(argv=None) -> None:
     product = Product(args.out / "model", "train", settings.shaping(), shaping)
     if args.gate:
         product = gate.at_gate(product)
-    if product.done():
+    if _done(product, args.gpu):
         return
 
     from hubert_iter.train import distributed, run
@@ -64,6 +65,17 @@ def main(argv=None) -> None:
         sys.exit(128 + stopped.number)
     finally:
         distributed.leave(world)
+
+
+def _done(product: Product, gpu: bool) -> bool:
+    """True where nothing is to be trained. Of many processes the first one claims the run.
+
+    Somebody else who trains it is waited for by a process that is alone and has no GPU, which would be idle.
+    """
+    rank, size = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
+    if rank == 0:
+        return product.done(wait=size == 1 and not gpu)
+    return not product.why()
 
 
 if __name__ == "__main__":

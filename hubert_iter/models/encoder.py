@@ -3,7 +3,7 @@
 The figure of HuBERT BASE and wav2vec 2.0 BASE (Hsu et al. 2021, Baevski et al. 2020), from bottom to top:
 
     waveform               [B, S]     `Encoder.frame_features`
-    7 convolutions         [B, T, C]  `ConvFeatures`: one frame every 20 ms
+    7 convolutions         [B, T, C]  `ConvFeatures`: one frame every 20 ms; or `MelFeatures`, without the LayerNorm
     LayerNorm              [B, T, C]
     linear projection      [B, T, D]  `Encoder.transform`; here frames are masked
     positional convolution [B, T, D]  `ConvPositions`: added to its input, then LayerNorm
@@ -18,7 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hubert_iter.models.settings import KERNELS, STRIDES, EncoderConfig
+from hubert_iter.models.mel import MelFeatures
+from hubert_iter.models.settings import KERNELS, MEL, STRIDES, EncoderConfig
 
 
 class ConvFeatures(nn.Module):
@@ -119,9 +120,12 @@ class Encoder(nn.Module):
     def __init__(self, config: EncoderConfig):
         super().__init__()
         self.config = config
-        self.convolutions = ConvFeatures(config.channels)
-        self.feature_norm = nn.LayerNorm(config.channels[-1])
-        self.projection = nn.Linear(config.channels[-1], config.width)
+        if config.front_end == MEL:
+            self.mel = MelFeatures()
+        else:
+            self.convolutions = ConvFeatures(config.channels)
+            self.feature_norm = nn.LayerNorm(config.feature_width)
+        self.projection = nn.Linear(config.feature_width, config.width)
         self.mask_vector = nn.Parameter(torch.empty(config.width).uniform_())
         self.positions = ConvPositions(config.width, config.position_kernel, config.position_groups)
         self.input_norm = nn.LayerNorm(config.width)
@@ -131,11 +135,16 @@ class Encoder(nn.Module):
 
     def compile(self) -> None:
         """Fuse each part with torch.compile; parts, not the whole, because layerdrop picks other blocks each update."""
-        for part in (self.convolutions, self.positions, *self.blocks):
+        parts = [self.positions, *self.blocks]
+        if self.config.front_end != MEL:
+            parts.append(self.convolutions)
+        for part in parts:
             part.compile()
 
     def frame_features(self, wave: Tensor) -> tuple[Tensor, Tensor]:
         """[B, S] -> normalised frame features [B, T, C] and the feature penalty (mean squared convolution output)."""
+        if self.config.front_end == MEL:
+            return self.mel(wave), wave.new_zeros(())
         raw = self.convolutions(wave)
         if self.config.conv_gradient != 1.0 and raw.requires_grad:
             raw = _ScaleGradient.apply(raw, self.config.conv_gradient)

@@ -68,5 +68,5 @@ def build(model: dict, objective: dict | None, classes: int | None, where: str) 
     settings = objectives.read(objective, where) if objective else None
     # The encoder's weights are drawn first, so that they are the same whatever the objective.
     encoder = Encoder(config)
-    sizes = Sizes(config.width, config.channels[-1], classes, config)
+    sizes = Sizes(config.width, config.feature_width, classes, config)
     return Pretrainer(encoder, settings.build(sizes) if settings else None)

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from hubert_iter.models.objective import Objective
 
 PREDICTIVE, CONTRASTIVE = "predictive", "contrastive"
+CONVOLUTIONS, MEL = "convolutions", "mel"
+MEL_BANDS = 80
+MEL_STACKED = 2
+"""Windows of 10 ms shift in a frame of 20 ms."""
 KERNELS = (10, 3, 3, 3, 3, 2, 2)
 STRIDES = (5, 2, 2, 2, 2, 2, 2)
 
@@ -19,6 +23,10 @@ STRIDES = (5, 2, 2, 2, 2, 2, 2)
 class EncoderConfig:
     """Sizes and regularisation of the encoder; the defaults are BASE (Hsu et al. 2021, Baevski et al. 2020)."""
 
+    front_end: str = option(
+        CONVOLUTIONS, "what turns audio into frames: convolutions over the waveform, which are learnt, or 80 log-mel "
+        "bands, two windows to a frame, which are not", later=True, choices=(CONVOLUTIONS, MEL),
+    )  # fmt: skip
     conv_channels: int | tuple[int, ...] = option(
         512, "output channels of the seven convolutions, one number or seven", least=1
     )
@@ -56,10 +64,16 @@ class EncoderConfig:
         return (given,) * len(KERNELS) if isinstance(given, int) else given
 
     @property
+    def feature_width(self) -> int:
+        """Width of the frame features."""
+        return MEL_STACKED * MEL_BANDS if self.front_end == MEL else self.channels[-1]
+
+    @property
     def shape(self) -> tuple:
         """Encoders of equal shape can take each other's weights."""
+        front_end = MEL if self.front_end == MEL else self.channels
         return (
-            self.channels, self.width, self.layers, self.heads, self.feedforward, self.position_kernel,
+            front_end, self.width, self.layers, self.heads, self.feedforward, self.position_kernel,
             self.position_groups,
         )  # fmt: skip
 

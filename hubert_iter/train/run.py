@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from hubert_iter import provenance
+from hubert_iter import lock, provenance
 from hubert_iter.config import write_yaml
 from hubert_iter.data import datadir
 from hubert_iter.errors import UserError, summarise
@@ -164,5 +164,6 @@ def _set_aside(folder: Path, why: str) -> None:
         number += 1
     old.mkdir(parents=True)
     for path in folder.iterdir():
-        shutil.move(path, old)
+        if path.suffix != lock.SUFFIX:
+            shutil.move(path, old)
     log.warning("%s was trained otherwise (%s): moved to %s", folder, why, old)

@@ -61,7 +61,7 @@ class _Strided(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         outputs, inputs, kernel = weight.shape
         for_x = torch.ops.aten.convolution_backward(
-            _image(gradient), _image(x), weight[:, :, None], None, (1, 2), (0, 0), (1, 1), False, (0, 0), 1,
+            _image(gradient), _image(x), weight[:, :, None].to(x.dtype), None, (1, 2), (0, 0), (1, 1), False, (0, 0), 1,
             (True, False, False),
         )[0]  # fmt: skip
         rows = weight.transpose(1, 2).flatten(1)

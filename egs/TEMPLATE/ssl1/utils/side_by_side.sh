@@ -4,7 +4,6 @@
 
 declare -A failed=() gated=()  # Runs that ended so -> why.
 declare -A left=() working=()  # Runs that are not done -> their row; those of them at work -> their process.
-declare -A making=()           # Labels that are being made -> by whom.
 beside=false  # In a process beside others: then job starts its launcher in the background.
 launched=     # That launcher.
 last_log=     # Of the last job.
@@ -26,7 +25,8 @@ ended() {
         log "$1: ${gated[$1]}"
     fi
 }
-# Take up the run that read_row has read, unless it has to wait for one that it needs, for its labels or for room.
+# Take up the run that read_row has read, unless it has to wait for one that it needs or for room. Two that want the
+# same labels may start together: one makes them, the other one waits for its lock.
 take_up() {
     local needed status=0
     for needed in "${features}" "${init}"; do
@@ -37,14 +37,12 @@ take_up() {
             return
         fi
     done
-    if [ ${#working[@]} -ge "${run_jobs}" ] || { [ "${labels}" != - ] && [ -n "${making[${labels}]:-}" ]; }; then return; fi
+    if [ ${#working[@]} -ge "${run_jobs}" ]; then return; fi
     if ! teacher_is_there; then
         unset "left[${run}]"
     elif [ "${run_jobs}" -gt 1 ]; then
         train_beside &
         working[${run}]=$!
-        # Who comes next with these labels waits until they are there.
-        if [ ! -f "${units}/${labels}/${eval_set}/provenance.json" ]; then making[${labels}]=${run}; fi
     else
         # Before || bash lets commands of a function fail: each of train_run's ends in "|| return".
         train_run || status=$?
@@ -72,9 +70,6 @@ collect() {
         status=0
         wait "${working[${each}]}" || status=$?
         unset "working[${each}]"
-        for labels in "${!making[@]}"; do
-            if [ "${making[${labels}]}" = "${each}" ]; then unset "making[${labels}]"; fi
-        done
         ended "${each}" "${status}" "$(cat "${logs}/${each}.last" 2>/dev/null || true)"
         rm -f "${logs}/${each}.last"
     done
