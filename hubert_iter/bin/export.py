@@ -1,9 +1,14 @@
 """Write a trained model in the formats of Hugging Face, torchaudio and fairseq, each into a folder of its own."""
 
+import logging
 from pathlib import Path
 
 from hubert_iter.bin import cli
+from hubert_iter.config import read_yaml
+from hubert_iter.models.settings import DESCRIPTION, MEL
 from hubert_iter.provenance import Product
+
+log = logging.getLogger(__name__)
 
 
 def main(argv=None) -> None:
@@ -14,6 +19,10 @@ def main(argv=None) -> None:
     parser.add_argument("--formats", required=True, nargs="+", choices=formats, help="whose formats")
     parser.add_argument("--out", type=Path, required=True, help="folder to write <format>/ into")
     args = parser.parse_args(argv)
+    description = args.model / DESCRIPTION
+    if description.is_file() and read_yaml(description)["model"].get("front_end") == MEL:
+        log.info("%s: left out: its log-mel frames are in no other library. Load it with hubert_iter", args.model)
+        return
     for name in args.formats:
         product = Product(args.out / name, "export", {"format": name}, {"model": args.model})
         if product.done():

@@ -15,6 +15,8 @@ CONVOLUTIONS, MEL = "convolutions", "mel"
 MEL_BANDS = 80
 MEL_STACKED = 2
 """Windows of 10 ms shift in a frame of 20 ms."""
+DESCRIPTION = "model.yaml"
+"""In a model's folder: what its weights are weights of."""
 KERNELS = (10, 3, 3, 3, 3, 2, 2)
 STRIDES = (5, 2, 2, 2, 2, 2, 2)
 

@@ -9,9 +9,9 @@ from torch import nn
 from hubert_iter.config import read_yaml, write_yaml
 from hubert_iter.errors import UserError
 from hubert_iter.models.pretrainer import Pretrainer, build
+from hubert_iter.models.settings import DESCRIPTION
 
 WEIGHTS = "model.safetensors"
-DESCRIPTION = "model.yaml"
 
 
 def write(folder: Path, model: nn.Module, description: dict) -> None:

@@ -31,8 +31,9 @@ PROVENANCE = ("Each folder with the command that made it and a hash of its conte
 READING = (
     (
         "What the layers are",
-        "Layer 0 is the Transformer's input, conv the convolutions' output before it. All runs are scored on the same "
-        "segments, by maps that were not fitted on them.",
+        "Layer 0 is the Transformer's input, conv the convolutions' output before it. A network with log-mel frames in "
+        "place of convolutions has these as conv, so its first taps are not to be compared with another's. All runs "
+        "are scored on the same segments, by maps that were not fitted on them.",
     ),
     (
         "Between the lines of control",

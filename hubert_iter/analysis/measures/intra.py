@@ -7,12 +7,12 @@ CONV = "conv"
 
 
 class Intra(two_views.TwoViews):
-    """PWCCA of each layer with the network's own convolutional features."""
+    """PWCCA of each layer with the network's own frame features."""
 
     title = "CCA with the network's own convolutional features"
     text = (
-        "How well what the convolutions give the Transformer can be had back from a layer by a linear map, on "
-        "utterances that the map was not fitted on: 1 where all of it is still there.",
+        "How well what the convolutions (or log-mel frames in their place) give the Transformer can be had back from a "
+        "layer by a linear map, on utterances that the map was not fitted on: 1 where all of it is still there.",
         "A curve that falls and rises again towards the end is an autoencoder's. The reference is each network's own, "
         "so levels of two networks compare only where their convolutions hold much the same: see CCA with the log-mel "
         "spectrum.",
