@@ -35,7 +35,7 @@ class Task:
     threads: int
     keep_freed: bool
     device: str
-    bfloat16: bool
+    precision: str
 
     @property
     def samples(self) -> int:
@@ -69,7 +69,7 @@ def make(name: str, task: Task) -> Callable[[], None]:
         model, loss = huggingface_wav2vec2(config, batch, mask)
     else:
         model, loss = minimal_hubert(batch, mask, bool(form))
-    return step_of(model, loss, task.device, task.bfloat16)
+    return step_of(model, loss, task.device, task.precision == "bfloat16")
 
 
 def step_of(

@@ -1,7 +1,8 @@
 """How fast a training step is (forward, backward, optimiser), against the same step of other libraries.
 
-All take the same batch at the same size, by default in float32 on the CPU with as many threads; medians and ratios are
-printed, and the share of the machine's own matrix-product rate that a step reaches. Peers: torchaudio's
+All take the same batch at the same size, by default on the CPU with as many threads, in float32 and, where the
+processor multiplies it fast, in bfloat16; medians and ratios are printed, and the share of the machine's own
+matrix-product rate that a step reaches. Peers: torchaudio's
 hubert_pretrain_model and, where installed, minimal-hubert (BASE only; plain and compiled) for HuBERT, Hugging Face's
 Wav2Vec2ForPreTraining for wav2vec 2.0.
 
@@ -27,6 +28,7 @@ from hubert_iter import options
 from hubert_iter.models.cpu.products import linear
 from hubert_iter.models.settings import KERNELS, STRIDES, EncoderConfig
 from hubert_iter.train import memory
+from hubert_iter.train.distributed import precision_on
 
 GROUPS = {
     "predictive": (
@@ -67,7 +69,7 @@ RIVALS = {
 def product_rate(task: Task) -> float:
     """Floating-point operations per second of a large matrix product here, now."""
     size = 2048 if task.device == "cpu" else 8192
-    dtype = torch.bfloat16 if task.bfloat16 else torch.float32
+    dtype = getattr(torch, task.precision)
     a, b = torch.randn(2, size, size, device=task.device, dtype=dtype)
     times = []
     for _ in range(5):
@@ -106,30 +108,36 @@ def contend(name: str, task: Task, connection: Connection) -> None:
         connection.send(time.perf_counter() - began)
 
 
-def measure(names: Iterable[str], task: Task, repeats: int) -> dict[str, float]:
-    """Median seconds of each step; one of each in turn, so that the machine's moods hit all alike."""
+Medians = dict[tuple[str, str], float]
+"""Seconds a step, by contender and precision."""
+
+
+def measure(names: Iterable[str], tasks: Iterable[Task], repeats: int) -> Medians:
+    """Median seconds of each step in each precision; one of each in turn, so that the machine's moods hit all alike."""
     context = get_context("spawn")
     connections = {}
     for name in names:
-        connections[name], theirs = context.Pipe()
-        context.Process(target=contend, args=(name, task, theirs), daemon=True).start()
-        theirs.close()  # so that its end is noticed here
-    times: dict[str, list[float]] = {name: [] for name in connections}
-    name = ""
+        for task in tasks:
+            connection, theirs = context.Pipe()
+            context.Process(target=contend, args=(name, task, theirs), daemon=True).start()
+            theirs.close()  # so that its end is noticed here
+            connections[name, task.precision] = connection
+    times: dict[tuple[str, str], list[float]] = {each: [] for each in connections}
+    each = ("", "")
     try:
-        for name in connections:
-            connections[name].recv()
+        for each in connections:
+            connections[each].recv()
         for repeat in range(repeats + 2):
-            for name, connection in connections.items():
+            for each, connection in connections.items():
                 connection.send(True)
                 seconds = connection.recv()
                 if repeat >= 2:  # the first ones compile and allocate
-                    times[name].append(seconds)
+                    times[each].append(seconds)
     except EOFError:
-        sys.exit(f"{name} ended before its time: see above; if nothing is said, memory ran out (fewer with --only)")
+        sys.exit(f"{each[0]} ended before its time: see above; if nothing is said, memory ran out (fewer with --only)")
     for connection in connections.values():
         connection.send(False)
-    return {name: statistics.median(values) for name, values in times.items()}
+    return {each: statistics.median(values) for each, values in times.items()}
 
 
 def wanted(args: argparse.Namespace) -> list[str]:
@@ -155,30 +163,48 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=CONTENDERS, help="fewer contenders, for a quicker look")
     parser.add_argument("--keep_freed", action="store_true")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--bfloat16", action="store_true", help="by autocast")
+    parser.add_argument(
+        "--precision", nargs="+", choices=("float32", "bfloat16"),
+        help="bfloat16 is by autocast; without this float32, and bfloat16 too where the device multiplies it fast",
+    )  # fmt: skip
     parser.add_argument("--check", action="store_true")
     args = parser.parse_args()
-    task = Task(
-        args.size, args.utterances, args.seconds, args.threads, args.keep_freed, args.device, args.bfloat16
-    )  # fmt: skip
+    precisions = args.precision or dict.fromkeys(("float32", precision_on(torch.device(args.device))))
+    tasks = [
+        Task(args.size, args.utterances, args.seconds, args.threads, args.keep_freed, args.device, precision)
+        for precision in precisions
+    ]
     names = wanted(args)
     memory.keep_freed()
     torch.set_num_threads(args.threads)
-    rate = product_rate(task)
-    medians = {}
+    rates = {task.precision: product_rate(task) for task in tasks}
+    medians: Medians = {}
     for group in GROUPS.values():
-        medians.update(measure([name for name in group if name in names], task, args.repeats))
-    rate = max(rate, product_rate(task))
-    audio = args.utterances * args.seconds
+        medians.update(measure([name for name in group if name in names], tasks, args.repeats))
     print(
         f"{args.size}, {args.utterances} x {args.seconds} s, {args.device}, {args.threads} threads, "
-        f"torch {torch.__version__}, load {os.getloadavg()[0]:.1f}, matrix products {rate / 1e9:.0f} GFLOP/s"
+        f"torch {torch.__version__}, load {os.getloadavg()[0]:.1f}"
     )
-    bound = audio * rate / operations(options.read(EncoderConfig, task.sizes, ""), task.samples, args.utterances)
+    missed = []
+    for task in tasks:
+        rate = max(rates[task.precision], product_rate(task))
+        print(f"{task.precision}: matrix products {rate / 1e9:.0f} GFLOP/s")
+        missed += compare(task, {name: value for (name, of), value in medians.items() if of == task.precision}, rate)
+    for name in names:
+        if {(name, "float32"), (name, "bfloat16")} <= medians.keys():
+            print(f"{name}, bfloat16 to float32: {medians[name, 'float32'] / medians[name, 'bfloat16']:.2f}")
+    if args.check and missed:
+        sys.exit(f"target missed against {', '.join(missed)}")
+
+
+def compare(task: Task, medians: dict[str, float], rate: float) -> list[str]:
+    """Print speeds, shares of the bound and ratios to peers in one precision; who is nearer than its target."""
+    audio = task.utterances * task.seconds
+    bound = audio * rate / operations(options.read(EncoderConfig, task.sizes, ""), task.samples, task.utterances)
     for name, seconds in medians.items():
         speed = audio / seconds
         print(f"{name:26s} {seconds:8.3f} s/step {speed:8.2f} audio-s/s {speed / bound:6.0%} of the bound")
-    targets = TARGETS[args.size] if args.device == "cpu" and not args.bfloat16 else {}
+    targets = TARGETS[task.size] if task.device == "cpu" and task.precision == "float32" else {}
     missed = []
     for name, rivals in RIVALS.items():
         mine = [medians[rival] for rival in rivals if rival in medians]
@@ -187,8 +213,7 @@ def main() -> None:
             print(f"ratio to {name}: {ratio:.2f}" + (f" (target {target})" if target else ""))
             if target and ratio < target:
                 missed.append(name)
-    if args.check and missed:
-        sys.exit(f"target missed against {', '.join(missed)}")
+    return missed
 
 
 if __name__ == "__main__":
