@@ -18,13 +18,35 @@ SHARED = Path(__file__).resolve().parents[1] / "conf"
 """The project's own configurations."""
 
 
+class _Loader(yaml.SafeLoader):
+    """As YAML's safe loader, but a key given twice is an error, not silently the last one."""
+
+    def construct_mapping(self, node, deep=False):
+        """A mapping."""
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(None, None, f"key '{key.value}' is given twice", key.start_mark)
+            if isinstance(key, yaml.ScalarNode):
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: str | Path) -> dict:
     """Read a mapping from a YAML file, an empty one from comments alone; UserError with file and line otherwise."""
     path = Path(path)
     try:
-        values = yaml.safe_load(path.read_text())
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
         raise UserError(f"{path}: no such configuration file") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: expected a configuration file, found a folder") from None
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path}: expected text in UTF-8, found byte {error.object[error.start]:#x} at {error.start}"
+        ) from None
+    except RecursionError:
+        raise UserError(f"{path}: nested too deeply for a configuration") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""

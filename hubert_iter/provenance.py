@@ -20,6 +20,8 @@ from hubert_iter import __version__, lock
 from hubert_iter.errors import UserError
 
 FILE_NAME = "provenance.json"
+BINARY = (".ark", ".npz", ".safetensors", ".pt")
+"""Suffixes of files that nobody edits by hand."""
 log = logging.getLogger(__name__)
 
 
@@ -39,8 +41,10 @@ def identity(path: str | Path) -> str:
     if path.is_file():
         return file_hash(path)
     if (path / FILE_NAME).is_file():
-        outputs = read(path)["outputs"]
-        return _combine({name: _current_hash(path / name, entry) for name, entry in outputs.items()})
+        record = read(path)
+        hashes = {name: _current_hash(path / name, entry) for name, entry in record["outputs"].items()}
+        _refuse_damage(path, record, hashes)
+        return _combine(hashes)
     if not path.is_dir():
         raise UserError(f"{path}: expected an input file or folder, found nothing. Run the stage that makes it first")
     digest = hashlib.sha256()
@@ -48,6 +52,17 @@ def identity(path: str | Path) -> str:
         status = file.stat()
         digest.update(f"{file.relative_to(path)}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()
+
+
+def _refuse_damage(folder: Path, record: Mapping, hashes: Mapping[str, str]) -> None:
+    """UserError where a binary file is not what was written. Tables may be edited by hand; these are damaged."""
+    for name, entry in record["outputs"].items():
+        if hashes[name] != entry["sha256"] and Path(name).suffix in BINARY:
+            found = "none" if not hashes[name] else "another content"
+            raise UserError(
+                f"{folder / name}: expected the file that {record['command']} wrote, found {found}: it is damaged or "
+                "was changed. Run the stage that makes it again"
+            )
 
 
 def read(folder: str | Path) -> dict:
@@ -60,13 +75,22 @@ def read(folder: str | Path) -> dict:
             f"{path}: missing, so {folder} is incomplete or was not made by hubert_iter. "
             "Run the stage that makes it (again)"
         ) from None
-    except json.JSONDecodeError as error:
-        raise UserError(
-            f"{path}: line {error.lineno}: not valid JSON. Delete {folder} and run its stage again"
-        ) from None
-    if not {"command", "settings", "inputs", "outputs", "id"} <= record.keys():
+    except (ValueError, RecursionError):  # no JSON, or no text at all
+        raise UserError(f"{path}: not valid JSON. Delete {folder} and run its stage again") from None
+    if not _is_record(record):
         raise UserError(f"{path}: not a provenance record. Delete {folder} and run its stage again")
     return record
+
+
+def _is_record(record: object) -> bool:
+    """Has it all that `write` writes?"""
+    if not isinstance(record, dict) or not {"command", "settings", "inputs", "outputs", "id"} <= record.keys():
+        return False
+    tables = [record[name] for name in ("settings", "inputs", "outputs")]
+    if not isinstance(record["command"], str) or not all(isinstance(table, dict) for table in tables):
+        return False
+    entries = [(record["inputs"], {"path", "id"}), (record["outputs"], {"bytes", "sha256"})]
+    return all(isinstance(each, dict) and keys <= each.keys() for table, keys in entries for each in table.values())
 
 
 def write(folder: Path, command: str, settings: Mapping, inputs: Mapping[str, str | Path], form: int = 1) -> None:
@@ -111,6 +135,8 @@ class Product:
         if not (folder / FILE_NAME).is_file():
             return "not made yet"
         record = read(folder)
+        if record["command"] != self.command:
+            return f"it was made by {record['command']}"
         if record.get("form", 1) != self.form:
             return f"its contents are of form {record.get('form', 1)}, now {self.form}"
         settings = _plain(self.settings)
@@ -139,8 +165,10 @@ class Product:
 
     def tell(self, why: str, wait: bool = True) -> bool:
         """What `done` does with an answer of `why`, for who needs to know it before."""
-        if why and lock.claim(self.folder, wait):
-            why = self.why()
+        if why:
+            self._refuse_foreign()
+            if lock.claim(self.folder, wait):
+                why = self.why()
         if not why:
             lock.release(self.folder)
         if why:
@@ -153,6 +181,7 @@ class Product:
     def writing(self) -> Iterator[Path]:
         """Yield an empty folder to write into; it takes the place of the final one only if all goes well."""
         folder = Path(self.folder)
+        self._refuse_foreign()
         lock.claim(folder)
         work = folder.with_name(folder.name + ".tmp")
         shutil.rmtree(work, ignore_errors=True)
@@ -170,6 +199,21 @@ class Product:
             raise
         finally:
             lock.release(folder)
+
+    def _refuse_foreign(self) -> None:
+        """UserError where the folder holds what this command has not made: writing would delete it."""
+        folder = Path(self.folder)
+        if folder.is_file():
+            raise UserError(f"{folder}: expected a folder to write, found a file. Name another place")
+        if not folder.is_dir() or not any(folder.iterdir()):
+            return
+        maker = read(folder)["command"] if (folder / FILE_NAME).is_file() else ""
+        if maker != self.command:
+            whose = f"a folder made by {maker}" if maker else f"a folder without {FILE_NAME}, which others have made"
+            raise UserError(
+                f"{folder}: expected a folder made by {self.command}, or none, found {whose}. {self.command} would "
+                "delete what is in it: move it away, or name another place"
+            )
 
 
 def is_current(folder: Path) -> bool:

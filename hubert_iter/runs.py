@@ -20,6 +20,8 @@ from hubert_iter.study_models import fit_for_folder
 
 NO_TRAINING = "none"
 MFCC = "mfcc"
+RESERVED = ("report", "samples", "log", "old", "agreement", "mfcc", "logmel")
+"""Names of folders beside the runs' own: the recipe's, and those of the features scored without a network."""
 BEST = "best"
 """In place of a tap: the layer whose units say most of phones (bin/choose_layer)."""
 

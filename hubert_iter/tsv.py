@@ -23,7 +23,10 @@ def read(path: Path, columns: Sequence[str], stage: str = "its stage") -> list[d
 
     if not path.is_file():
         raise UserError(f"{path}: missing. Run {stage}")
-    header, *lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    try:
+        header, *lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    except UnicodeDecodeError:
+        raise fault(1, "UTF-8 text", "other bytes") from None
     if header.split("\t") != list(columns):
         raise fault(1, f"the columns {' '.join(columns)}", header.replace("\t", " ") or "nothing")
     rows = []

@@ -83,6 +83,8 @@ class Finding:
     """How many of how many: layers that differ, or points outside. LABELS: the clusters of both label sets."""
     best_guess: str = ""
     """LEARNING: the best predictor without a network."""
+    updates_wanted: int | None = None
+    """LEARNING: how many all of the networks would want, at their pace so far; None where that cannot be told."""
     question: str = ""
     """COMPARISON: the study's, which it answers."""
 
@@ -168,8 +170,10 @@ def _learning(evidence: Evidence) -> Iterable[Finding]:
         estimate = (
             statistics.of_networks(gains) if len(gains) > 1 else Interval(gains[0], known[0].margin, 0, (1,), math.nan)
         )
+        idle = [each.updates_wanted for each in known if not each.uses_context]
         yield Finding(
             Kind.LEARNING, condition, estimate, levels=(float(accuracy), float(guess)),
+            updates_wanted=max(idle) if idle and None not in idle else None,
             left_out=tuple(each.run for each in known if not each.uses_context),
             count=(sum(each.uses_context for each in known), len(known)), best_guess=known[0].guess_name,
         )  # fmt: skip

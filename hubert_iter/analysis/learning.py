@@ -1,5 +1,7 @@
 """Has a run learnt to use context? Masked accuracy beside guesses without a network. docs/protocol.md section 6."""
 
+import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +28,8 @@ class Learning:
     margin: float
     """By how much accuracy must exceed it."""
     uses_context: bool
+    updates_wanted: int | None = None
+    """Of one that does not: updates after which it would, at the pace of the second half of its training."""
 
 
 def learning(run: str, records: Sequence[Mapping]) -> Learning | None:
@@ -35,7 +39,27 @@ def learning(run: str, records: Sequence[Mapping]) -> Learning | None:
         return None
     last = told[-1]
     known = {name: last[f"guess_{name}"] for name in GUESSES if f"guess_{name}" in last}
+    uses_context = bool(last["uses_context"])
     return Learning(
         run, int(last["update"]), last["accuracy"], last["guess"], max(known, key=known.get, default=""),
-        last["guess_margin"], bool(last["uses_context"]),
+        last["guess_margin"], uses_context, None if uses_context else _updates_wanted(told),
     )  # fmt: skip
+
+
+def _updates_wanted(told: Sequence[Mapping]) -> int | None:
+    """Where the line through the validations of the second half reaches the guess and its margin; None if it falls.
+
+    A rough guide: the schedule's end, where the learning rate is small, teaches more slowly than a longer one would.
+    """
+    last = told[-1]
+    half = [record for record in told if record["update"] >= last["update"] / 2]
+    updates = [record["update"] for record in half]
+    if len(half) < 2:
+        return None
+    pace = statistics.linear_regression(updates, [record["accuracy"] for record in half]).slope
+    missing = last["guess"] + last["guess_margin"] - last["accuracy"]
+    if pace <= 0:
+        return None
+    wanted = last["update"] + missing / pace
+    step = 10 ** max(math.floor(math.log10(wanted)) - 1, 0)
+    return math.ceil(wanted / step) * step

@@ -81,7 +81,7 @@ def read(folder: str | Path) -> Layers:
         return Layers(Path(folder), tuple(record["taps"]), record["updates"], record["name"])
     except FileNotFoundError:
         raise UserError(f"{path}: missing. Run pool_layers (stage 8)") from None
-    except (json.JSONDecodeError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: expected taps, updates and name ({error!r}). Run pool_layers again") from None
 
 

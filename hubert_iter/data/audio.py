@@ -101,6 +101,11 @@ def decode(utterance: "Utterance") -> Decoded:
         raise AudioError(utterance, f"cannot be decoded ({error})") from None
     if len(samples) != last - first:
         raise AudioError(utterance, f"truncated: its header promises {last - first} samples, found {len(samples)}")
+    if not np.isfinite(samples).all():
+        where = int(np.argmin(np.isfinite(samples))) / SAMPLE_RATE
+        raise AudioError(
+            utterance, f"expected samples in +-1, found one that is no number (NaN or infinite) at {where:.3f} s"
+        )
     content = np.ascontiguousarray(samples, dtype="<f4")
     return Decoded(len(samples), hashlib.blake2b(content, digest_size=16).hexdigest())
 

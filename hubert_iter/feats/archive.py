@@ -5,6 +5,8 @@ On reading, an ark that lies beside its scp comes first, so that a moved or rena
 """
 
 import mmap
+import os
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -114,9 +116,11 @@ class Archive(Mapping):
         ark, offset = int(self._which[index]), int(self._offsets[index])
         if ark not in self._maps:
             with open(self._arks[ark], "rb") as file:
+                if not os.fstat(file.fileno()).st_size:
+                    raise UserError(f"{self._arks[ark]}: the file is empty. Delete its folder and run its stage again")
                 self._maps[ark] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         data = self._maps[ark]
-        if data[offset : offset + 2] != BINARY:
+        if data[offset : offset + 2] != BINARY or offset + 2 >= len(data):
             raise UserError(
                 f"{self._arks[ark]}: utterance {utt}: expected a binary Kaldi object at byte {offset}, found none. "
                 "The file is damaged or belongs to another scp; delete its folder and run its stage again"
@@ -127,7 +131,7 @@ class Archive(Mapping):
             file.seek(offset)
             try:
                 return kaldiio.matio.read_kaldi(file)
-            except (ValueError, EOFError) as error:
+            except (ValueError, EOFError, MemoryError, OverflowError, AssertionError, struct.error) as error:
                 raise self._truncated(utt) from error
 
     def _vector(self, data: mmap.mmap, utt: str, offset: int) -> np.ndarray:
@@ -164,3 +168,7 @@ def _lines(path: Path) -> list[str]:
         return Path(path).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         raise UserError(f"{path}: expected this file, found none. Run the stage that makes it") from None
+    except UnicodeDecodeError:
+        raise UserError(
+            f"{path}: expected UTF-8 text, found other bytes. Delete its folder, run its stage again"
+        ) from None

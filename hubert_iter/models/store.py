@@ -1,10 +1,11 @@
 """Models on disk: a folder with `model.safetensors` (weights) and `model.yaml` (what they are weights of)."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from torch import nn
+from torch import Tensor, nn
 
 from hubert_iter.config import read_yaml, write_yaml
 from hubert_iter.errors import UserError
@@ -16,8 +17,13 @@ WEIGHTS = "model.safetensors"
 
 def write(folder: Path, model: nn.Module, description: dict) -> None:
     """Write weights and description; `description` has at least the sections model, objective and classes."""
+    write_weights(folder, model.state_dict(), description)
+
+
+def write_weights(folder: Path, weights: Mapping[str, Tensor], description: dict) -> None:
+    """The same of the weights of a model."""
     # Not save_file, which leaves a file that only its owner may read.
-    (folder / WEIGHTS).write_bytes(save({name: value.contiguous() for name, value in model.state_dict().items()}))
+    (folder / WEIGHTS).write_bytes(save({name: value.contiguous() for name, value in weights.items()}))
     write_yaml(folder / DESCRIPTION, description)
 
 

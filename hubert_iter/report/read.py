@@ -285,4 +285,7 @@ def _data_set(name: str, files: dict[str, dict[str, Path]]) -> DataSet:
 
 
 def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines()
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: expected UTF-8 text, found other bytes: it is damaged. Move it away") from None

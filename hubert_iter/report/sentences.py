@@ -45,13 +45,23 @@ def _learning(finding: Finding) -> str:
     if known == 1:
         return (
             f"{finding.first}: no. {numbers}, which needs no network. No finding rests on this run; its layers are "
-            "drawn pale. It wants more updates, or labels that say more."
+            f"drawn pale. {_more_updates(finding)}"
         )
     some = "none" if not learnt else f"only {learnt}"
     left = "No finding rests on them" if not learnt else f"No finding rests on {summarise(finding.left_out)}"
     return (
-        f"{finding.first}: {some} of {known} networks. {numbers}, which needs no network. {left}. More updates are "
-        "wanted, or labels that say more."
+        f"{finding.first}: {some} of {known} networks. {numbers}, which needs no network. {left}. "
+        f"{_more_updates(finding)}"
+    )
+
+
+def _more_updates(finding: Finding) -> str:
+    """What it would take."""
+    if finding.updates_wanted is None:
+        return "More updates are wanted, or labels that say more."
+    return (
+        f"At the pace of the second half of the training it would take about {finding.updates_wanted:,} updates, or "
+        "labels that say more."
     )
 
 

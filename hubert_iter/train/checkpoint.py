@@ -1,23 +1,36 @@
-"""Checkpoints that survive any crash: written aside, synced, renamed; weights as safetensors, no pickled code."""
+"""Checkpoints that survive any crash: written aside, synced, renamed; weights as safetensors, no pickled code.
 
+They are written in the background, from a copy in memory: the training waits for the copy only, or for the writing of
+the one before. The last file of each is a manifest with size and hash of all others and with the settings that it was
+trained with, so a checkpoint that was damaged later is noticed, and the one before takes its place.
+"""
+
+import hashlib
 import io
 import json
 import logging
 import re
 import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from hubert_iter.errors import UserError
 from hubert_iter.models import store
-from hubert_iter.provenance import sync
+from hubert_iter.provenance import file_hash, sync
 
 log = logging.getLogger(__name__)
 NAME = re.compile(r"update_(\d+)")
-OPTIMISER, STATE = "optimiser.pt", "state.json"  # besides the model's files
+OPTIMISER, STATE, MANIFEST = "optimiser.pt", "state.json", "manifest.json"  # besides the model's files
+DAMAGED = "damaged_"
+"""How the name of a checkpoint begins that was set aside."""
+_SPARE = 1.02
+"""Disk that a checkpoint takes over the size of its tensors."""
 
 
 @dataclass
@@ -38,13 +51,20 @@ class State:
 
 
 class Checkpoints:
-    """The folder of a run's checkpoints; `milestones` are updates that are kept for good."""
+    """The folder of a run's checkpoints; `milestones` are updates that are kept for good.
 
-    def __init__(self, folder: Path, description: dict, keep: int, milestones: tuple[int, ...] = ()):
+    `settings` are all values that shape the training: checkpoints of others are refused.
+    """
+
+    def __init__(
+        self, folder: Path, description: dict, keep: int, milestones: tuple[int, ...] = (), settings: Any = None
+    ):
         self.folder = Path(folder)
         self.description = description
         self.keep = keep
         self.milestones = milestones
+        self.settings = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
+        self._writing: Background | None = None
 
     def all(self) -> dict[int, Path]:
         """Complete checkpoints by update, ascending."""
@@ -60,20 +80,71 @@ class Checkpoints:
         return next(reversed(self.all().values()), None)
 
     def save(self, state: State, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-        """Write a checkpoint; the earlier ones are removed only after it is safe on disk."""
+        """Write a checkpoint in the background; earlier ones are removed only after it is safe on disk.
+
+        UserError where the disk has no room for it; and what befell the writing of the one before.
+        """
+        self.finish()
+        weights, moments = _copy(model.state_dict()), _copy(optimiser.state_dict())
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._check_room(_bytes(weights) + _bytes(moments))
+        kept = State(**asdict(state))
+        self._writing = Background(lambda: self._write(kept, weights, moments))
+
+    def finish(self) -> None:
+        """Wait until the last checkpoint is on disk; raises what befell its writing."""
+        writing, self._writing = self._writing, None
+        if writing:
+            writing.wait()
+
+    def _write(self, state: State, weights: Mapping[str, Tensor], moments: dict) -> None:
         final = self.folder / f"update_{state.update}"
         work = self.folder / f"tmp_{state.update}"
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
-        store.write(work, model, {**self.description, "updates": state.update})
-        _save_tensors(optimiser.state_dict(), work / OPTIMISER)
+        store.write_weights(work, weights, {**self.description, "updates": state.update})
+        _save_tensors(moments, work / OPTIMISER)
         (work / STATE).write_text(json.dumps(asdict(state)) + "\n")
+        files = {
+            path.name: {"bytes": path.stat().st_size, "sha256": file_hash(path)} for path in sorted(work.iterdir())
+        }
+        (work / MANIFEST).write_text(json.dumps({"settings": self.settings, "files": files}, indent=1) + "\n")
         for path in (*work.iterdir(), work):
             sync(path)
         shutil.rmtree(final, ignore_errors=True)
         work.replace(final)
         sync(self.folder)
         self._forget()
+
+    def _check_room(self, size: int) -> None:
+        needed, free = size * _SPARE, shutil.disk_usage(self.folder).free
+        if free < needed:
+            raise UserError(
+                f"{self.folder}: expected room for a checkpoint of {needed / 1e9:.3f} GB, found {free / 1e9:.3f} GB. "
+                "Earlier checkpoints are kept. Make room: the same command then goes on from the last one"
+            )
+
+    def set_damaged_aside(self) -> None:
+        """Rename damaged checkpoints, newest first, until one is whole; of many processes one does this.
+
+        UserError for one that is whole and was trained with other settings.
+        """
+        for update, path in reversed(self.all().items()):
+            why = damage(path)
+            if not why:
+                self._check_settings(path)
+                return
+            aside = path.with_name(f"{DAMAGED}{update}")
+            shutil.rmtree(aside, ignore_errors=True)
+            path.replace(aside)
+            log.warning("%s is damaged (%s): set aside as %s; the one before takes its place", path, why, aside.name)
+
+    def _check_settings(self, path: Path) -> None:
+        if json.loads((path / MANIFEST).read_text())["settings"] != self.settings:
+            raise UserError(
+                f"{path}: expected a checkpoint of this training, found one with other settings (its "
+                f"{store.DESCRIPTION} has them). Move {self.folder} away"
+            )
 
     def resume(self, model: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device) -> State | None:
         """Load the last checkpoint's weights and optimiser and return its state; None without one.
@@ -89,9 +160,7 @@ class Checkpoints:
             optimiser.load_state_dict(read_optimiser(path, device))
             return read_state(path)
         except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{path}: checkpoint cannot be read ({error}). Move it away: the run then goes on from the one before"
-            ) from None
+            raise UserError(f"{path}: does not fit this training ({error}). Move {self.folder} away") from None
 
     def _forget(self) -> None:
         passing = [update for update in self.all() if update not in self.milestones]
@@ -99,6 +168,50 @@ class Checkpoints:
             shutil.rmtree(self.folder / f"update_{update}")
         for path in self.folder.glob("tmp_*"):
             shutil.rmtree(path, ignore_errors=True)
+
+
+class Background:
+    """Work in a thread of its own; `wait` ends with it, and raises what it raised."""
+
+    def __init__(self, work: Callable[[], None]):
+        self._error: BaseException | None = None
+        self._work = work
+        self._thread = Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001 - raised again by who waits
+            self._error = error
+
+    def wait(self) -> None:
+        """Until the work is done."""
+        self._thread.join()
+        if self._error:
+            raise self._error
+
+
+def damage(checkpoint: Path) -> str:
+    """What is wrong with a checkpoint's files; "" where they are as they were written."""
+    path = checkpoint / MANIFEST
+    try:
+        manifest = json.loads(path.read_text())
+        files = {name: (entry["bytes"], entry["sha256"]) for name, entry in manifest["files"].items()}
+        str(manifest["settings"])
+    except FileNotFoundError:
+        return f"no {MANIFEST}"
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"{MANIFEST} is not what was written"
+    for name, (size, digest) in files.items():
+        file = checkpoint / name
+        if not file.is_file():
+            return f"{name} is missing"
+        if file.stat().st_size != size:
+            return f"{name}: expected {size} bytes, found {file.stat().st_size}"
+        if file_hash(file) != digest:
+            return f"{name}: its content has changed"
+    return ""
 
 
 def read_optimiser(checkpoint: Path, device: torch.device) -> dict:
@@ -116,3 +229,21 @@ def _save_tensors(values: dict, path: Path) -> None:
     buffer = io.BytesIO()
     torch.save(values, buffer)
     path.write_bytes(buffer.getbuffer())
+
+
+def _copy(values: Any) -> Any:
+    """Nested values whose tensors are copies in the processor's memory."""
+    if isinstance(values, Tensor):
+        return values.detach().to("cpu", copy=True)
+    if isinstance(values, Mapping):
+        return {key: _copy(value) for key, value in values.items()}
+    return [_copy(value) for value in values] if isinstance(values, list | tuple) else values
+
+
+def _bytes(values: Any) -> int:
+    """Size of all tensors in nested values."""
+    if isinstance(values, Tensor):
+        return values.numel() * values.element_size()
+    if isinstance(values, Mapping):
+        return sum(map(_bytes, values.values()))
+    return sum(map(_bytes, values)) if isinstance(values, list) else 0

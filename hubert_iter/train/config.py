@@ -101,7 +101,8 @@ class RunConfig:
 
     def shaping(self) -> dict:
         """The part that shapes the result: without what only says how often to report or how to compute."""
-        return {**self.as_dict(), "train": self.train and options.shaping(self.train)}
+        model = options.shaping(options.read(EncoderConfig, self.model, "model"))
+        return {**self.as_dict(), "model": model, "train": self.train and options.shaping(self.train)}
 
 
 def load(run: Run, folders: list[Path]) -> RunConfig:

@@ -32,11 +32,15 @@ class World:
 
     def any(self, flag: bool) -> bool:
         """True where any process says so."""
+        return bool(self.most([float(flag)])[0])
+
+    def most(self, values: list[float]) -> list[float]:
+        """The largest of each value over processes."""
         if self.size == 1:
-            return flag
-        value = torch.tensor([float(flag)], device=self.device)
-        dist.all_reduce(value, op=dist.ReduceOp.MAX)
-        return bool(value.item())
+            return values
+        given = torch.tensor(values, device=self.device)
+        dist.all_reduce(given, op=dist.ReduceOp.MAX)
+        return given.tolist()
 
     def wait(self) -> None:
         """Wait for all processes."""

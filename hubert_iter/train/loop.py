@@ -79,8 +79,12 @@ class Trainer:
         train, world = self.config.train, self.world
         updater, model, optimiser = self.updater, self.updater.model, self.updater.optimiser
         checkpoints = Checkpoints(
-            folder / "checkpoints", self.config.as_dict(), train.keep_checkpoints, train.milestones
-        )
+            folder / "checkpoints", self.config.as_dict(), train.keep_checkpoints, train.milestones,
+            self.config.shaping(),
+        )  # fmt: skip
+        if world.first:
+            checkpoints.set_damaged_aside()
+        world.wait()
         state = checkpoints.resume(model, optimiser, world.device)
         log.info("precision: %s", updater.precision)
         if state is None:
@@ -112,6 +116,8 @@ class Trainer:
                 if ends or self._due(train.checkpoint_every, state.update) or state.update in train.milestones:
                     if world.first:
                         checkpoints.save(state, model, optimiser)
+                        if ends or state.update == self.until:
+                            checkpoints.finish()
                     world.wait()
                 if gated:
                     raise Gated(state.update, idle)

@@ -21,7 +21,9 @@ class Metrics:
         rows = []
         if self.path.is_file():
             rows = [
-                row for line in self.path.read_text().splitlines() if (row := _parse(line)) and row["update"] <= done
+                row
+                for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines()
+                if (row := _parse(line)) and row["update"] <= done
             ]
         temporary = self.path.with_suffix(".tmp")
         temporary.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -59,8 +61,9 @@ def _short(value: float) -> float:
 
 
 def _parse(line: str) -> dict | None:
-    """A row, or None for the half line that a killed process may leave at the end."""
+    """A row, or None for the half line that a killed process may leave at the end, or a damaged one."""
     try:
-        return json.loads(line)
-    except json.JSONDecodeError:
+        row = json.loads(line)
+    except (json.JSONDecodeError, RecursionError):
         return None
+    return row if isinstance(row, dict) and isinstance(row.get("update"), int) else None

@@ -130,8 +130,10 @@ def _prepare(folder: Path, product: Product, config: RunConfig) -> None:
     }
     path = folder / ORIGIN
     if path.is_file():
-        before = json.loads(path.read_text())
-        if before != origin:
+        before = _read_origin(path)
+        if before is None:
+            _set_aside(folder, f"{ORIGIN} is damaged")
+        elif before != origin:
             _set_aside(folder, _difference(before, origin))
     elif (folder / "checkpoints").exists():
         _set_aside(folder, "it does not say what it was trained on")
@@ -141,6 +143,16 @@ def _prepare(folder: Path, product: Product, config: RunConfig) -> None:
     temporary.write_text(json.dumps(origin, indent=1) + "\n")
     temporary.replace(path)
     write_yaml(folder / "config.yaml", config.as_dict())
+
+
+def _read_origin(path: Path) -> dict | None:
+    """What was written there; None where that cannot be read."""
+    try:
+        origin = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+    sound = isinstance(origin, dict) and all(isinstance(origin.get(name), dict) for name in ("settings", "inputs"))
+    return origin if sound else None
 
 
 def _difference(before: dict, now: dict) -> str:

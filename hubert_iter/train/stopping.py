@@ -1,14 +1,22 @@
-"""SIGTERM (a cluster wants its machine back) and Ctrl-C: the update is finished and saved, then the run ends."""
+"""SIGTERM (a cluster wants its machine back) and Ctrl-C: the update is finished and saved, then the run ends.
+
+So do SIGUSR1, by which clusters say that time is nearly up, and SIGHUP, a terminal that was closed.
+"""
 
 import logging
 import signal
+import time
 
 from hubert_iter.train.distributed import World
 
 log = logging.getLogger(__name__)
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
-EVERY = 10
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
+MOST_UPDATES = 10
 """With several processes, updates between two exchanges about whether one was told to stop."""
+MOST_SECONDS = 5.0
+"""Fewer where updates take long: torchrun kills who has not ended 30 seconds after the signal."""
+_ONE_ORDER = 1.0
+"""Seconds within which a further signal is the same order, by another way."""
 
 
 class Stopped(Exception):
@@ -24,24 +32,37 @@ class StopOrders:
 
     received = 0
     """The signal's number; 0 where there was none."""
+    _received_at = 0.0
+    _next = 0
+    """Update of the next exchange, the same for all processes; 0 for the next one."""
+    _exchanged: tuple[int, float] | None = None
+    """Update and time of the last exchange."""
 
     def __enter__(self):
         self.before = {number: signal.signal(number, self._note) for number in SIGNALS}
         return self
 
     def _note(self, number, frame) -> None:
+        now = time.monotonic()
         if self.received:
+            if now - self._received_at < _ONE_ORDER:
+                return
             raise KeyboardInterrupt
-        self.received = number
+        self.received, self._received_at = number, now
         log.info("told to stop (signal %d): finishing this update, then saving; once more stops at once", number)
 
     def agreed(self, update: int, world: World) -> int:
         """The signal to stop by, for all processes at the same update; 0 to go on."""
         if world.size == 1:
             return self.received
-        if update % EVERY:
+        if update < self._next:
             return 0
-        return signal.SIGTERM if world.any(bool(self.received)) else 0
+        now = time.monotonic()
+        seconds = (now - self._exchanged[1]) / (update - self._exchanged[0]) if self._exchanged else MOST_SECONDS
+        told, seconds = world.most([float(bool(self.received)), seconds])
+        self._exchanged = update, now
+        self._next = update + max(1, min(MOST_UPDATES, int(MOST_SECONDS / max(seconds, 1e-3))))
+        return signal.SIGTERM if told else 0
 
     def __exit__(self, *exception) -> None:
         for number, handler in self.before.items():

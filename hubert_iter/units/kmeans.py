@@ -15,6 +15,8 @@ import functools
 import json
 import logging
 import time
+import zipfile
+import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -275,5 +277,5 @@ def load(folder: Path) -> np.ndarray:
             return np.ascontiguousarray(arrays["centroids"], np.float32)
     except FileNotFoundError:
         raise UserError(f"{path}: expected a fitted k-means, found none. Run fit_kmeans (stage 5)") from None
-    except (KeyError, ValueError, OSError) as error:
+    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path}: expected an npz file with an array 'centroids' ({error}). Fit again") from None

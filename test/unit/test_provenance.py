@@ -69,12 +69,30 @@ def test_a_killed_stage_is_not_taken_as_done(tmp_path, source):
     out = tmp_path / "out"
     (tmp_path / "out.tmp").mkdir()
     (tmp_path / "out.tmp" / "result.txt").write_text("half")
-    out.mkdir()
-    (out / "result.txt").write_text("without provenance")
     stage = Product(out, "make", {}, {"source": source})
     assert not stage.done()
     make(stage, "whole")
     assert (out / "result.txt").read_text() == "whole"
+
+
+def test_a_folder_that_others_have_made_is_not_deleted(tmp_path, source):
+    out = tmp_path / "out"
+    out.mkdir()
+    stage = Product(out, "make", {}, {"source": source})
+    make(stage, "into an empty folder")
+    with pytest.raises(UserError, match="out: expected a folder made by copy, or none, found a folder made by make"):
+        Product(out, "copy", {}, {"source": source}).done()
+    foreign = tmp_path / "thesis"
+    foreign.mkdir()
+    (foreign / "chapter.txt").write_text("three years")
+    stage = Product(foreign, "make", {}, {"source": source})
+    for overwrite in (stage.done, lambda: make(stage, "x")):
+        with pytest.raises(UserError, match="thesis: expected a folder made by make, or none, found a folder without"):
+            overwrite()
+    with pytest.raises(UserError, match="expected a folder to write, found a file"):
+        Product(foreign / "chapter.txt", "make", {}, {"source": source}).done()
+    assert (foreign / "chapter.txt").read_text() == "three years"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in put.txt", "out", "thesis"]
 
 
 def test_an_edit_by_hand_is_noticed_downstream_and_kept_when_the_stage_is_repeated(tmp_path, source):

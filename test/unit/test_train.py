@@ -17,7 +17,7 @@ from hubert_iter.bin import export, train
 from hubert_iter.errors import UserError
 from hubert_iter.feats.layers import open_model
 from hubert_iter.models import store
-from hubert_iter.train import config
+from hubert_iter.train import checkpoint, config
 from hubert_iter.train.run import _fresh
 from hubert_iter.train.schedule import learning_rate
 
@@ -83,6 +83,110 @@ def test_killed_and_resumed_ends_with_identical_weights(corpus, tmp_path, one_th
     assert [row["update"] for row in rows(interrupted)] == [row["update"] for row in rows(straight)]
     finals = [[row for row in rows(folder) if row["split"] == "valid"][-1] for folder in (straight, interrupted)]
     assert finals[0] == finals[1]
+
+
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_taken(corpus, tmp_path, one_thread, caplog):
+    conf = configuration(tmp_path, updates=12, checkpoint_every=4, keep_checkpoints=9)
+    train.main(options(conf, corpus, tmp_path / "straight"))
+    train.main(options(conf, corpus, tmp_path / "run"))
+    shutil.rmtree(tmp_path / "run/model")
+    saved = tmp_path / "run/checkpoints"
+    (saved / "update_12/manifest.json").unlink()
+    weights = saved / "update_8" / store.WEIGHTS
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 4
+    weights.write_bytes(content)
+    train.main(options(conf, corpus, tmp_path / "run"))
+    assert "update_8 is damaged (model.safetensors: its content has changed)" in caplog.text
+    assert sorted(path.name for path in saved.iterdir()) == [
+        "damaged_12",
+        "damaged_8",
+        "update_12",
+        "update_4",
+        "update_8",
+    ]
+    made = [provenance.file_hash(tmp_path / name / "model" / store.WEIGHTS) for name in ("straight", "run")]
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "model.yaml", "optimiser.pt", "state.json", "manifest.json"])
+@pytest.mark.parametrize("how", ["flip", "cut", "empty", "remove"])
+def test_every_damage_of_a_checkpoint_is_noticed(tmp_path, name, how):
+    model = torch.nn.Linear(4, 3)
+    optimiser = torch.optim.AdamW(model.parameters())
+    model(torch.ones(1, 4)).sum().backward()
+    optimiser.step()
+    kept = checkpoint.Checkpoints(tmp_path, {"model": {}, "objective": None, "classes": None}, 2)
+    for update in (1, 2):
+        kept.save(checkpoint.State(update), model, optimiser)
+    kept.finish()
+    path = tmp_path / "update_2" / name
+    content = bytearray(path.read_bytes())
+    if how == "flip":
+        content[len(content) // 2] ^= 1
+    path.write_bytes({"cut": content[:-1], "empty": b""}.get(how, bytes(content)))
+    if how == "remove":
+        path.unlink()
+    kept.set_damaged_aside()
+    # One flipped bit of the manifest's own hash of settings makes it a checkpoint of another training.
+    assert kept.last() == tmp_path / "update_1"
+
+
+def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
+    model = torch.nn.Linear(4, 3)
+    optimiser = torch.optim.AdamW(model.parameters())
+    description = {"model": {}, "objective": None, "classes": None}
+    one = checkpoint.Checkpoints(tmp_path, description, 2, settings={"learning_rate": 1e-3})
+    one.save(checkpoint.State(1), model, optimiser)
+    one.finish()
+    one.set_damaged_aside()
+    with pytest.raises(UserError, match="update_1: expected a checkpoint of this training, found one with other"):
+        checkpoint.Checkpoints(tmp_path, description, 2, settings={"learning_rate": 2e-3}).set_damaged_aside()
+    assert (tmp_path / "update_1").is_dir()
+
+
+def test_a_full_disk_is_noticed_before_writing_and_keeps_the_checkpoint_before(tmp_path, monkeypatch):
+    model = torch.nn.Linear(4, 3)
+    optimiser = torch.optim.AdamW(model.parameters())
+    kept = checkpoint.Checkpoints(tmp_path, {"model": {}, "objective": None, "classes": None}, 1)
+    kept.save(checkpoint.State(1), model, optimiser)
+    kept.finish()
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10))
+    with pytest.raises(UserError, match="expected room for a checkpoint"):
+        kept.save(checkpoint.State(2), model, optimiser)
+    assert [path.name for path in tmp_path.iterdir()] == ["update_1"]
+
+
+def test_what_befalls_the_writing_of_a_checkpoint_reaches_the_training(tmp_path, monkeypatch):
+    model = torch.nn.Linear(4, 3)
+    optimiser = torch.optim.AdamW(model.parameters())
+    kept = checkpoint.Checkpoints(tmp_path, {"model": {}, "objective": None, "classes": None}, 1)
+    kept.save(checkpoint.State(1), model, optimiser)
+    kept.finish()
+
+    def full(*args):
+        raise OSError(28, "No space left on device", "weights")
+
+    monkeypatch.setattr(store, "write_weights", full)
+    kept.save(checkpoint.State(2), model, optimiser)
+    with pytest.raises(OSError, match="No space left"):
+        kept.finish()
+    assert kept.last() == tmp_path / "update_1" and not checkpoint.damage(kept.last())
+
+
+def test_a_checkpoint_holds_the_weights_of_its_moment(tmp_path):
+    """Weights change in place while it is being written."""
+    model = torch.nn.Linear(400, 300)
+    optimiser = torch.optim.SGD(model.parameters(), lr=1.0)
+    before = model.weight.detach().clone()
+    kept = checkpoint.Checkpoints(tmp_path, {"model": {}, "objective": None, "classes": None}, 1)
+    kept.save(checkpoint.State(1), model, optimiser)
+    with torch.no_grad():
+        model.weight.zero_()
+    kept.finish()
+    store.load_weights(model, kept.last())
+    assert torch.equal(model.weight, before)
 
 
 def test_two_processes_train_one_model_and_resume(corpus, tmp_path, one_thread):

@@ -56,7 +56,7 @@ seed=0             # Seed of k-means and of data preparation.
 # Analysis
 analysis=default   # What is scored: a file, or a name looked up in conf/analysis and then in the project's conf/analysis.
 baselines="mfcc logmel"  # Features without a network, scored like a layer.
-models=            # Other models to score, "name=path ...": Hugging Face folders, torchaudio bundles, fairseq files.
+models=            # Other models to score, "name=path 'name=a path' ...": Hugging Face folders, torchaudio bundles, fairseq files.
 dynamics=          # Runs whose course over training is shown on a page of its own: their kept checkpoints are scored too.
 checkpoints=false  # Score the runs' kept checkpoints too: the course of scores over training.
 
@@ -121,6 +121,9 @@ if [ "$(printf '%s\n' "${train_set}" "${valid_set}" "${eval_set}" | grep . | sor
     die "--train_set, --valid_set and --eval_set: expected three different sets, got '${train_set}', '${valid_set}'" \
         "and '${eval_set}'"
 fi
+for path in "${datadir}" "${dumpdir}" "${expdir}" "${python}"; do
+    if [[ ${path} == *JOB* ]]; then die "${path}: launchers put a job's number in the place of JOB, as Kaldi's do: name another path"; fi
+done
 study_file=
 for file in "${study}" "conf/study/${study}.yaml" "${MAIN_ROOT}/conf/study/${study}.yaml"; do
     if [ -z "${study_file}" ] && [ -f "${file}" ]; then study_file=${file}; fi
@@ -162,6 +165,11 @@ for row in "${study_rows[@]}"; do
     model_of[${run}]=${exp}/${run}/model
     if [ "${pretrained}" != - ]; then model_of[${run}]=${pretrained}; fi
 done
+other_models=()
+if [ -n "${models}" ]; then
+    other_rows=$(${python} -m hubert_iter.bin.other_models --models "${models}" --study "${study_file}")
+    mapfile -t other_models <<<"${other_rows}"
+fi
 for name in ${dynamics}; do
     if [ -z "${model_of[${name}]:-}" ]; then die "--dynamics: no run '${name}' in the study. Runs: ${!model_of[*]}"; fi
 done
@@ -322,9 +330,7 @@ mapfile -t scored_rows < <(
             printf '%s\t%s\t_%s\n' "${run}" "${folder}" "${folder##*update_}"
         done
     done
-    for model in ${models}; do
-        printf '%s\t%s\t\n' "${model%%=*}" "${model#*=}"
-    done
+    for row in "${other_models[@]}"; do printf '%s\t\n' "${row}"; done
 )
 
 if [ "${stage}" -le 8 ] && [ "${stop_stage}" -ge 8 ] && ! skip 8; then

@@ -1,0 +1,50 @@
+"""Check the recipe's --models and print them, a line each: name, tab, path. The recipe's loop reads this."""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+from hubert_iter import study
+from hubert_iter.bin import cli
+from hubert_iter.errors import UserError
+from hubert_iter.feats.baselines import BASELINES
+from hubert_iter.runs import RESERVED
+
+
+def main(argv=None) -> None:
+    """Print the models."""
+    parser = cli.ArgumentParser(__doc__)
+    parser.add_argument(
+        "--models", required=True, help='"name=path ...", as a shell reads words: quote what has spaces'
+    )
+    parser.add_argument("--study", type=Path, required=True, help="table of runs, whose names are taken")
+    args = parser.parse_args(argv)
+    taken = {name for legs in study.read(args.study).legs.values() for name in (leg.name for leg in legs)}
+    for name, path in parse(args.models, taken | set(BASELINES) | set(RESERVED)).items():
+        sys.stdout.write(f"{name}\t{path}\n")
+
+
+def parse(text: str, taken: set[str]) -> dict[str, str]:
+    """Models by name; UserError for what is not NAME=PATH, or for a name that would overwrite other results."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise UserError(f"--models: {error}: {text}") from None
+    models: dict[str, str] = {}
+    for word in words:
+        name, equals, path = word.partition("=")
+        if not (name and equals and path):
+            raise UserError(f"--models: expected NAME=PATH, found '{word}'. A path with spaces is quoted: \"'a=/b c'\"")
+        if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
+            raise UserError(f"--models: {name}: the name is a folder's: use letters, digits, '_', '-' and '.' only")
+        if name in taken:
+            raise UserError(f"--models: {name}: the study or the recipe has results of this name: choose another one")
+        if name in models:
+            raise UserError(f"--models: the name {name} is given twice, for {models[name]} and {path}")
+        models[name] = path
+    return models
+
+
+if __name__ == "__main__":
+    cli.run(main)
