@@ -6,7 +6,7 @@ the numbers that it would have seen, and no generator's state is kept (docs/prot
 
 from dataclasses import dataclass
 
-_WEIGHTS, _BATCHES, _UPDATE, _KMEANS, _HEAD = range(5)
+_WEIGHTS, _BATCHES, _UPDATE, _KMEANS, _HEAD, _LAYERDROP = range(6)
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,16 @@ class Draws:
         """Seed of the order of utterances, of crops and of masks."""
         return self._derive(_BATCHES)
 
-    def update(self, update: int, rank: int) -> int:
-        """Seed of what one process draws in one update: dropout, layerdrop, negatives, Gumbel noise."""
-        return self._derive(_UPDATE, update, rank)
+    def update(self, update: int, batch: int) -> int:
+        """Seed of what is drawn in one batch of an update: dropout, negatives, Gumbel noise.
+
+        Batches are counted over all processes, so that it does not matter which of them goes through one.
+        """
+        return self._derive(_UPDATE, update, batch)
+
+    def layerdrop(self, update: int) -> int:
+        """Seed of which blocks an update leaves out: the same for all its batches, in all processes."""
+        return self._derive(_LAYERDROP, update)
 
     def _derive(self, *purpose: int) -> int:
         return derive(self.seed, self.replicate, self.iteration, *purpose)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from hubert_iter.runs import Run
 
 NEW, MATCH = "new", "match"
+MOST = 1000
+"""Refreshes of a run: each keeps a model and a set of labels."""
 LEG = re.compile(r".+\.leg\d+")
 """How all legs but the last are named."""
 
@@ -47,6 +49,11 @@ def legs(run: "Run", where: str) -> list["Run"]:
     if refresh.every >= run.updates:
         raise UserError(
             f"{where}: refresh: every: expected less than the run's {run.updates} updates, found {refresh.every}"
+        )
+    if run.updates > refresh.every * MOST:
+        raise UserError(
+            f"{where}: refresh: every: expected at most {MOST} refreshes, found one every {refresh.every} of "
+            f"{run.updates} updates"
         )
     if refresh.head == MATCH and k != run.k:
         raise UserError(

@@ -42,7 +42,7 @@ class Condition:
         "mfcc, or ROW@TAP: the layer of another row's network that is clustered; ROW@best: the one whose units say "
         "most of phones; {model: PATH, tap: 6}: of a network from elsewhere; none where objectives make them",
     )
-    k: int = option(0, "number of clusters", least=0)
+    k: int = option(0, "number of clusters", least=0, most=10**7)
     normalise: str = option(
         normalise.NONE, "what is taken away from targets' features, so that labels say less of the speaker: mean, or "
         "mean and deviation, of the utterance or of the speaker", choices=normalise.KINDS,
@@ -50,14 +50,14 @@ class Condition:
     kmeans: str = option(
         "", "file of somebody's own centroids, to label by instead of a k-means fitted here: npz, npy, fairseq's joblib"
     )
-    updates: int = option(0, "length of the training", least=0)
+    updates: int = option(0, "length of the training", least=0, most=10**9)
     init: str = option(
         "", "row whose encoder weights it starts from (warm start), or {model: PATH}; the head is made anew"
     )
     refresh: dict[str, Any] = option(
         {}, "new labels from the run's own layer on the way: {every: 10000, tap: 6, k: 500}; keys: next table"
     )
-    seed: int = option(0, "where all random numbers come from", least=0)
+    seed: int = option(0, "where all random numbers come from", least=0, most=2**63 - 1)
     set: dict[str, Any] = option(
         {}, "values that differ from those of the files: {train.learning_rate: 1.0e-3, model.layers: 4, ...}"
     )
@@ -68,7 +68,7 @@ class Row(Condition):
     """A row of the table."""
 
     seeds: int = option(
-        1, "networks of the row, its replicates; untrained rows have one unless they say otherwise", least=1
+        1, "networks of the row, its replicates; untrained rows have one unless they say otherwise", least=1, most=1000
     )
 
 

@@ -59,7 +59,8 @@ def main(argv=None) -> None:
         return
     world = distributed.join(args.gpu)
     try:
-        run.train(settings, inputs, product, args.out, world, args.gate)
+        with distributed.together(world):
+            run.train(settings, inputs, product, args.out, world, args.gate)
     except Stopped as stopped:
         print(f"{stopped}; the state is saved, the same command goes on from there", file=sys.stderr)
         sys.exit(128 + stopped.number)

@@ -132,6 +132,10 @@ class Encoder(nn.Module):
         self.input_dropout = nn.Dropout(config.input_dropout)
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.layerdrop_seed: int | None = None
+        """Of an update, so that all its batches leave out the same blocks; None to draw anew in each."""
+        self.joins_dropped = False
+        """Whether blocks that are left out have a gradient of zero, for what waits for every parameter's."""
 
     def compile(self) -> None:
         """Fuse each part with torch.compile; parts, not the whole, because layerdrop picks other blocks each update."""
@@ -140,6 +144,14 @@ class Encoder(nn.Module):
             parts.append(self.convolutions)
         for part in parts:
             part.compile()
+
+    def dropped(self) -> set[int]:
+        """Numbers of the blocks that layerdrop leaves out."""
+        # Drawn on the CPU: no waiting for a GPU. All at once: each update draws equally many numbers.
+        seed = self.layerdrop_seed
+        generator = None if seed is None else torch.Generator().manual_seed(seed)
+        left_out = torch.rand(len(self.blocks), generator=generator) < self.config.layerdrop
+        return {number for number, out in enumerate(left_out.tolist(), start=1) if out}
 
     def frame_features(self, wave: Tensor) -> tuple[Tensor, Tensor]:
         """[B, S] -> normalised frame features [B, T, C] and the feature penalty (mean squared convolution output)."""
@@ -167,11 +179,12 @@ class Encoder(nn.Module):
         if observe and observe("0", x):
             return x
         x = self.dropout(x)
-        # Drawn on the CPU: no waiting for a GPU. All at once: each update draws equally many numbers.
-        dropped = torch.rand(len(self.blocks)) < self.config.layerdrop if self.training else None
+        dropped = self.dropped() if self.training else set()
         for number, block in enumerate(self.blocks, start=1):
-            if dropped is None or not dropped[number - 1]:
+            if number not in dropped:
                 x = block(x)
+            elif self.joins_dropped:
+                x = x + 0 * sum(parameter.sum() for parameter in block.parameters())
             if observe and observe(str(number), x):
                 return x
         return x

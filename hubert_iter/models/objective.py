@@ -93,6 +93,10 @@ class Objective(nn.Module):
         """Compute the loss of one batch."""
         raise NotImplementedError
 
+    def frames_counted(self, masked: int, unmasked: int) -> float:
+        """What the loss is a mean over, of a batch with so many frames: batches weigh by it in an update."""
+        return masked
+
     def after_update(self, encoder: nn.Module, updates: int, mean: Callable[[Tensor], Tensor]) -> None:
         """Change what is kept; called without gradient when `updates` updates are done.
 

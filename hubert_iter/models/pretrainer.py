@@ -24,6 +24,11 @@ class Batch:
     """[B, T] int64."""
 
     @property
+    def num_frames(self) -> int:
+        """Frames of all crops together."""
+        return len(self.wave) * frames.num_frames(self.wave.shape[1])
+
+    @property
     def seconds(self) -> float:
         """Seconds of audio in the batch."""
         return frames.seconds(self.wave.numel())

@@ -30,14 +30,14 @@ class EncoderConfig:
         "bands, two windows to a frame, which are not", later=True, choices=(CONVOLUTIONS, MEL),
     )  # fmt: skip
     conv_channels: int | tuple[int, ...] = option(
-        512, "output channels of the seven convolutions, one number or seven", least=1
+        512, "output channels of the seven convolutions, one number or seven", least=1, most=65536
     )
-    width: int = option(768, "model width", least=1)
-    layers: int = option(12, "Transformer blocks", least=0)
-    heads: int = option(12, "attention heads", least=1)
-    feedforward: int = option(3072, "inner width of a block", least=1)
-    position_kernel: int = option(128, "frames that the positional convolution sees", least=1)
-    position_groups: int = option(16, "groups of the positional convolution", least=1)
+    width: int = option(768, "model width", least=1, most=65536)
+    layers: int = option(12, "Transformer blocks", least=0, most=1000)
+    heads: int = option(12, "attention heads", least=1, most=65536)
+    feedforward: int = option(3072, "inner width of a block", least=1, most=10**6)
+    position_kernel: int = option(128, "frames that the positional convolution sees", least=1, most=65536)
+    position_groups: int = option(16, "groups of the positional convolution", least=1, most=65536)
     dropout: float = option(0.1, "on the Transformer's input and each residual branch", least=0, most=1)
     attention_dropout: float = option(0.1, "on attention weights", least=0, most=1)
     activation_dropout: float = option(0.0, "inside the feed-forward map", least=0, most=1)

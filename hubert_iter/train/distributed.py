@@ -1,12 +1,18 @@
 """One process, or many started by torchrun: rank, device, and the few exchanges the loop needs."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 
 from hubert_iter.errors import UserError
+
+PATIENCE = timedelta(seconds=float(os.environ.get("HUBERT_ITER_PATIENCE", "300")))
+"""How long processes wait for each other before the first update, when all are to be there."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +64,51 @@ def join(gpu: bool) -> World:
     device = torch.device("cuda", local) if gpu else torch.device("cpu")
     if gpu:
         torch.cuda.set_device(device)
-    size = int(os.environ.get("WORLD_SIZE", 1))
-    if size > 1 and not dist.is_initialized():
-        dist.init_process_group("nccl" if gpu else "gloo")
-    return World(int(os.environ.get("RANK", 0)), size, device)
+    world = World(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)), device)
+    if world.size > 1 and not dist.is_initialized():
+        _meet(world)
+    return world
+
+
+def _meet(world: World) -> None:
+    """Find the others and exchange a number with them; UserError that names what to look at where that fails."""
+    gpu = world.device.type == "cuda"
+    address = f"{os.environ.get('MASTER_ADDR', '')}:{os.environ.get('MASTER_PORT', '')}"
+    try:
+        dist.init_process_group("nccl" if gpu else "gloo", timeout=PATIENCE)
+        # By gloo also where gradients go by NCCL: this names the processes that do not answer.
+        dist.monitored_barrier(dist.new_group(backend="gloo", timeout=PATIENCE), timeout=PATIENCE)
+        total = world.most([float(world.rank)])[0]
+        # Later they may wait longer: for the first one's validation, say.
+        dist.set_timeout(dist.default_pg_timeout)
+    except RuntimeError as error:  # torch's own errors of rendezvous and exchange are such
+        raise UserError(
+            f"process {world.rank} of {world.size} does not reach the others within {PATIENCE.total_seconds():.0f} s "
+            f"({str(error).strip().splitlines()[0]}). They meet at {address} (MASTER_ADDR, MASTER_PORT): can all "
+            "machines reach that port, and is it free? GLOO_SOCKET_IFNAME and NCCL_SOCKET_IFNAME name the network to "
+            "use, NCCL_DEBUG=INFO shows what NCCL tries; HUBERT_ITER_PATIENCE is the time limit in seconds"
+        ) from None
+    if total != world.size - 1:
+        raise UserError(f"processes count themselves up to {total:.0f}, but there should be {world.size}: check RANK")
+
+
+@contextmanager
+def together(world: World) -> Iterator[None]:
+    """Say in one sentence that another process has ended, in place of the exchange's own error."""
+    try:
+        yield
+    except RuntimeError as error:
+        text = str(error)
+        if world.size == 1 or not any(sign in text for sign in _GONE):
+            raise
+        raise UserError(
+            f"process {world.rank} of {world.size}: another process of this training has ended or does not answer "
+            f"({text.strip().splitlines()[0][:200]}). Its own message, above or in its machine's log, says why"
+        ) from None
+
+
+_GONE = ("closed by peer", "Connection reset", "Timed out", "timed out", "NCCL", "gloo", "Broken pipe")
+"""What errors of exchanges with a process that is gone have in them."""
 
 
 def precision_on(device: torch.device) -> str:

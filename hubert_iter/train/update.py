@@ -54,39 +54,56 @@ class Updater:
         self._tell_objective(0, skipped=torch.tensor(False, device=self.world.device))
 
     def update(self, number: int, batches: Iterator[Batch]) -> Done:
-        """The update after `number` others, on the next batches. Dropout is a function of seed, number and rank."""
-        torch.manual_seed(self.config.draws.update(number, self.world.rank))
+        """The update after `number` others, on the next batches.
+
+        Its gradient is that of one batch that holds those of all processes: a batch weighs by the frames that its loss
+        is a mean over, and what is drawn in it depends on its place among all alone.
+        """
+        draws, encoder = self.config.draws, self.model.encoder
         rate = self._set_learning_rate(number)
+        encoder.layerdrop_seed = draws.layerdrop(number)
         sums: dict[str, Tensor] = {}
-        seconds = 0.0
-        for left in reversed(range(self.batches)):
-            batch = next(batches)
-            seconds += batch.seconds * self.world.size
+        mine = [next(batches) for _ in range(self.batches)]
+        for place, (batch, share) in enumerate(zip(mine, self._shares(mine), strict=True)):
+            torch.manual_seed(draws.update(number, place * self.world.size + self.world.rank))
             # Processes exchange gradients once per update, with the last batch.
-            with self.parallel.no_sync() if left and self.world.size > 1 else nullcontext():
-                outcome = self._gradients(batch, number)
+            alone = self.world.size == 1 or place == len(mine) - 1
+            with nullcontext() if alone else self.parallel.no_sync():
+                outcome = self._gradients(batch, number, share)
             for key, value in {"loss": outcome.loss, **outcome.terms, **outcome.statistics}.items():
-                sums[key] = sums.get(key, 0.0) + value.detach() / self.batches
+                sums[key] = sums.get(key, 0.0) + value.detach() * share
+        for block in encoder.dropped():
+            # In one process as in several: a block that is left out has no gradient, so the optimiser leaves it alone.
+            encoder.blocks[block - 1].zero_grad(set_to_none=True)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.train.clip or float("inf"))
         skipped = ~torch.isfinite(norm)
         self._step(skipped)
         self._tell_objective(number + 1, skipped)
+        seconds = sum(batch.seconds for batch in mine) * self.world.size
         return Done({**sums, "grad_norm": norm, "skipped": skipped, "learning_rate": torch.tensor(rate)}, seconds)
 
     def try_out(self, batch: Batch) -> float:
         """Seconds that an update on such batches takes, from one of them; nothing is changed by it."""
         began = time.monotonic()
-        self._gradients(batch, 0)
+        self.model.encoder.layerdrop_seed = self.config.draws.layerdrop(0)
+        self._gradients(batch, 0, torch.tensor(1.0 / self.batches, device=self.world.device))
         self.optimiser.zero_grad(set_to_none=True)
         self._tell_objective(1, skipped=torch.tensor(True, device=self.world.device))
         if self.world.device.type == "cuda":
             torch.cuda.synchronize()
         return (time.monotonic() - began) * self.batches
 
-    def _gradients(self, batch: Batch, number: int) -> Outcome:
+    def _shares(self, batches: list[Batch]) -> Tensor:
+        """[batches] the weight of each of this process's batches; the mean over processes of their sums is 1."""
+        counted = self.model.objective.frames_counted
+        counts = [counted(batch.masked.numel(), batch.num_frames - batch.masked.numel()) for batch in batches]
+        of_mine = torch.tensor(counts, dtype=torch.float32, device=self.world.device)
+        return of_mine / self.world.mean(of_mine.sum())
+
+    def _gradients(self, batch: Batch, number: int, share: Tensor) -> Outcome:
         with torch.autocast(self.world.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             outcome = self.parallel(batch.to(self.world.device), number)
-        (outcome.loss / self.batches).backward()
+        (outcome.loss * share).backward()
         return outcome
 
     def _set_learning_rate(self, number: int) -> float:
@@ -115,6 +132,5 @@ class Updater:
         if self.world.size == 1:
             return self.model
         device_ids = [self.world.device] if self.world.device.type == "cuda" else None
-        # Blocks that layerdrop leaves out have no gradient in that update.
-        unused = self.model.encoder.config.layerdrop > 0
-        return DistributedDataParallel(self.model, device_ids=device_ids, find_unused_parameters=unused)
+        self.model.encoder.joins_dropped = True
+        return DistributedDataParallel(self.model, device_ids=device_ids)

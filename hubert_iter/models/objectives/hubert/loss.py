@@ -56,6 +56,10 @@ class LabelObjective(Objective):
 class Hubert(LabelObjective):
     """Cross-entropy of cos(query, embedding) / temperature over all classes."""
 
+    def frames_counted(self, masked: int, unmasked: int) -> float:
+        """The sum of the frames' weights."""
+        return self.settings.masked_weight * masked + self.settings.unmasked_weight * unmasked
+
     def forward(self, frames: Frames) -> Outcome:
         """Predict masked frames and, if weighted, the others: summed weighted cross-entropies over summed weights."""
         loss, accuracy = self._score(frames, frames.masked)
