@@ -36,7 +36,7 @@ def main(argv=None) -> None:
     if args.max_memory_gb <= 0:
         raise UserError(f"--max_memory_gb: expected more than 0, found {args.max_memory_gb}")
 
-    features = source.open_source(args.data, args.mfcc, args.model, args.tap, args.normalise)
+    features = source.from_arguments(args)
     if args.centroids:
         _take(args, features)
         return

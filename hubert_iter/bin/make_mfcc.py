@@ -4,8 +4,7 @@ import logging
 from pathlib import Path
 
 from hubert_iter.bin import cli
-from hubert_iter.errors import UserError
-from hubert_iter.feats import mfcc_folders
+from hubert_iter.feats import mfcc_folders, parts
 
 
 def main(argv=None) -> None:
@@ -13,14 +12,13 @@ def main(argv=None) -> None:
     parser = cli.ArgumentParser(__doc__)
     parser.add_argument("--data", type=Path, required=True, help="data directory")
     parser.add_argument("--out", type=Path, required=True, help="folder of the merged features; parts go to OUT.parts")
-    parser.add_argument("--part", type=int, default=1, help="which part to make, from 1")
-    parser.add_argument("--parts", type=int, default=1, help="number of parts")
+    parts.add_options(parser)
     args = parser.parse_args(argv)
-    if not 1 <= args.part <= args.parts:
-        raise UserError(f"--part: expected 1 to {args.parts} (--parts), found {args.part}")
+    parts.check(args.part, args.parts)
 
-    product = mfcc_folders.part_product(args.data, args.out, args.part, args.parts)
-    if not mfcc_folders.merged_product(args.data, args.out).why():
+    whole = mfcc_folders.merged_product(args.data, args.out)
+    product = parts.product(whole, mfcc_folders.PART, args.part, args.parts)
+    if not whole.why():
         logging.info("make_mfcc: %s is up to date, nothing to do", args.out)
         return
     if product.done():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hubert_iter.bin import cli
 from hubert_iter.errors import UserError
-from hubert_iter.feats import mfcc_folders
+from hubert_iter.feats import mfcc_folders, parts
 
 
 def main(argv=None) -> None:
@@ -22,8 +22,8 @@ def main(argv=None) -> None:
         from hubert_iter.feats import mfcc
 
         with product.writing() as work:
-            mfcc.merge(args.data, args.out, work, args.parts)
-    mfcc_folders.remove_parts(args.out)
+            mfcc.merge(args.data, args.out, work, parts.folders(product, mfcc_folders.PART, args.parts))
+    parts.remove(args.out)
 
 
 if __name__ == "__main__":

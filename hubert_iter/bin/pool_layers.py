@@ -19,6 +19,7 @@ def main(argv=None) -> None:
     parser.add_argument("--samples", required=True, help="folder made by sample_segments")
     parser.add_argument("--out", required=True, help="folder to write")
     parser.add_argument("--name", required=True, help="the run's name in scores and figures")
+    parser.add_argument("--gpu", type=cli.true_or_false, default=False, help="run it on the GPU of this process")
     args = parser.parse_args(argv)
     settings, inputs = {"name": args.name}, {"data": args.data, "samples": args.samples}
     if args.model in baselines.BASELINES:
@@ -33,7 +34,7 @@ def main(argv=None) -> None:
     from hubert_iter.feats.layers import open_model
 
     with product.writing() as work:
-        model = open_model(args.model)
+        model = open_model(args.model, "cuda" if args.gpu else "cpu")
         facts = {"updates": model.description.get("updates", 0)}
         if "model" in inputs:
             facts["id"] = provenance.identity(inputs["model"])

@@ -64,7 +64,10 @@ def merge(folders: Iterable[Path], folder: Path, name: str, final: Path | None =
         if twice:
             raise UserError(f"{part.path}: utterances of another part too: {summarise(twice)}. Make the parts again")
         where.update(dict.fromkeys(part, part))
-    return write_matrices(folder, name, ((utt, where[utt][utt]) for utt in sorted(where)), final)
+    arrays = ((utt, where[utt][utt]) for utt in sorted(where))
+    first = next(iter(where), None)
+    write = write_matrices if first is None or where[first][first].ndim == 2 else write_vectors
+    return write(folder, name, arrays, final)
 
 
 def read_lengths(path: Path) -> dict[str, int]:

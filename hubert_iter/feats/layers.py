@@ -1,11 +1,14 @@
 """Layer outputs of a trained model, utterance by utterance, without masking or dropout."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from hubert_iter import provenance
+from hubert_iter.errors import UserError
+from hubert_iter.feats import batched
 from hubert_iter.feats.baselines import BASELINES, FeatureModel
 from hubert_iter.feats.foreign import open_foreign
 from hubert_iter.feats.taps import TappedModel
@@ -31,6 +34,21 @@ class LayerModel(TappedModel):
         features, _ = self.encoder.frame_features(wave)
         self.encoder.transform(features, observe=lambda name, x: observe(name, x[0].float().cpu().numpy()))
 
+    @torch.inference_mode()
+    def tap_of_many(self, waves: Sequence[np.ndarray], name: str) -> list[np.ndarray]:
+        """All at once."""
+        self.check(name)
+        features = batched.frame_features(self.encoder, waves, self.device)
+        seen: list[torch.Tensor] = []
+
+        def observe(current: str, x: torch.Tensor) -> bool:
+            if current == name:
+                seen.append(x)
+            return current == name
+
+        self.encoder.transform(features, observe=observe)
+        return list(seen[0].float().cpu().numpy())
+
 
 def open_model(folder: str | Path, device: str = "cpu") -> TappedModel:
     """Open a trained model (or a checkpoint of one) for its layers, or a baseline by its name.
@@ -39,6 +57,8 @@ def open_model(folder: str | Path, device: str = "cpu") -> TappedModel:
     """
     if str(folder) in BASELINES:
         return FeatureModel(str(folder))
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("--gpu true, but torch finds no GPU here. Check the driver and CUDA_VISIBLE_DEVICES")
     if not (Path(folder) / store.DESCRIPTION).is_file():
         return open_foreign(folder, device)
     description = store.describe(folder)

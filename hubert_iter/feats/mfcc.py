@@ -15,7 +15,8 @@ import numpy as np
 from hubert_iter.data import audio, datadir
 from hubert_iter.errors import UserError
 from hubert_iter.feats import archive
-from hubert_iter.feats.mfcc_folders import DIM, part_product
+from hubert_iter.feats.mfcc_folders import DIM
+from hubert_iter.feats.parts import check_complete, share
 from hubert_iter.frames import FRAME_LENGTH, MFCC_SHIFT, SAMPLE_RATE, hours
 
 NAME = "feats"
@@ -39,12 +40,12 @@ def mfcc(samples: np.ndarray) -> np.ndarray:
 
 
 def write_part(data: Path, folder: Path, part: int, parts: int) -> None:
-    """Compute the features of every `parts`-th utterance, beginning with number `part` (from 1)."""
+    """Compute the features of a part of the utterances, number `part` (from 1) of `parts`."""
     import torch
 
     torch.set_num_threads(1)  # small transforms; jobs run side by side instead
     began = time.monotonic()
-    utterances = datadir.read(data).utterances[part - 1 :: parts]
+    utterances = share(datadir.read(data).utterances, part, parts)
     frames = archive.write_matrices(folder, NAME, _stream(utterances))
     log.info(
         "MFCC part %d of %d: %d utterances, %.2f h in %.1f s",
@@ -60,18 +61,9 @@ def _stream(utterances: tuple) -> Iterator[tuple[str, np.ndarray]]:
         yield utt.id, feats
 
 
-def merge(data: Path, out: Path, folder: Path, parts: int) -> None:
-    """Join all parts into `folder` (later named `out`), after checking that every utterance is there."""
-    products = [part_product(data, out, part, parts) for part in range(1, parts + 1)]
-    for product in products:
-        why = product.why()
-        if why:
-            raise UserError(
-                f"{product.folder}: part of the MFCC is not usable ({why}). "
-                f"Run make_mfcc with --part 1 to {parts} and --parts {parts} first"
-            )
-    frames = archive.merge([product.folder for product in products], folder, NAME, out)
-    found, expected = len(archive.read_lengths(Path(folder) / "utt2num_frames")), len(datadir.read(data))
-    if found != expected:
-        raise UserError(f"{out}: expected features of {expected} utterances, found {found}. Make the parts again")
-    log.info("MFCC of %s: %d utterances, %d frames, %.2f h", data, found, frames, hours(frames * MFCC_SHIFT))
+def merge(data: Path, out: Path, folder: Path, part_folders: list[Path]) -> None:
+    """Join the parts into `folder` (later named `out`), after checking that every utterance is there."""
+    frames = archive.merge(part_folders, folder, NAME, out)
+    lengths = archive.read_lengths(Path(folder) / "utt2num_frames")
+    check_complete(lengths, (utterance.id for utterance in datadir.read(data).utterances), out)
+    log.info("MFCC of %s: %d utterances, %d frames, %.2f h", data, len(lengths), frames, hours(frames * MFCC_SHIFT))

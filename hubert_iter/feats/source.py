@@ -18,12 +18,17 @@ from hubert_iter.feats.foreign import locate
 from hubert_iter.frames import FRAME_RATE, num_frames
 
 if TYPE_CHECKING:
+    from argparse import Namespace
     from concurrent.futures import Executor
 
     import numpy as np
 
     from hubert_iter.feats.archive import Archive
     from hubert_iter.feats.taps import TappedModel
+
+
+BATCH_FRAMES = 12000
+"""Frames that a GPU takes at once: four minutes."""
 
 
 class FeatureSource(Protocol):
@@ -45,7 +50,7 @@ class FeatureSource(Protocol):
         """Number of frames that `stream` will give for an utterance."""
 
     def stream(self, utts: Iterable[str]) -> "Iterator[tuple[str, np.ndarray]]":
-        """Yield (utterance, float32 [T, D]) in the order asked for."""
+        """Yield (utterance, float32 [T, D]), in the order asked for unless a GPU takes them by length."""
 
 
 class MfccSource:
@@ -99,9 +104,9 @@ class MfccSource:
 class LayerSource:
     """A tap (a layer's full output) of a trained model, computed from the audio without masking or dropout."""
 
-    def __init__(self, model_dir: str | Path, tap: str, data: Path):
+    def __init__(self, model_dir: str | Path, tap: str, data: Path, device: str = "cpu"):
         self.path, self.tap, self.rate = locate(model_dir), str(tap), FRAME_RATE
-        self._data_folder = data
+        self._data_folder, self._device = data, device
 
     @cached_property
     def _data(self) -> datadir.DataDir:
@@ -111,7 +116,7 @@ class LayerSource:
     def _model(self) -> "TappedModel":
         from hubert_iter.feats import layers
 
-        model = layers.open_model(self.path)
+        model = layers.open_model(self.path, self._device)
         if int(model.rate) != self.rate:
             raise UserError(f"{self.path}: expected a model with {self.rate} frames/s, found {model.rate}")
         return model
@@ -131,22 +136,55 @@ class LayerSource:
     def stream(self, utts: Iterable[str]) -> "Iterator[tuple[str, np.ndarray]]":
         """Yield (utterance, float32 [T, D]); the model is loaded at the first utterance.
 
-        Each thread takes an utterance and lets torch use one thread. Several torch threads for one utterance would wait
+        On a GPU utterances with equally many frames go through the model together, the shortest first. On processors
+        each thread takes an utterance and lets torch use one thread. Several torch threads for one utterance would wait
         for each other, for long on a busy machine, and their number would change the last digits.
         """
         from concurrent.futures import ThreadPoolExecutor
 
         import torch
 
+        if self._device != "cpu":
+            yield from self._by_length(utts)
+            return
         features = partial(self._features, self._model)
         with ThreadPoolExecutor(num_threads(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
             yield from _ahead(pool, features, utts, 2 * num_threads())
+
+    def _by_length(self, utts: Iterable[str]) -> "Iterator[tuple[str, np.ndarray]]":
+        """The same by batches; threads read audio ahead."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        model = self._model
+        with ThreadPoolExecutor(num_threads()) as pool:
+            for batch, waves in _ahead(pool, self._read, batches_by_length(utts, self.num_frames), 2 * num_threads()):
+                for utt, feats in zip(batch, model.tap_of_many(waves, self.tap), strict=True):
+                    yield utt, _checked(utt, feats, self.num_frames(utt), f"tap {self.tap} of {self.path}")
+
+    def _read(self, utts: list[str]) -> "tuple[list[str], list[np.ndarray]]":
+        from hubert_iter.data import audio
+
+        return utts, [audio.read_audio(self._data[utt]) for utt in utts]
 
     def _features(self, model: "TappedModel", utt: str) -> "tuple[str, np.ndarray]":
         from hubert_iter.data import audio
 
         feats = model.tap(audio.read_audio(self._data[utt]), self.tap)
         return utt, _checked(utt, feats, self.num_frames(utt), f"tap {self.tap} of {self.path}")
+
+
+def batches_by_length(utts: Iterable[str], frames_of: Callable[[str], int]) -> Iterator[list[str]]:
+    """Utterances with equally many frames, BATCH_FRAMES together at most; longer ones alone."""
+    utts = sorted(utts, key=frames_of)
+    batch: list[str] = []
+    for utt in utts:
+        frames = frames_of(utt)
+        if batch and (frames != frames_of(batch[0]) or (len(batch) + 1) * frames > BATCH_FRAMES):
+            yield batch
+            batch = []
+        batch.append(utt)
+    if batch:
+        yield batch
 
 
 def num_threads() -> int:
@@ -156,24 +194,35 @@ def num_threads() -> int:
     return min(count, int(limit)) if limit.isdecimal() and int(limit) else count
 
 
+def from_arguments(args: "Namespace") -> FeatureSource:
+    """The source that the options of `add_options` name, of the data set --data."""
+    return open_source(
+        args.data, args.mfcc, args.model, args.tap, args.normalise, "cuda" if args.gpu == "true" else "cpu"
+    )
+
+
 def open_source(
-    data: Path, mfcc: Path | None, model: str | Path | None, tap: str | None, kind: str = normalise.NONE
-) -> FeatureSource:
-    """Open the one source that an entry point's options --mfcc, --model, --tap and --normalise name."""
+    data: Path, mfcc: Path | None, model: str | Path | None, tap: str | None, kind: str = normalise.NONE,
+    device: str = "cpu",
+) -> FeatureSource:  # fmt: skip
+    """Open the one source of features: MFCC on the disk, or a model's layer, perhaps normalised."""
     if (mfcc is None) == (model is None):
         found = "neither" if mfcc is None else "both"
         raise UserError(f"expected either --mfcc or --model with --tap, found {found}")
     if (model is None) != (tap is None):
         raise UserError("expected --model and --tap together, found only " + ("--tap" if model is None else "--model"))
-    source = LayerSource(model, tap, data) if model is not None else MfccSource(mfcc, data)
+    source = LayerSource(model, tap, data, device) if model is not None else MfccSource(mfcc, data)
     return source if kind == normalise.NONE else normalise.NormalisedSource(source, kind, data)
 
 
 def add_options(parser) -> None:
-    """Add --mfcc, --model, --tap and --normalise, the arguments of open_source."""
+    """Add --mfcc, --model, --tap, --normalise and --gpu, which name a source."""
     parser.add_argument("--mfcc", type=Path, help="folder of MFCC of this data set (either this or --model)")
     parser.add_argument(
         "--model", help="folder of a trained model, whose layer is the feature; or as pool_layers has it"
+    )
+    parser.add_argument(
+        "--gpu", choices=("true", "false"), default="false", help="run the model on the GPU of this process"
     )
     parser.add_argument("--tap", help="which output of the model: conv, 0 (before the first block) or a block's number")
     parser.add_argument(

@@ -1,6 +1,6 @@
 """A model seen through its taps: "conv", "0" (Transformer input), "1" to "L" (block outputs)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from hubert_iter.errors import UserError, nearest
@@ -37,6 +37,10 @@ class TappedModel:
 
         self._run(samples, observe)
         return seen[0]
+
+    def tap_of_many(self, waves: "Sequence[np.ndarray]", name: str) -> "list[np.ndarray]":
+        """One tap of several utterances that have equally many frames; a model may take them all at once."""
+        return [self.tap(wave, name) for wave in waves]
 
     def check(self, name: str) -> None:
         """Refuse a tap that the model does not have."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from hubert_iter import provenance
-from hubert_iter.data.datadir import DataDir
+from hubert_iter.data.datadir import DataDir, Utterance
 from hubert_iter.errors import UserError, summarise
 from hubert_iter.feats import archive, normalise
 from hubert_iter.feats.source import FeatureSource, describe_layer, sentence
@@ -76,11 +76,15 @@ def read_labels(folder: str | Path) -> Labels:
 
 
 def stream(source: FeatureSource, utts: Sequence[str], centroids: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield (utterance, labels at 50 Hz). Of 100 Hz features every second frame is taken, starting with the first."""
+    """Yield (utterance, labels at 50 Hz) in the source's order, saying now and then how long it will take.
+
+    Of 100 Hz features every second frame is taken, starting with the first.
+    """
     from hubert_iter.units import kmeans  # here: it loads faiss, which the trainer does not need
 
     step = step_of(source.rate)
     last = began = time.monotonic()
+    done, total = 0, sum(source.num_frames(utt) for utt in utts)
     for number, (utt, feats) in enumerate(source.stream(utts), 1):
         if feats.shape[1] != centroids.shape[1]:
             raise UserError(
@@ -88,9 +92,14 @@ def stream(source: FeatureSource, utts: Sequence[str], centroids: np.ndarray) ->
                 f"found {feats.shape[1]}"
             )
         yield utt, kmeans.nearest(feats[::step], centroids)[1]
-        if time.monotonic() - last > 30:
+        done += len(feats)
+        if time.monotonic() - last > (30 if number > 1 else 5):
             last = time.monotonic()
-            log.info("labels: %d of %d utterances, %.0f s", number, len(utts), last - began)
+            speed = done / source.rate / (last - began)
+            log.info(
+                "labels: %d of %d utterances; %.1f times real time, about %.2f h left; 960 h would take %.1f h",
+                number, len(utts), speed, (total - done) / source.rate / speed / 3600, 960 / speed,
+            )  # fmt: skip
 
 
 def step_of(rate: int) -> int:
@@ -100,23 +109,23 @@ def step_of(rate: int) -> int:
     return rate // FRAME_RATE
 
 
-def make(source: FeatureSource, data: DataDir, centroids: np.ndarray, folder: Path, final: Path) -> None:
-    """Label a data set; every utterance's label count must fit its encoder frames."""
+def make(
+    source: FeatureSource, utterances: Sequence[Utterance], centroids: np.ndarray, folder: Path, final: Path
+) -> None:
+    """Label utterances; each one's label count must fit its encoder frames."""
     began = time.monotonic()
-    utts = [utt.id for utt in data.utterances]
+    expected = {utterance.id: num_frames(utterance.num_samples) for utterance in utterances}
     counts = np.zeros(len(centroids), np.int64)
-
-    def checked() -> Iterator[tuple[str, np.ndarray]]:
-        for utt, labels in stream(source, utts, centroids):
-            check_length(utt, len(labels), num_frames(data[utt].num_samples), final)
-            counts[:] += np.bincount(labels, minlength=len(counts))
-            yield utt, labels
-
-    frames = archive.write_vectors(folder, NAME, checked(), final)
+    made: dict[str, np.ndarray] = {}  # a GPU takes them by length
+    for utt, labels in stream(source, list(expected), centroids):
+        check_length(utt, len(labels), expected[utt], final)
+        counts += np.bincount(labels, minlength=len(counts))
+        made[utt] = labels.astype(np.uint16 if len(centroids) <= 65536 else np.int32)
+    frames = archive.write_vectors(folder, NAME, ((utt, made[utt]) for utt in expected), final)
     log.info(
         "labels: %d utterances, %.2f h, %d of %d clusters used, the largest for %.1f %% of the frames, in %.1f s",
-        len(utts), hours(frames * FRAME_SHIFT), (counts > 0).sum(), len(counts), 100 * counts.max() / max(1, frames),
-        time.monotonic() - began,
+        len(expected), hours(frames * FRAME_SHIFT), (counts > 0).sum(), len(counts),
+        100 * counts.max() / max(1, frames), time.monotonic() - began,
     )  # fmt: skip
 
 

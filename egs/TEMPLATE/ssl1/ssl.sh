@@ -25,6 +25,8 @@ train_args=        # Values for this call, e.g. "learning_rate=1e-3 updates=500 
 nj=4               # Jobs in parallel for data and features.
 ngpu=0             # GPUs per machine for training; 0 trains on the processor.
 num_nodes=1        # Machines for training.
+teacher_nj=1       # Jobs in parallel by which a teacher labels a set, with one GPU each if there are any; more than 1 pays on a
+                   # cluster.
 run_jobs=          # Runs trained side by side; empty: as many as are independent and this machine has room for (processors,
                    # 4 GB of memory each), 1 with GPUs; on a cluster all that are independent.
 max_memory_gb=4.0  # Memory for the frames that k-means is fitted on.
@@ -111,6 +113,7 @@ fi
 whole() { [[ $2 =~ ^[0-9]+$ ]] && [ "$2" -ge "$3" ] || die "--$1: expected a whole number of at least $3, got '$2'"; }
 whole nj "${nj}" 1
 whole ngpu "${ngpu}" 0
+whole teacher_nj "${teacher_nj}" 1
 whole num_nodes "${num_nodes}" 1
 if [ -n "${run_jobs}" ]; then whole run_jobs "${run_jobs}" 1; fi
 no_gpu() { [ "${cuda_cmd%% *}" = utils/local.py ] && ! command -v nvidia-smi >/dev/null; }
@@ -194,6 +197,11 @@ others_than() {
         echo "${other}=${exp}/${other}/layers"
     done
 }
+# What a teacher's layer is computed by: a GPU where there are any.
+on_gpu=false
+if [ "${ngpu}" -gt 0 ]; then on_gpu=true; fi
+# shellcheck disable=SC2329  # train_run calls it
+teacher_cmd() { if "${on_gpu}" && [ "${features}" != mfcc ]; then echo "${cuda_cmd} --gpu 1"; else echo "${train_cmd}"; fi; }
 # Where features come from, as options: those of an MFCC folder or of a teacher's layer; and what is taken from them.
 # shellcheck disable=SC2329  # train_run calls it
 source_options() {
@@ -203,6 +211,7 @@ source_options() {
         source_opts=(--model "${model_of[${features}]}" --tap "${tap}")
     fi
     source_opts+=(--normalise "${normalise}")
+    if [ "${features}" != mfcc ]; then source_opts+=(--gpu "${on_gpu}"); fi
 }
 
 if [ "${stage}" -le 1 ] && [ "${stop_stage}" -ge 1 ] && ! skip 1; then
@@ -263,7 +272,7 @@ train_run() {
         source_options "${train_set}"
         centroid_opts=()
         if [ "${centroids}" != - ]; then centroid_opts=(--centroids "${centroids}"); fi
-        job "${train_cmd}" "${logs}/kmeans_${labels}.log" ${python} -m hubert_iter.bin.fit_kmeans \
+        job "$(teacher_cmd)" "${logs}/kmeans_${labels}.log" ${python} -m hubert_iter.bin.fit_kmeans \
             --data "${dumpdir}/data/${train_set}" --out "${units}/${labels}/kmeans" --k "${k}" --seed "${seed}" --replicate "${replicate}" \
             --portion "${portion}" --max_memory_gb "${max_memory_gb}" "${source_opts[@]}" "${centroid_opts[@]}" || return
     fi
@@ -272,9 +281,16 @@ train_run() {
         log "Stage 6, ${run}: labels: ${units}/${labels}/{${train_set},${valid_set},${eval_set}}"
         for set in "${train_set}" "${valid_set}" "${eval_set}"; do
             source_options "${set}"
-            job "${train_cmd}" "${logs}/labels_${labels}_${set}.log" ${python} -m hubert_iter.bin.make_labels \
-                --data "${dumpdir}/data/${set}" --kmeans "${units}/${labels}/kmeans" --out "${units}/${labels}/${set}" \
-                "${source_opts[@]}" || return
+            opts=(--data "${dumpdir}/data/${set}" --kmeans "${units}/${labels}/kmeans" --out "${units}/${labels}/${set}"
+                "${source_opts[@]}")
+            if [ "${features}" = mfcc ] || [ "${teacher_nj}" -eq 1 ]; then
+                job "$(teacher_cmd)" "${logs}/labels_${labels}_${set}.log" ${python} -m hubert_iter.bin.make_labels "${opts[@]}" || return
+            else
+                opts+=(--parts "${teacher_nj}")
+                job "$(teacher_cmd) JOB=1:${teacher_nj}" "${logs}/labels_${labels}_${set}.JOB.log" ${python} -m hubert_iter.bin.make_labels --part JOB \
+                    "${opts[@]}" || return
+                job "${train_cmd}" "${logs}/labels_${labels}_${set}.log" ${python} -m hubert_iter.bin.merge_labels "${opts[@]}" || return
+            fi
         done
     fi
 
@@ -339,12 +355,12 @@ if [ "${stage}" -le 8 ] && [ "${stop_stage}" -ge 8 ] && ! skip 8; then
         --alignments "${dumpdir}/alignments/${eval_set}" --train_text "${dumpdir}/data/${train_set}/text" \
         --out "${exp}/samples" --analysis "${analysis}" --conf_dirs "${conf_dirs[@]}"
     launcher=${train_cmd}
-    if [ "${ngpu}" -gt 0 ]; then launcher="${cuda_cmd} --gpu 1"; fi
+    if "${on_gpu}"; then launcher="${cuda_cmd} --gpu 1"; fi
     for row in "${scored_rows[@]}"; do
         IFS=$'\t' read -r name model suffix <<<"${row}"
         if [ -n "${failed[${name}]:-}" ]; then continue; fi
         job "${launcher}" "${logs}/layers_${name}${suffix}.log" ${python} -m hubert_iter.bin.pool_layers --model "${model}" \
-            --data "${dumpdir}/data/${eval_set}" --samples "${exp}/samples" --out "${exp}/${name}/layers${suffix}" --name "${name}" ||
+            --data "${dumpdir}/data/${eval_set}" --samples "${exp}/samples" --out "${exp}/${name}/layers${suffix}" --name "${name}" --gpu "${on_gpu}" ||
             fails "${name}" "${last_log}"
     done
 fi
