@@ -26,7 +26,7 @@ class FakeModel:
 @pytest.fixture
 def model(tmp_path, monkeypatch):
     layers = pytest.importorskip("hubert_iter.feats.layers")
-    monkeypatch.setattr(layers, "open_model", lambda folder: FakeModel())
+    monkeypatch.setattr(layers, "open_model", lambda folder, device: FakeModel())
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "weights").write_text("teacher 1")
     provenance.write(tmp_path / "model", "train", {}, {})
@@ -245,4 +245,4 @@ def test_user_features_at_a_wrong_rate_name_the_utterance(tmp_path, monkeypatch)
     monkeypatch.setattr(features, "_lengths", {utt: len(feats) for utt, feats in features._feats.items()})
     data = datadir.read(tmp_path / "data")
     with pytest.raises(UserError, match=f"utterance {data.utterances[0].id}: expected .* labels"):
-        labels.make(features, data, np.zeros((2, 39), np.float32), tmp_path, tmp_path)
+        labels.make(features, data.utterances, np.zeros((2, 39), np.float32), tmp_path, tmp_path)
