@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,8 +92,11 @@ class Trainer:
             state = self._begin(folder, before)
         self._try_largest_batch(self.until - state.update)
 
-        with Journal(folder, self.config, model.objective, world, state) as journal, StopOrders() as orders:
-            batches = self._batches(state.update)
+        with (
+            Journal(folder, self.config, model.objective, world, state) as journal,
+            StopOrders() as orders,
+            closing(self._batches(state.update)) as batches,
+        ):
             began = time.monotonic() - state.train_seconds
             gated = False
             while state.update < self.until:
@@ -149,8 +153,11 @@ class Trainer:
         parameters = sum(parameter.numel() for parameter in self.updater.model.parameters())
         checks.estimate(seconds, updates, parameters, train)
 
-    def _batches(self, update: int) -> Iterator[Batch]:
-        """This process's batches from an update on, made ahead by workers."""
+    def _batches(self, update: int) -> Generator[Batch]:
+        """This process's batches from an update on, made ahead by workers, which end when it is closed.
+
+        Left to an error's traceback they would live on: they do not listen to the signal by which Python ends them.
+        """
         train, world = self.config.train, self.world
         position = update * self.updater.batches * world.size
         loader = DataLoader(
@@ -161,4 +168,4 @@ class Trainer:
             prefetch_factor=4 if train.workers else None,
             worker_init_fn=leave_to_trainer,
         )
-        return iter(loader)
+        yield from loader

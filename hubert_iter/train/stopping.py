@@ -3,8 +3,10 @@
 So do SIGUSR1, by which clusters say that time is nearly up, and SIGHUP, a terminal that was closed.
 """
 
+import ctypes
 import logging
 import signal
+import sys
 import time
 
 from hubert_iter.train.distributed import World
@@ -15,6 +17,8 @@ MOST_UPDATES = 10
 """With several processes, updates between two exchanges about whether one was told to stop."""
 MOST_SECONDS = 5.0
 """Fewer where updates take long: torchrun kills who has not ended 30 seconds after the signal."""
+_DEATH_SIGNAL = 1
+"""Linux's PR_SET_PDEATHSIG: which signal a process gets when its parent is gone."""
 _ONE_ORDER = 1.0
 """Seconds within which a further signal is the same order, by another way."""
 
@@ -70,6 +74,12 @@ class StopOrders:
 
 
 def leave_to_trainer(worker: int) -> None:
-    """A launcher's signals reach all processes; the loader's workers must go on until the trainer has saved."""
+    """A launcher's signals reach all processes; the loader's workers must go on until the trainer has saved.
+
+    They end with it, however it ends: a worker holds the trainer's connections open, so that while it lives the other
+    processes of a training do not notice that the trainer is gone.
+    """
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)

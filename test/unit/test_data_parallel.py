@@ -103,7 +103,10 @@ def test_where_one_process_dies_the_others_end_and_say_so(conf, corpus, tmp_path
     wait_for(tmp_path / "run/checkpoints/update_3", processes[0])
     processes[1].kill()
     began = time.monotonic()
-    output = processes[0].communicate(timeout=120)[0]
+    try:
+        output = processes[0].communicate(timeout=120)[0]
+    finally:
+        processes[0].kill()
     assert time.monotonic() - began < 60
     assert processes[0].returncode == 1
     assert "process 0 of 2: another process of this training has ended" in output.splitlines()[-1]
