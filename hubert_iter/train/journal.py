@@ -8,7 +8,7 @@ import torch
 
 from hubert_iter.errors import UserError
 from hubert_iter.models.objective import Objective
-from hubert_iter.train import guesses
+from hubert_iter.train import gate, guesses
 from hubert_iter.train.checkpoint import State
 from hubert_iter.train.config import RunConfig
 from hubert_iter.train.distributed import World
@@ -62,10 +62,11 @@ class Journal:
             self.metrics.write(state.update, "train", values)
 
     def validated(self, state: State, values: dict[str, float]) -> str:
-        """Write what a validation found; return why half of the updates have taught nothing, or ""."""
+        """Write what a validation found; return why a run that is at the gate has learnt nothing, or ""."""
         self.metrics.write(state.update, "valid", {**values, "hours": state.hours})
         without_context = guesses.warning(values, last=state.update == self.updates)
-        if not without_context or 2 * state.update < self.updates:
+        at_gate = gate.reached(state.update, self.updates, self.objective.settings.needs_labels)
+        if not without_context or not at_gate:
             return ""
         log.warning("update %d: %s", state.update, without_context)
         return without_context

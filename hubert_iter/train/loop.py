@@ -74,7 +74,7 @@ class Trainer:
     def run(self, folder: Path, before: Before | None = None, gate: bool = False) -> None:
         """Train to the last update, writing into `folder`; raises Stopped when told to stop on the way.
 
-        `before` is the leg that this one continues. With `gate` a run that by half of its updates has learnt nothing
+        `before` is the leg that this one continues. With `gate` a run that has learnt nothing when it gets there
         raises Gated.
         """
         train, world = self.config.train, self.world

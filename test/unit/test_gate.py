@@ -66,3 +66,8 @@ def test_a_run_that_uses_context_passes(call, one_thread, monkeypatch):
     monkeypatch.setattr("hubert_iter.train.guesses.warning", lambda values, last: None)
     folder = call(True)
     assert store.describe(folder / "model")["updates"] == 12 and not (folder / gate.FILE).exists()
+
+
+@pytest.mark.parametrize(("needs_labels", "first"), [(True, 1200), (False, 1800)])
+def test_targets_learnt_online_have_longer(needs_labels, first):
+    assert not gate.reached(first - 1, 2400, needs_labels) and gate.reached(first, 2400, needs_labels)
