@@ -16,7 +16,7 @@ TRAIN = {
     "batch_seconds": 8.0, "device_seconds": 4.0, "max_crop_seconds": 2.0, "learning_rate": 1e-3, "precision": "float32",
     "workers": 1, "log_every": 2, "valid_every": 6, "checkpoint_every": 4,
 }  # fmt: skip
-TWO_PROCESSES = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+TWO_PROCESSES = ("-m", "hubert_iter.bin.torchrun", "--standalone", "--nproc_per_node", "2")
 
 
 def start(*words: str) -> subprocess.Popen:

@@ -112,6 +112,19 @@ def test_where_one_process_dies_the_others_end_and_say_so(conf, corpus, tmp_path
     assert "process 0 of 2: another process of this training has ended" in output.splitlines()[-1]
 
 
+def test_the_message_of_a_process_that_fails_is_the_last_but_one(conf, corpus, tmp_path):
+    (conf / "train/t.yaml").write_text(
+        yaml.safe_dump({**TRAIN, "learning_rate": 1e30, "warmup": 0.0, "max_skipped": 1})
+    )
+    study = yaml.safe_load((conf / "study/s.yaml").read_text()) | {"updates": 200}
+    (conf / "study/s.yaml").write_text(yaml.safe_dump(study))
+    process = launch(conf, corpus, tmp_path / "run", "hubert", TWO_PROCESSES)
+    lines = process.communicate(timeout=120)[0].splitlines()
+    assert process.returncode == 1
+    assert lines[-1].startswith("ERROR: process ") and "Traceback" not in "".join(lines[-3:])
+    assert any("not finite" in line for line in lines[-6:])
+
+
 def test_who_does_not_come_is_named_with_the_settings_to_look_at(conf, corpus, tmp_path, monkeypatch):
     for name, value in {
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29642", "WORLD_SIZE": "2", "RANK": "0", "HUBERT_ITER_PATIENCE": "3",

@@ -317,7 +317,7 @@ train_run() {
             job "${train_cmd}" "${logs}/train_${run}.log" ${python} "${launch[@]}" || return
         elif [ "${num_nodes}" -eq 1 ]; then
             launch+=(--gpu true)
-            if [ "${ngpu}" -gt 1 ]; then launch=(-m torch.distributed.run --standalone --nproc_per_node "${ngpu}" "${launch[@]}"); fi
+            if [ "${ngpu}" -gt 1 ]; then launch=(-m hubert_iter.bin.torchrun --standalone --nproc_per_node "${ngpu}" "${launch[@]}"); fi
             job "${cuda_cmd} --gpu ${ngpu}" "${logs}/train_${run}.log" ${python} "${launch[@]}" || return
         else
             # One job per machine; they meet at an address that the first one writes into a shared file.

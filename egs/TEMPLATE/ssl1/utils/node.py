@@ -49,7 +49,7 @@ def main() -> None:
     address = announce(args.meeting) if args.node == 1 else wait_for(args.meeting, args.patience)
     host, port = address.rsplit(":", 1)
     print(f"node {args.node} of {args.num_nodes} on {socket.gethostname()}: meeting at {address}", flush=True)
-    launch = ["-m", "torch.distributed.run", "--nnodes", str(args.num_nodes), "--node_rank", str(args.node - 1)]
+    launch = ["-m", "hubert_iter.bin.torchrun", "--nnodes", str(args.num_nodes), "--node_rank", str(args.node - 1)]
     launch += ["--nproc_per_node", str(max(1, args.ngpu)), "--master_addr", host, "--master_port", port]
     os.execv(sys.executable, [sys.executable, *launch, *command])
 
