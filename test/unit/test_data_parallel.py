@@ -72,7 +72,7 @@ def assert_alike(one: Path, other: Path) -> None:
         torch.testing.assert_close(weights[1][name], value, rtol=1e-3, atol=2e-5, msg=name)
 
 
-@pytest.mark.parametrize("run", list(ROWS))
+@pytest.mark.parametrize("run", [name for name in ROWS if name != "hubert"])
 def test_two_processes_train_as_one_with_twice_the_batches(conf, corpus, tmp_path, one_thread, run):
     train(conf, corpus, tmp_path / "one", run)
     train(conf, corpus, tmp_path / "two", run, TWO_PROCESSES)
