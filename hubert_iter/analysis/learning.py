@@ -42,11 +42,11 @@ def learning(run: str, records: Sequence[Mapping]) -> Learning | None:
     uses_context = bool(last["uses_context"])
     return Learning(
         run, int(last["update"]), last["accuracy"], last["guess"], max(known, key=known.get, default=""),
-        last["guess_margin"], uses_context, None if uses_context else _updates_wanted(told),
+        last["guess_margin"], uses_context, None if uses_context else updates_wanted(told),
     )  # fmt: skip
 
 
-def _updates_wanted(told: Sequence[Mapping]) -> int | None:
+def updates_wanted(told: Sequence[Mapping]) -> int | None:
     """Where the line through the validations of the second half reaches the guess and its margin; None if it falls.
 
     A rough guide: the schedule's end, where the learning rate is small, teaches more slowly than a longer one would.

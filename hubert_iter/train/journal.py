@@ -62,14 +62,13 @@ class Journal:
             self.metrics.write(state.update, "train", values)
 
     def validated(self, state: State, values: dict[str, float]) -> str:
-        """Write what a validation found; return why a run that is at the gate has learnt nothing, or ""."""
+        """Write what a validation found; return why a run that is at the gate is to be stopped, or ""."""
         self.metrics.write(state.update, "valid", {**values, "hours": state.hours})
         without_context = guesses.warning(values, last=state.update == self.updates)
-        at_gate = gate.reached(state.update, self.updates, self.objective.settings.needs_labels)
-        if not without_context or not at_gate:
+        if not without_context or 2 * state.update < self.updates:
             return ""
         log.warning("update %d: %s", state.update, without_context)
-        return without_context
+        return without_context if gate.hopeless(self.metrics.validations, self.updates) else ""
 
     def _open_page(self) -> None:
         """Begin to collect for the next report."""

@@ -32,11 +32,13 @@ class Metrics:
         self.board = SummaryWriter(folder / "tensorboard", purge_step=done + 1)
         # On a terminal only: a log file would get a line per update that never ends.
         self.bar = tqdm(total=updates, initial=done, unit=" updates", smoothing=0.05, dynamic_ncols=True, disable=None)
-        self.last = rows[-1] if rows else {}
+        self.validations = [row for row in rows if row.get("split") == "valid"]
 
     def write(self, update: int, split: str, values: dict[str, float]) -> None:
         """Record the numbers of one moment."""
         row = {"update": update, "split": split, **{key: _short(value) for key, value in values.items()}}
+        if split == "valid":
+            self.validations.append(row)
         self.file.write(json.dumps(row) + "\n")
         for key, value in values.items():
             self.board.add_scalar(f"{split}/{key}", value, update)

@@ -17,8 +17,7 @@ study=mini         # Table of runs: a file, or a name looked up in conf/study an
 runs=              # Only these runs of the study in stages 5 to 9 and 12, e.g. "hubert_it2", or one replicate of it,
                    # "hubert_it2.1"; empty for all.
 dry_run=false      # Only print what would be trained: runs and legs in order, label sets, updates, hours of audio, disk.
-gate=false         # Stop a run that at half of its updates (with targets learnt online: three quarters) has not learnt to use context, and leave
-                   # out its pupils.
+gate=false         # Stop a run that at half of its updates has no prospect of learning to use context; leave out its pupils.
 train_args=        # Values for this call, e.g. "learning_rate=1e-3 updates=500 model.layers=4" (names: end of this text).
                    # Its results are those of a study of their name: exp/mini+learning_rate=0.001+...
 
