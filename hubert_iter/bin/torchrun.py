@@ -7,12 +7,16 @@ import sys
 
 def main(argv=None) -> None:
     """Entry point; the exit status is the failed process's, or 128 and the number of the signal that ended it."""
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] in (["-h"], ["--help"]):
+        print(f"usage: torchrun.py --nproc_per_node N [--nnodes N ...] -m MODULE ...\n\n{__doc__}")
+        sys.exit(0)
     from torch.distributed import run
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
     try:
-        run.main(argv)
+        run.main(words)
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         code = failure.exitcode
