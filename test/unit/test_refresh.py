@@ -126,7 +126,9 @@ def test_the_head_begins_anew_and_the_encoder_goes_on(straight):
     state = torch.load(saved / f"update_{2 * EVERY}/optimiser.pt", weights_only=True)["state"]
     names = [name for name, _ in store.read(saved / f"update_{2 * EVERY}").named_parameters()]
     counts = {name: float(state[number]["step"]) for number, name in enumerate(names)}
-    assert {count for name, count in counts.items() if name.startswith("encoder.")} == {2 * EVERY}
+    of_encoder = {count for name, count in counts.items() if name.startswith("encoder.")}
+    # Blocks that layerdrop leaves out in an update are not counted in it.
+    assert max(of_encoder) == 2 * EVERY and min(of_encoder) > EVERY
     assert {count for name, count in counts.items() if name.startswith("objective.")} == {EVERY}
 
 
