@@ -120,8 +120,8 @@ class Checkpoints:
         needed, free = size * _SPARE, shutil.disk_usage(self.folder).free
         if free < needed:
             raise UserError(
-                f"{self.folder}: expected room for a checkpoint of {needed / 1e9:.3f} GB, found {free / 1e9:.3f} GB. "
-                "Earlier checkpoints are kept. Make room: the same command then goes on from the last one"
+                f"{self.folder}: expected disk space for a checkpoint of {needed / 1e9:.3f} GB, found {free / 1e9:.3f} "
+                "GB. Earlier checkpoints are kept. Make room: the same command then goes on from the last one"
             )
 
     def set_damaged_aside(self) -> None:

@@ -153,7 +153,7 @@ def test_a_full_disk_is_noticed_before_writing_and_keeps_the_checkpoint_before(t
     kept.finish()
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10))
-    with pytest.raises(UserError, match="expected room for a checkpoint"):
+    with pytest.raises(UserError, match="expected disk space for a checkpoint"):
         kept.save(checkpoint.State(2), model, optimiser)
     assert [path.name for path in tmp_path.iterdir()] == ["update_1"]
 
