@@ -222,8 +222,12 @@ def read_facts(folder: str | Path) -> dict[str, dict[str, int]]:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: missing. Run sample_segments (stage 8) again") from None
-    except ValueError:
-        raise UserError(f"{path}: not valid JSON. Run sample_segments (stage 8) again") from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}:{error.lineno}: not valid JSON. Run sample_segments (stage 8) again") from None
+    except UnicodeDecodeError:
+        raise UserError(
+            f"{path}: expected UTF-8 text, found other bytes. Run sample_segments (stage 8) again"
+        ) from None
     for prop in PROPERTIES:
         row = facts.get(prop) if isinstance(facts, dict) else None
         if not isinstance(row, dict) or not all(isinstance(row.get(name), int) for name in FACTS):
