@@ -96,12 +96,7 @@ def _is_record(record: object) -> bool:
 def write(folder: Path, command: str, settings: Mapping, inputs: Mapping[str, str | Path], form: int = 1) -> None:
     """Record how `folder` was made; its files must be complete. This marks the folder as done."""
     folder = Path(folder)
-    outputs = {}
-    for file in _files(folder):
-        status = file.stat()
-        entry = {"bytes": status.st_size, "modified_ns": status.st_mtime_ns, "sha256": file_hash(file)}
-        outputs[str(file.relative_to(folder))] = entry
-        sync(file)
+    outputs = record_files(folder)
     record = {
         "command": command,
         "version": __version__,
@@ -116,6 +111,17 @@ def write(folder: Path, command: str, settings: Mapping, inputs: Mapping[str, st
     sync(temporary)
     temporary.replace(folder / FILE_NAME)
     sync(folder)
+
+
+def record_files(folder: Path) -> dict[str, dict]:
+    """Size, time and hash of each file of a folder, by name; all of them are safe on the disk then."""
+    recorded = {}
+    for file in _files(folder):
+        status = file.stat()
+        entry = {"bytes": status.st_size, "modified_ns": status.st_mtime_ns, "sha256": file_hash(file)}
+        recorded[str(file.relative_to(folder))] = entry
+        sync(file)
+    return recorded
 
 
 @dataclass(frozen=True)
@@ -169,11 +175,10 @@ class Product:
             self._refuse_foreign()
             if lock.claim(self.folder, wait):
                 why = self.why()
-        if not why:
-            lock.release(self.folder)
         if why:
             log.info("%s: making %s (%s)", self.command, self.folder, why)
         else:
+            lock.release(self.folder)
             log.info("%s: %s is up to date, nothing to do", self.command, self.folder)
         return not why
 

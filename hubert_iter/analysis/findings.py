@@ -170,12 +170,13 @@ def _learning(evidence: Evidence) -> Iterable[Finding]:
         estimate = (
             statistics.of_networks(gains) if len(gains) > 1 else Interval(gains[0], known[0].margin, 0, (1,), math.nan)
         )
-        idle = [each.updates_wanted for each in known if not each.uses_context]
+        idle = [each for each in known if not each.uses_context]
+        wanted = [each.updates_wanted for each in idle]
         yield Finding(
             Kind.LEARNING, condition, estimate, levels=(float(accuracy), float(guess)),
-            updates_wanted=max(idle) if idle and None not in idle else None,
-            left_out=tuple(each.run for each in known if not each.uses_context),
-            count=(sum(each.uses_context for each in known), len(known)), best_guess=known[0].guess_name,
+            updates_wanted=max(wanted) if wanted and None not in wanted else None,
+            left_out=tuple(each.run for each in idle), count=(len(known) - len(idle), len(known)),
+            best_guess=known[0].guess_name,
         )  # fmt: skip
 
 

@@ -37,6 +37,11 @@ def add_conf_dirs(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_gpu(parser: argparse.ArgumentParser) -> None:
+    """Add --gpu, for what runs a model."""
+    parser.add_argument("--gpu", type=true_or_false, default=False, help="run on the GPU of this process")
+
+
 def true_or_false(text: str) -> bool:
     """Kaldi's way to give a flag: --name true or --name false."""
     if text not in ("true", "false"):
@@ -44,13 +49,13 @@ def true_or_false(text: str) -> bool:
     return text == "true"
 
 
-def named_folders(option: str, words: Iterable[str]) -> dict[str, Path]:
-    """Folders by name, from the words NAME=FOLDER that an option was given."""
+def named_folders(option: str, words: Iterable[str], what: str = "FOLDER") -> dict[str, Path]:
+    """Folders, or `what` else, by name, from the words NAME=FOLDER that an option was given."""
     folders: dict[str, Path] = {}
     for word in words:
         name, equals, folder = word.partition("=")
         if not (name and equals and folder):
-            raise UserError(f"{option}: expected NAME=FOLDER, found '{word}'")
+            raise UserError(f"{option}: expected NAME={what}, found '{word}'")
         if name in folders:
             raise UserError(f"{option}: the name {name} is given twice, for {folders[name]} and {folder}")
         folders[name] = Path(folder)

@@ -20,6 +20,7 @@ def main(argv=None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="the training set's data directory, no other")
     parser.add_argument("--out", type=Path, required=True, help="folder for kmeans.npz")
     source.add_options(parser)
+    cli.add_gpu(parser)
     parser.add_argument("--k", type=int, default=100, help="number of clusters")
     parser.add_argument("--seed", type=int, default=0, help="seed of the sample and of the fit")
     parser.add_argument(

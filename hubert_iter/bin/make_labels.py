@@ -1,6 +1,5 @@
 """Label a data set, or a part of it: each frame's nearest k-means centroid, at 50 Hz. merge_labels joins parts."""
 
-import logging
 from argparse import Namespace
 from pathlib import Path
 
@@ -20,20 +19,14 @@ PART = "make_labels part"
 def main(argv=None) -> None:
     """Entry point."""
     parser = cli.ArgumentParser(__doc__)
-    add_options(parser)
-    parser.add_argument("--part", type=int, default=1, help="which part to make, from 1")
+    add_options(parser, one=True)
     args = parser.parse_args(argv)
-    parts.check(args.part, args.parts)
+    parts.check(args.parts, args.part)
 
     features = source.from_arguments(args)
     whole = whole_product(args, features)
-    product = whole
-    if args.parts > 1:
-        if not whole.why():
-            logging.info("make_labels: %s is up to date, nothing to do", args.out)
-            return
-        product = parts.product(whole, PART, args.part, args.parts)
-    if product.done():
+    product = whole if args.parts == 1 else parts.product(whole, PART, args.part, args.parts)
+    if parts.done(product, whole):
         return
 
     from hubert_iter.units import kmeans, labels  # load faiss
@@ -51,13 +44,14 @@ def main(argv=None) -> None:
         labels.make(features, utterances, centroids, work, args.out)
 
 
-def add_options(parser: cli.ArgumentParser) -> None:
-    """Add what says which labels they are; merge_labels takes the same."""
+def add_options(parser: cli.ArgumentParser, one: bool = False) -> None:
+    """Add what says which labels they are, and with `one` which part; merge_labels takes the same."""
     parser.add_argument("--data", type=Path, required=True, help="data directory to label")
     parser.add_argument("--kmeans", type=Path, required=True, help="folder that fit_kmeans made")
     parser.add_argument("--out", type=Path, required=True, help="folder for labels.ark and labels.scp")
-    parser.add_argument("--parts", type=int, default=1, help="number of parts; more than 1 wait in OUT.parts")
+    parts.add_options(parser, one)
     source.add_options(parser)
+    cli.add_gpu(parser)
 
 
 def whole_product(args: Namespace, features: FeatureSource) -> Product:

@@ -1,6 +1,5 @@
 """Compute one part of a data set's MFCC (39-d, 100 Hz); merge_mfcc joins the parts."""
 
-import logging
 from pathlib import Path
 
 from hubert_iter.bin import cli
@@ -12,16 +11,13 @@ def main(argv=None) -> None:
     parser = cli.ArgumentParser(__doc__)
     parser.add_argument("--data", type=Path, required=True, help="data directory")
     parser.add_argument("--out", type=Path, required=True, help="folder of the merged features; parts go to OUT.parts")
-    parts.add_options(parser)
+    parts.add_options(parser, one=True)
     args = parser.parse_args(argv)
-    parts.check(args.part, args.parts)
+    parts.check(args.parts, args.part)
 
     whole = mfcc_folders.merged_product(args.data, args.out)
     product = parts.product(whole, mfcc_folders.PART, args.part, args.parts)
-    if not whole.why():
-        logging.info("make_mfcc: %s is up to date, nothing to do", args.out)
-        return
-    if product.done():
+    if parts.done(product, whole):
         return
 
     from hubert_iter.feats import mfcc

@@ -1,10 +1,13 @@
 """Join the parts that make_mfcc made into feats.ark, feats.scp and utt2num_frames."""
 
+import logging
 from pathlib import Path
 
 from hubert_iter.bin import cli
-from hubert_iter.errors import UserError
 from hubert_iter.feats import mfcc_folders, parts
+from hubert_iter.frames import MFCC_SHIFT, hours
+
+log = logging.getLogger(__name__)
 
 
 def main(argv=None) -> None:
@@ -12,17 +15,15 @@ def main(argv=None) -> None:
     parser = cli.ArgumentParser(__doc__)
     parser.add_argument("--data", type=Path, required=True, help="data directory")
     parser.add_argument("--out", type=Path, required=True, help="folder of the merged features")
-    parser.add_argument("--parts", type=int, default=1, help="number of parts that make_mfcc was run with")
+    parts.add_options(parser)
     args = parser.parse_args(argv)
-    if args.parts < 1:
-        raise UserError(f"--parts: expected at least 1, found {args.parts}")
+    parts.check(args.parts)
 
     product = mfcc_folders.merged_product(args.data, args.out)
     if not product.done():
-        from hubert_iter.feats import mfcc
-
         with product.writing() as work:
-            mfcc.merge(args.data, args.out, work, parts.folders(product, mfcc_folders.PART, args.parts))
+            frames = parts.join(product, mfcc_folders.PART, args.parts, mfcc_folders.NAME, args.data, work)
+        log.info("MFCC of %s: %d frames, %.2f h", args.data, frames, hours(frames * MFCC_SHIFT))
     parts.remove(args.out)
 
 

@@ -31,19 +31,13 @@ def parse(text: str, taken: set[str]) -> dict[str, str]:
         words = shlex.split(text)
     except ValueError as error:
         raise UserError(f"--models: {error}: {text}") from None
-    models: dict[str, str] = {}
-    for word in words:
-        name, equals, path = word.partition("=")
-        if not (name and equals and path):
-            raise UserError(f"--models: expected NAME=PATH, found '{word}'. A path with spaces is quoted: \"'a=/b c'\"")
+    models = cli.named_folders("--models", words, "PATH")
+    for name in models:
         if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
             raise UserError(f"--models: {name}: the name is a folder's: use letters, digits, '_', '-' and '.' only")
         if name in taken:
             raise UserError(f"--models: {name}: the study or the recipe has results of this name: choose another one")
-        if name in models:
-            raise UserError(f"--models: the name {name} is given twice, for {models[name]} and {path}")
-        models[name] = path
-    return models
+    return {name: str(path) for name, path in models.items()}
 
 
 if __name__ == "__main__":

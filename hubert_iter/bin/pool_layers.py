@@ -19,7 +19,7 @@ def main(argv=None) -> None:
     parser.add_argument("--samples", required=True, help="folder made by sample_segments")
     parser.add_argument("--out", required=True, help="folder to write")
     parser.add_argument("--name", required=True, help="the run's name in scores and figures")
-    parser.add_argument("--gpu", type=cli.true_or_false, default=False, help="run it on the GPU of this process")
+    cli.add_gpu(parser)
     args = parser.parse_args(argv)
     settings, inputs = {"name": args.name}, {"data": args.data, "samples": args.samples}
     if args.model in baselines.BASELINES:

@@ -30,7 +30,7 @@ def main(argv=None) -> None:
     parser.add_argument("--old_labels", type=Path, help="that leg's labels of --data, for head: match")
     parser.add_argument("--out", type=Path, required=True, help="the run's folder")
     cli.add_conf_dirs(parser)
-    parser.add_argument("--gpu", type=cli.true_or_false, default=False, help="train on the GPU of this process")
+    cli.add_gpu(parser)
     parser.add_argument(
         "--gate", type=cli.true_or_false, default=False,
         help="stop a run that by half of its updates is not above what needs no network, with the model as it is",

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from hubert_iter.feats import mfcc_folders
 from hubert_iter.feats.taps import TappedModel
 from hubert_iter.frames import FRAME_LENGTH, FRAME_SHIFT, MFCC_SHIFT, SAMPLE_RATE
+from hubert_iter.models.settings import MEL_BANDS
 
 if TYPE_CHECKING:
     import numpy as np
 
-MEL_BANDS = 80
 TAP = "features"
 
 

@@ -7,14 +7,14 @@ import numpy as np
 import torch
 
 from hubert_iter import provenance
-from hubert_iter.errors import UserError
 from hubert_iter.feats import batched
 from hubert_iter.feats.baselines import BASELINES, FeatureModel
 from hubert_iter.feats.foreign import open_foreign
-from hubert_iter.feats.taps import TappedModel
+from hubert_iter.feats.taps import TappedModel, Wanted
 from hubert_iter.frames import FRAME_RATE
 from hubert_iter.models import cpu, store
 from hubert_iter.models.encoder import Encoder
+from hubert_iter.models.gpu import require_gpu
 
 
 class LayerModel(TappedModel):
@@ -39,15 +39,9 @@ class LayerModel(TappedModel):
         """All at once."""
         self.check(name)
         features = batched.frame_features(self.encoder, waves, self.device)
-        seen: list[torch.Tensor] = []
-
-        def observe(current: str, x: torch.Tensor) -> bool:
-            if current == name:
-                seen.append(x)
-            return current == name
-
-        self.encoder.transform(features, observe=observe)
-        return list(seen[0].float().cpu().numpy())
+        wanted = Wanted(name)
+        self.encoder.transform(features, observe=wanted)
+        return list(wanted.value.float().cpu().numpy())
 
 
 def open_model(folder: str | Path, device: str = "cpu") -> TappedModel:
@@ -57,8 +51,8 @@ def open_model(folder: str | Path, device: str = "cpu") -> TappedModel:
     """
     if str(folder) in BASELINES:
         return FeatureModel(str(folder))
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UserError("--gpu true, but torch finds no GPU here. Check the driver and CUDA_VISIBLE_DEVICES")
+    if device == "cuda":
+        require_gpu()
     if not (Path(folder) / store.DESCRIPTION).is_file():
         return open_foreign(folder, device)
     description = store.describe(folder)

@@ -15,11 +15,10 @@ import numpy as np
 from hubert_iter.data import audio, datadir
 from hubert_iter.errors import UserError
 from hubert_iter.feats import archive
-from hubert_iter.feats.mfcc_folders import DIM
-from hubert_iter.feats.parts import check_complete, share
+from hubert_iter.feats.mfcc_folders import DIM, NAME
+from hubert_iter.feats.parts import share
 from hubert_iter.frames import FRAME_LENGTH, MFCC_SHIFT, SAMPLE_RATE, hours
 
-NAME = "feats"
 log = logging.getLogger(__name__)
 
 
@@ -59,11 +58,3 @@ def _stream(utterances: tuple) -> Iterator[tuple[str, np.ndarray]]:
         if not np.isfinite(feats).all():
             raise UserError(f"{utt.wav}: utterance {utt.id}: its MFCC are not finite numbers. Drop it (stage 2)")
         yield utt.id, feats
-
-
-def merge(data: Path, out: Path, folder: Path, part_folders: list[Path]) -> None:
-    """Join the parts into `folder` (later named `out`), after checking that every utterance is there."""
-    frames = archive.merge(part_folders, folder, NAME, out)
-    lengths = archive.read_lengths(Path(folder) / "utt2num_frames")
-    check_complete(lengths, (utterance.id for utterance in datadir.read(data).utterances), out)
-    log.info("MFCC of %s: %d utterances, %d frames, %.2f h", data, len(lengths), frames, hours(frames * MFCC_SHIFT))

@@ -5,6 +5,7 @@ from pathlib import Path
 from hubert_iter.frames import MFCC_RATE
 from hubert_iter.provenance import Product
 
+NAME = "feats"
 DIM = 39
 SETTINGS = {
     "kind": "mfcc", "rate": MFCC_RATE, "dim": DIM, "coefficients": 13, "mel_bins": 23, "use_energy": False,

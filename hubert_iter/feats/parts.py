@@ -3,9 +3,10 @@
 Imports nothing that computes features, so that a stage that is done is told in a moment.
 """
 
+import logging
 import shutil
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
@@ -17,15 +18,20 @@ from hubert_iter.provenance import Product
 if TYPE_CHECKING:
     from hubert_iter.data.datadir import Utterance
 
-
-def add_options(parser) -> None:
-    """Add --part and --parts."""
-    parser.add_argument("--part", type=int, default=1, help="which part to make, from 1")
-    parser.add_argument("--parts", type=int, default=1, help="number of parts")
+log = logging.getLogger(__name__)
 
 
-def check(part: int, parts: int) -> None:
+def add_options(parser, one: bool = False) -> None:
+    """Add --parts, and with `one` --part, for who makes one of them."""
+    parser.add_argument("--parts", type=int, default=1, help="number of parts, which wait in OUT.parts")
+    if one:
+        parser.add_argument("--part", type=int, default=1, help="which part to make, from 1")
+
+
+def check(parts: int, part: int = 1) -> None:
     """Refuse numbers that name no part."""
+    if parts < 1:
+        raise UserError(f"--parts: expected at least 1, found {parts}")
     if not 1 <= part <= parts:
         raise UserError(f"--part: expected 1 to {parts} (--parts), found {part}")
 
@@ -44,8 +50,34 @@ def product(whole: Product, command: str, part: int, parts: int) -> Product:
     return replace(whole, folder=folder(whole.folder) / f"{part}of{parts}", command=command, settings=settings)
 
 
-def folders(whole: Product, command: str, parts: int) -> list[Path]:
-    """The folders of all parts; UserError for one that is not there or was made otherwise."""
+def done(made: Product, whole: Product) -> bool:
+    """True, with a message, where a part is there, or the whole that it is for; otherwise it is claimed."""
+    if made is not whole and not whole.why():
+        log.info("%s: %s is up to date, nothing to do", made.command, whole.folder)
+        return True
+    return made.done()
+
+
+def join(whole: Product, command: str, parts: int, name: str, data: Path, work: Path) -> int:
+    """Join the archives `name` of all parts into `work`; return the number of frames.
+
+    UserError for a part that is not there or was made otherwise, and unless all utterances of `data` are in them.
+    """
+    from hubert_iter.data import datadir
+    from hubert_iter.feats import archive
+
+    folders = _folders(whole, command, parts)
+    frames = archive.merge(folders, work, name, whole.folder)
+    found = set(archive.read_lengths(Path(work) / "utt2num_frames"))
+    expected = {utterance.id for utterance in datadir.read(data).utterances}
+    if found != expected:
+        raise UserError(
+            f"{whole.folder}: expected {len(expected)} utterances, found {len(found)}. Make the parts again"
+        )
+    return frames
+
+
+def _folders(whole: Product, command: str, parts: int) -> list[Path]:
     products = [product(whole, command, part, parts) for part in range(1, parts + 1)]
     for each in products:
         why = each.why()
@@ -66,10 +98,3 @@ def folder(out: Path) -> Path:
 def remove(out: Path) -> None:
     """Remove the parts once they are joined."""
     shutil.rmtree(folder(out), ignore_errors=True)
-
-
-def check_complete(found: Iterable[str], expected: Iterable[str], out: Path) -> None:
-    """UserError unless the parts have had all utterances."""
-    found, expected = set(found), set(expected)
-    if found != expected:
-        raise UserError(f"{out}: expected {len(expected)} utterances, found {len(found)}. Make the parts again")

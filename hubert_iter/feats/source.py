@@ -195,10 +195,8 @@ def num_threads() -> int:
 
 
 def from_arguments(args: "Namespace") -> FeatureSource:
-    """The source that the options of `add_options` name, of the data set --data."""
-    return open_source(
-        args.data, args.mfcc, args.model, args.tap, args.normalise, "cuda" if args.gpu == "true" else "cpu"
-    )
+    """The source that the options of `add_options` name, of the data set --data, with its model where --gpu says."""
+    return open_source(args.data, args.mfcc, args.model, args.tap, args.normalise, "cuda" if args.gpu else "cpu")
 
 
 def open_source(
@@ -216,13 +214,10 @@ def open_source(
 
 
 def add_options(parser) -> None:
-    """Add --mfcc, --model, --tap, --normalise and --gpu, which name a source."""
+    """Add --mfcc, --model, --tap and --normalise, which name a source."""
     parser.add_argument("--mfcc", type=Path, help="folder of MFCC of this data set (either this or --model)")
     parser.add_argument(
         "--model", help="folder of a trained model, whose layer is the feature; or as pool_layers has it"
-    )
-    parser.add_argument(
-        "--gpu", choices=("true", "false"), default="false", help="run the model on the GPU of this process"
     )
     parser.add_argument("--tap", help="which output of the model: conv, 0 (before the first block) or a block's number")
     parser.add_argument(

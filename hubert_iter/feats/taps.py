@@ -1,12 +1,26 @@
 """A model seen through its taps: "conv", "0" (Transformer input), "1" to "L" (block outputs)."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hubert_iter.errors import UserError, nearest
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+class Wanted:
+    """An observer that keeps one tap's value, and stops there."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.value: Any = None
+
+    def __call__(self, name: str, value: Any) -> bool:
+        """See a tap."""
+        if name == self.name:
+            self.value = value
+        return name == self.name
 
 
 class TappedModel:
@@ -28,15 +42,9 @@ class TappedModel:
     def tap(self, samples: "np.ndarray", name: str) -> "np.ndarray":
         """One tap [T, D]; later blocks are not computed."""
         self.check(name)
-        seen: list[np.ndarray] = []
-
-        def observe(current: str, x: "np.ndarray") -> bool:
-            if current == name:
-                seen.append(x)
-            return current == name
-
-        self._run(samples, observe)
-        return seen[0]
+        wanted = Wanted(name)
+        self._run(samples, wanted)
+        return wanted.value
 
     def tap_of_many(self, waves: "Sequence[np.ndarray]", name: str) -> "list[np.ndarray]":
         """One tap of several utterances that have equally many frames; a model may take them all at once."""

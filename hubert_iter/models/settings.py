@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hubert_iter import options
 from hubert_iter.errors import UserError
+from hubert_iter.frames import FRAME_SHIFT, MFCC_SHIFT
 from hubert_iter.options import option
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 PREDICTIVE, CONTRASTIVE = "predictive", "contrastive"
 CONVOLUTIONS, MEL = "convolutions", "mel"
 MEL_BANDS = 80
-MEL_STACKED = 2
+MEL_STACKED = FRAME_SHIFT // MFCC_SHIFT
 """Windows of 10 ms shift in a frame of 20 ms."""
 DESCRIPTION = "model.yaml"
 """In a model's folder: what its weights are weights of."""

@@ -11,10 +11,10 @@ import json
 import logging
 import re
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import torch
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from hubert_iter.errors import UserError
 from hubert_iter.models import store
-from hubert_iter.provenance import file_hash, sync
+from hubert_iter.provenance import file_hash, record_files, sync
 
 log = logging.getLogger(__name__)
 NAME = re.compile(r"update_(\d+)")
@@ -64,7 +64,7 @@ class Checkpoints:
         self.keep = keep
         self.milestones = milestones
         self.settings = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
-        self._writing: Background | None = None
+        self._writing: Future | None = None
 
     def all(self) -> dict[int, Path]:
         """Complete checkpoints by update, ascending."""
@@ -88,14 +88,16 @@ class Checkpoints:
         weights, moments = _copy(model.state_dict()), _copy(optimiser.state_dict())
         self.folder.mkdir(parents=True, exist_ok=True)
         self._check_room(_bytes(weights) + _bytes(moments))
-        kept = State(**asdict(state))
-        self._writing = Background(lambda: self._write(kept, weights, moments))
+        # A thread for each: one that lives on would be there whenever the loader forks.
+        thread = ThreadPoolExecutor(1)
+        self._writing = thread.submit(self._write, replace(state), weights, moments)
+        thread.shutdown(wait=False)
 
     def finish(self) -> None:
         """Wait until the last checkpoint is on disk; raises what befell its writing."""
         writing, self._writing = self._writing, None
         if writing:
-            writing.wait()
+            writing.result()
 
     def _write(self, state: State, weights: Mapping[str, Tensor], moments: dict) -> None:
         final = self.folder / f"update_{state.update}"
@@ -105,11 +107,9 @@ class Checkpoints:
         store.write_weights(work, weights, {**self.description, "updates": state.update})
         _save_tensors(moments, work / OPTIMISER)
         (work / STATE).write_text(json.dumps(asdict(state)) + "\n")
-        files = {
-            path.name: {"bytes": path.stat().st_size, "sha256": file_hash(path)} for path in sorted(work.iterdir())
-        }
-        (work / MANIFEST).write_text(json.dumps({"settings": self.settings, "files": files}, indent=1) + "\n")
-        for path in (*work.iterdir(), work):
+        manifest = {"settings": self.settings, "files": record_files(work)}
+        (work / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+        for path in (work / MANIFEST, work):
             sync(path)
         shutil.rmtree(final, ignore_errors=True)
         work.replace(final)
@@ -168,28 +168,6 @@ class Checkpoints:
             shutil.rmtree(self.folder / f"update_{update}")
         for path in self.folder.glob("tmp_*"):
             shutil.rmtree(path, ignore_errors=True)
-
-
-class Background:
-    """Work in a thread of its own; `wait` ends with it, and raises what it raised."""
-
-    def __init__(self, work: Callable[[], None]):
-        self._error: BaseException | None = None
-        self._work = work
-        self._thread = Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._work()
-        except BaseException as error:  # noqa: BLE001 - raised again by who waits
-            self._error = error
-
-    def wait(self) -> None:
-        """Until the work is done."""
-        self._thread.join()
-        if self._error:
-            raise self._error
 
 
 def damage(checkpoint: Path) -> str:

@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 
 from hubert_iter.errors import UserError
+from hubert_iter.models.gpu import require_gpu
 
 PATIENCE = timedelta(seconds=float(os.environ.get("HUBERT_ITER_PATIENCE", "300")))
 """How long processes wait for each other before the first update, when all are to be there."""
@@ -56,10 +57,8 @@ class World:
 
 def join(gpu: bool) -> World:
     """Join the processes that torchrun started, or be alone."""
-    if gpu and not torch.cuda.is_available():
-        raise UserError(
-            "--gpu true, but torch finds no GPU here. Use --ngpu 0, or check the driver and CUDA_VISIBLE_DEVICES"
-        )
+    if gpu:
+        require_gpu()
     local = int(os.environ.get("LOCAL_RANK", 0))
     device = torch.device("cuda", local) if gpu else torch.device("cpu")
     if gpu:

@@ -84,6 +84,7 @@ def stream(source: FeatureSource, utts: Sequence[str], centroids: np.ndarray) ->
 
     step = step_of(source.rate)
     last = began = time.monotonic()
+    pause = 5  # seconds; only the first message comes so soon
     done, total = 0, sum(source.num_frames(utt) for utt in utts)
     for number, (utt, feats) in enumerate(source.stream(utts), 1):
         if feats.shape[1] != centroids.shape[1]:
@@ -93,8 +94,8 @@ def stream(source: FeatureSource, utts: Sequence[str], centroids: np.ndarray) ->
             )
         yield utt, kmeans.nearest(feats[::step], centroids)[1]
         done += len(feats)
-        if time.monotonic() - last > (30 if number > 1 else 5):
-            last = time.monotonic()
+        if time.monotonic() - last > pause:
+            last, pause = time.monotonic(), 30
             speed = done / source.rate / (last - began)
             log.info(
                 "labels: %d of %d utterances; %.1f times real time, about %.2f h left; 960 h would take %.1f h",

@@ -109,17 +109,29 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_taken(corpus, tmp_
     assert made[0] == made[1]
 
 
+class Kept:
+    """Checkpoints of a model so small that they take no time."""
+
+    def __init__(self, folder: Path, settings: object = None):
+        self.model = torch.nn.Linear(4, 3)
+        self.optimiser = torch.optim.AdamW(self.model.parameters())
+        self.model(torch.ones(1, 4)).sum().backward()
+        self.optimiser.step()
+        description = {"model": {}, "objective": None, "classes": None}
+        self.all = checkpoint.Checkpoints(folder, description, 2, settings=settings)
+
+    def save(self, *updates: int) -> checkpoint.Checkpoints:
+        """Each of these updates, until it is on the disk."""
+        for update in updates:
+            self.all.save(checkpoint.State(update), self.model, self.optimiser)
+            self.all.finish()
+        return self.all
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "model.yaml", "optimiser.pt", "state.json", "manifest.json"])
 @pytest.mark.parametrize("how", ["flip", "cut", "empty", "remove"])
 def test_every_damage_of_a_checkpoint_is_noticed(tmp_path, name, how):
-    model = torch.nn.Linear(4, 3)
-    optimiser = torch.optim.AdamW(model.parameters())
-    model(torch.ones(1, 4)).sum().backward()
-    optimiser.step()
-    kept = checkpoint.Checkpoints(tmp_path, {"model": {}, "objective": None, "classes": None}, 2)
-    for update in (1, 2):
-        kept.save(checkpoint.State(update), model, optimiser)
-    kept.finish()
+    kept = Kept(tmp_path).save(1, 2)
     path = tmp_path / "update_2" / name
     content = bytearray(path.read_bytes())
     if how == "flip":
@@ -133,60 +145,45 @@ def test_every_damage_of_a_checkpoint_is_noticed(tmp_path, name, how):
 
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
-    model = torch.nn.Linear(4, 3)
-    optimiser = torch.optim.AdamW(model.parameters())
-    description = {"model": {}, "objective": None, "classes": None}
-    one = checkpoint.Checkpoints(tmp_path, description, 2, settings={"learning_rate": 1e-3})
-    one.save(checkpoint.State(1), model, optimiser)
-    one.finish()
-    one.set_damaged_aside()
+    Kept(tmp_path, {"learning_rate": 1e-3}).save(1).set_damaged_aside()
     with pytest.raises(UserError, match="update_1: expected a checkpoint of this training, found one with other"):
-        checkpoint.Checkpoints(tmp_path, description, 2, settings={"learning_rate": 2e-3}).set_damaged_aside()
+        Kept(tmp_path, {"learning_rate": 2e-3}).all.set_damaged_aside()
     assert (tmp_path / "update_1").is_dir()
 
 
 def test_a_full_disk_is_noticed_before_writing_and_keeps_the_checkpoint_before(tmp_path, monkeypatch):
-    model = torch.nn.Linear(4, 3)
-    optimiser = torch.optim.AdamW(model.parameters())
-    kept = checkpoint.Checkpoints(tmp_path, {"model": {}, "objective": None, "classes": None}, 1)
-    kept.save(checkpoint.State(1), model, optimiser)
-    kept.finish()
+    kept = Kept(tmp_path)
+    kept.save(1)
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10))
     with pytest.raises(UserError, match="expected disk space for a checkpoint"):
-        kept.save(checkpoint.State(2), model, optimiser)
+        kept.save(2)
     assert [path.name for path in tmp_path.iterdir()] == ["update_1"]
 
 
 def test_what_befalls_the_writing_of_a_checkpoint_reaches_the_training(tmp_path, monkeypatch):
-    model = torch.nn.Linear(4, 3)
-    optimiser = torch.optim.AdamW(model.parameters())
-    kept = checkpoint.Checkpoints(tmp_path, {"model": {}, "objective": None, "classes": None}, 1)
-    kept.save(checkpoint.State(1), model, optimiser)
-    kept.finish()
+    kept = Kept(tmp_path)
+    kept.save(1)
 
     def full(*args):
         raise OSError(28, "No space left on device", "weights")
 
     monkeypatch.setattr(store, "write_weights", full)
-    kept.save(checkpoint.State(2), model, optimiser)
     with pytest.raises(OSError, match="No space left"):
-        kept.finish()
-    assert kept.last() == tmp_path / "update_1" and not checkpoint.damage(kept.last())
+        kept.save(2)
+    assert kept.all.last() == tmp_path / "update_1" and not checkpoint.damage(kept.all.last())
 
 
 def test_a_checkpoint_holds_the_weights_of_its_moment(tmp_path):
     """Weights change in place while it is being written."""
-    model = torch.nn.Linear(400, 300)
-    optimiser = torch.optim.SGD(model.parameters(), lr=1.0)
-    before = model.weight.detach().clone()
-    kept = checkpoint.Checkpoints(tmp_path, {"model": {}, "objective": None, "classes": None}, 1)
-    kept.save(checkpoint.State(1), model, optimiser)
+    kept = Kept(tmp_path)
+    before = kept.model.weight.detach().clone()
+    kept.all.save(checkpoint.State(1), kept.model, kept.optimiser)
     with torch.no_grad():
-        model.weight.zero_()
-    kept.finish()
-    store.load_weights(model, kept.last())
-    assert torch.equal(model.weight, before)
+        kept.model.weight.zero_()
+    kept.all.finish()
+    store.load_weights(kept.model, kept.all.last())
+    assert torch.equal(kept.model.weight, before)
 
 
 def test_two_processes_train_one_model_and_resume(corpus, tmp_path, one_thread):

@@ -127,6 +127,13 @@ fi
 for path in "${datadir}" "${dumpdir}" "${expdir}" "${python}"; do
     if [[ ${path} == *JOB* ]]; then die "${path}: launchers put a job's number in the place of JOB, as Kaldi's do: name another path"; fi
 done
+# What runs a model over a data set: a GPU where there are any.
+on_gpu=false
+model_cmd=${train_cmd}
+if [ "${ngpu}" -gt 0 ]; then
+    on_gpu=true
+    model_cmd="${cuda_cmd} --gpu 1"
+fi
 study_file=
 for file in "${study}" "conf/study/${study}.yaml" "${MAIN_ROOT}/conf/study/${study}.yaml"; do
     if [ -z "${study_file}" ] && [ -f "${file}" ]; then study_file=${file}; fi
@@ -149,7 +156,7 @@ run_table=$(${python} -m hubert_iter.bin.plan --study "${study_file}" --runs ${r
 if "${dry_run}"; then
     # shellcheck disable=SC2086  # runs is a list of words
     ${python} -m hubert_iter.bin.preview --study "${study_file}" --conf_dirs "${conf_dirs[@]}" --runs ${runs} \
-        --gpu "$([ "${ngpu}" -gt 0 ] && echo true || echo false)"
+        --gpu "${on_gpu}"
     exit 0
 fi
 mkdir -p "${logs}"
@@ -197,21 +204,17 @@ others_than() {
         echo "${other}=${exp}/${other}/layers"
     done
 }
-# What a teacher's layer is computed by: a GPU where there are any.
-on_gpu=false
-if [ "${ngpu}" -gt 0 ]; then on_gpu=true; fi
 # shellcheck disable=SC2329  # train_run calls it
-teacher_cmd() { if "${on_gpu}" && [ "${features}" != mfcc ]; then echo "${cuda_cmd} --gpu 1"; else echo "${train_cmd}"; fi; }
+teacher_cmd() { if [ "${features}" = mfcc ]; then echo "${train_cmd}"; else echo "${model_cmd}"; fi; }
 # Where features come from, as options: those of an MFCC folder or of a teacher's layer; and what is taken from them.
 # shellcheck disable=SC2329  # train_run calls it
 source_options() {
     if [ "${features}" = mfcc ]; then
         source_opts=(--mfcc "${dumpdir}/mfcc/$1")
     else
-        source_opts=(--model "${model_of[${features}]}" --tap "${tap}")
+        source_opts=(--model "${model_of[${features}]}" --tap "${tap}" --gpu "${on_gpu}")
     fi
     source_opts+=(--normalise "${normalise}")
-    if [ "${features}" != mfcc ]; then source_opts+=(--gpu "${on_gpu}"); fi
 }
 
 if [ "${stage}" -le 1 ] && [ "${stop_stage}" -ge 1 ] && ! skip 1; then
@@ -354,12 +357,10 @@ if [ "${stage}" -le 8 ] && [ "${stop_stage}" -ge 8 ] && ! skip 8; then
     ${python} -m hubert_iter.bin.sample_segments --data "${dumpdir}/data/${eval_set}" \
         --alignments "${dumpdir}/alignments/${eval_set}" --train_text "${dumpdir}/data/${train_set}/text" \
         --out "${exp}/samples" --analysis "${analysis}" --conf_dirs "${conf_dirs[@]}"
-    launcher=${train_cmd}
-    if "${on_gpu}"; then launcher="${cuda_cmd} --gpu 1"; fi
     for row in "${scored_rows[@]}"; do
         IFS=$'\t' read -r name model suffix <<<"${row}"
         if [ -n "${failed[${name}]:-}" ]; then continue; fi
-        job "${launcher}" "${logs}/layers_${name}${suffix}.log" ${python} -m hubert_iter.bin.pool_layers --model "${model}" \
+        job "${model_cmd}" "${logs}/layers_${name}${suffix}.log" ${python} -m hubert_iter.bin.pool_layers --model "${model}" \
             --data "${dumpdir}/data/${eval_set}" --samples "${exp}/samples" --out "${exp}/${name}/layers${suffix}" --name "${name}" --gpu "${on_gpu}" ||
             fails "${name}" "${last_log}"
     done
