@@ -247,7 +247,7 @@ def test_runs_names_a_condition_or_one_replicate(tmp_path):
     [
         ({**RUNS, "second": {**RUNS["second"], "seeds": 2}, "first": {**RUNS["first"], "seeds": 1}}, "as first has"),
         ({"a.2": {"objective": "none"}}, "names that end in"),
-        ({"a": {"objective": "none", "seeds": 0}}, "seeds: expected a whole number of at least 1"),
+        ({"a": {"objective": "none", "seeds": 0}}, "seeds: expected a whole number from 1"),
         ({"a": {"objective": "none", "seeds": True}}, "seeds: expected a whole number"),
     ],
 )
