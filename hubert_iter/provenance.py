@@ -20,7 +20,7 @@ from hubert_iter import __version__, lock
 from hubert_iter.errors import UserError
 
 FILE_NAME = "provenance.json"
-BINARY = (".ark", ".npz", ".safetensors", ".pt")
+BINARY = (".ark", ".npy", ".npz", ".safetensors", ".pt")
 """Suffixes of files that nobody edits by hand."""
 log = logging.getLogger(__name__)
 

@@ -5,6 +5,10 @@ the numbers that it would have seen, and no generator's state is kept (docs/prot
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _WEIGHTS, _BATCHES, _UPDATE, _KMEANS, _HEAD, _LAYERDROP = range(6)
 
@@ -57,3 +61,10 @@ def derive(*key: int) -> int:
     import numpy as np  # here: a stage that is up to date does not need it
 
     return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def sorted_choice(rng: "np.random.Generator", total: int, size: int) -> "np.ndarray":
+    """`size` different numbers below `total`, ascending."""
+    chosen = rng.choice(total, size, replace=False, shuffle=False)
+    chosen.sort()
+    return chosen

@@ -7,14 +7,16 @@ to it.
 
 import json
 import logging
+import shutil
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from hubert_iter.analysis import frame_sample, sample
 from hubert_iter.analysis.frame_sample import KEY
 from hubert_iter.analysis.sample import Samples
 from hubert_iter.data.audio import read_audio
@@ -85,6 +87,11 @@ def read(folder: str | Path) -> Layers:
         raise UserError(f"{path}: expected taps, updates and name ({error!r}). Run pool_layers again") from None
 
 
+def read_spans(folder: str | Path) -> Samples:
+    """All segments and single frames that sample_segments drew."""
+    return sample.read(folder) | {KEY: frame_sample.read(folder).spans}
+
+
 def pool(
     model: Model,
     data: DataDir,
@@ -93,10 +100,12 @@ def pool(
     name: str,
     facts: Mapping | None = None,
     read_samples: Callable[[Utterance], np.ndarray] = read_audio,
+    part: Sequence[Utterance] | None = None,
 ) -> None:
     """Write <property>.<sample set>.npy, float32 [taps, instances, width], and layers.json into `folder`.
 
     A tap whose width differs from the last one's goes into <property>.<sample set>.<tap>.npy, [1, instances, width].
+    With `part` only the instances in these utterances are filled, and nothing is written where there are none.
     """
     wanted = _by_utterance(samples)
     known = {utterance.id: utterance for utterance in data.utterances}
@@ -105,6 +114,10 @@ def pool(
         raise UserError(
             f"utterance {missing[0]}: sampled but not in {data.path}. Sample from the same data set (--data of stage 8)"
         )
+    if part is not None:
+        wanted = {utterance.id: wanted[utterance.id] for utterance in part if utterance.id in wanted}
+        if not wanted:
+            return
     writers: dict[tuple, np.ndarray] = {}
     groups: list[list[str]] = []
     for number, utterance_id in enumerate(sorted(wanted), 1):
@@ -124,6 +137,24 @@ def pool(
     facts = dict(facts or {})
     record = {"name": name, "taps": list(outputs), "updates": facts.pop("updates", 0), "model": facts}
     (folder / FILE_NAME).write_text(json.dumps(record, indent=1) + "\n")
+
+
+def join(folders: Sequence[Path], shares: Sequence[Collection[Utterance]], samples: Samples, folder: Path) -> None:
+    """Write into `folder` what `pool` writes, from what it made of each share of the utterances."""
+    made = [(part, {each.id for each in share}) for part, share in zip(folders, shares, strict=True)]
+    made = [(part, share) for part, share in made if (part / FILE_NAME).is_file()]
+    if not made:
+        raise UserError(f"{folders[0].parent}: no part has a sampled segment. Draw the samples again (stage 8)")
+    for path in sorted(made[0][0].glob("*.npy")):
+        prop, sample_set = path.name.split(".")[:2]
+        spans = samples[prop, int(sample_set)]
+        shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
+        joined = np.lib.format.open_memmap(folder / path.name, mode="w+", dtype=np.float32, shape=shape)
+        for part, share in made:
+            rows = [row for row, span in enumerate(spans) if span.utterance in share]
+            joined[:, rows] = np.load(part / path.name, mmap_mode="r", allow_pickle=False)[:, rows]
+        joined.flush()
+    shutil.copyfile(made[0][0] / FILE_NAME, folder / FILE_NAME)
 
 
 def _by_utterance(samples: Samples) -> dict[str, list[tuple]]:

@@ -19,6 +19,7 @@ def main(argv=None) -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of the frames and of k-means")
     parser.add_argument("--nj", type=int, default=len(os.sched_getaffinity(0)), help="processes")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    cli.add_gpu(parser)
     args = parser.parse_args(argv)
     inputs = {"model": locate(args.model), "data": args.data, "alignments": args.alignments}
     product = Product(args.out, "choose_layer", {"seed": args.seed}, inputs)
@@ -32,7 +33,7 @@ def main(argv=None) -> None:
 
     phones = alignment.read_ctm(args.alignments / "phones.ctm")
     with product.writing() as work, Workers(args.nj) as workers:
-        model, data = open_model(args.model), datadir.read(args.data)
+        model, data = open_model(args.model, "cuda" if args.gpu else "cpu"), datadir.read(args.data)
         found = teacher_layer.shares(model, data, phones, args.name, args.seed, workers)
         best = teacher_layer.write(work, found)
     told = ", ".join(f"{layer}: {share:.3f}" for layer, share in found.items())

@@ -1,26 +1,49 @@
 """Fit k-means on a seeded sample of the training set's features: MFCC, or a tap of a trained model; or take somebody's
-own centroids."""
+own centroids. With --parts the sample is read from the parts that sample_frames made."""
 
 import logging
 import time
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 from hubert_iter.bin import cli
 from hubert_iter.data import datadir
 from hubert_iter.errors import UserError
-from hubert_iter.feats import source
+from hubert_iter.feats import parts, source
 from hubert_iter.provenance import Product
 from hubert_iter.randomness import kmeans_seed
+
+PART = "sample_frames"
+"""Who makes a part of the sample."""
 
 
 def main(argv=None) -> None:
     """Entry point."""
     parser = cli.ArgumentParser(__doc__)
+    add_options(parser)
+    parser.add_argument(
+        "--centroids", type=Path, help="file of centroids to take instead: npz, npy or scikit-learn's by joblib"
+    )
+    args = parser.parse_args(argv)
+    check(args)
+    features = source.from_arguments(args)
+    if args.centroids:
+        _take(args, features)
+        return
+    product = whole_product(args, features)
+    if not product.done():
+        _fit(args, features, product)
+    parts.remove(args.out)
+
+
+def add_options(parser: cli.ArgumentParser, one: bool = False) -> None:
+    """Add what says which frames are clustered, and with `one` which part; sample_frames takes the same."""
     parser.add_argument("--data", type=Path, required=True, help="the training set's data directory, no other")
     parser.add_argument("--out", type=Path, required=True, help="folder for kmeans.npz")
     source.add_options(parser)
     cli.add_gpu(parser)
+    parts.add_options(parser, one)
     parser.add_argument("--k", type=int, default=100, help="number of clusters")
     parser.add_argument("--seed", type=int, default=0, help="seed of the sample and of the fit")
     parser.add_argument(
@@ -28,19 +51,18 @@ def main(argv=None) -> None:
     )
     parser.add_argument("--portion", type=float, default=0.1, help="share of the utterances to fit on")
     parser.add_argument("--max_memory_gb", type=float, default=4.0, help="frames are sampled down to fit into this")
-    parser.add_argument(
-        "--centroids", type=Path, help="file of centroids to take instead: npz, npy or scikit-learn's by joblib"
-    )
-    args = parser.parse_args(argv)
+
+
+def check(args: Namespace) -> None:
+    """Refuse what can be told to be wrong before anything is read."""
     if args.k < 2:
         raise UserError(f"--k: expected at least 2 clusters, found {args.k}")
-    if args.max_memory_gb <= 0:
+    if not 0 < args.max_memory_gb < float("inf"):
         raise UserError(f"--max_memory_gb: expected more than 0, found {args.max_memory_gb}")
 
-    features = source.from_arguments(args)
-    if args.centroids:
-        _take(args, features)
-        return
+
+def whole_product(args: Namespace, features: source.FeatureSource) -> Product:
+    """The fit, the same whatever the number of parts."""
     settings = {
         "k": args.k,
         "seed": args.seed,
@@ -48,20 +70,37 @@ def main(argv=None) -> None:
         "portion": args.portion,
         "features": features.describe(),
     }
-    product = Product(args.out, "fit_kmeans", settings, {"data": args.data} | features.inputs())
-    if product.done():
-        return
+    return Product(args.out, "fit_kmeans", settings, {"data": args.data} | features.inputs())
 
-    from hubert_iter.units import kmeans  # loads faiss
 
-    began = time.monotonic()
-    utts = [utt.id for utt in datadir.read(args.data).utterances]
-    source.check_utterances(features, utts)
+def sampled_product(args: Namespace, whole: Product) -> Product:
+    """The sample, of which parts are made: parts that another budget drew do not fit together."""
+    return replace(whole, settings={**whole.settings, "max_memory_gb": args.max_memory_gb})
+
+
+def chosen_utterances(args: Namespace, features: source.FeatureSource) -> list[datadir.Utterance]:
+    """The utterances whose frames are clustered."""
+    from hubert_iter.units import sampling
+
+    utterances = datadir.read(args.data).utterances
+    source.check_utterances(features, [utt.id for utt in utterances])
+    return sampling.choose_utterances(utterances, args.portion, kmeans_seed(args.seed, args.replicate))
+
+
+def _fit(args: Namespace, features: source.FeatureSource, product: Product) -> None:
+    from hubert_iter.units import kmeans, sampling  # loads faiss
+
+    began, seed = time.monotonic(), kmeans_seed(args.seed, args.replicate)
+    chosen = [utt.id for utt in chosen_utterances(args, features)]
     with product.writing() as work:
-        result, facts = kmeans.fit_source(
-            features, utts, args.k, kmeans_seed(args.seed, args.replicate), args.portion, args.max_memory_gb
-        )
-        kmeans.save(work, result, facts)
+        if args.parts == 1:
+            frames = sampling.sample_frames(features, chosen, seed, args.max_memory_gb)
+        else:
+            frames = sampling.join(parts.folders(sampled_product(args, product), PART, args.parts))
+        logging.info("k-means: fitting k=%d on %d frames x %d of %s", args.k, *frames.shape, features.path)
+        result = kmeans.fit(frames, args.k, seed)
+        available = sum(features.num_frames(utt) for utt in chosen)
+        kmeans.save(work, result, {"utterances": len(chosen), "frames": len(frames), "available_frames": available})
     logging.info(
         "k-means: inertia %.4f per frame, %d of %d clusters used, %d batches, %.1f s in all",
         result.inertia, result.used_clusters, args.k, result.batches, time.monotonic() - began,

@@ -66,8 +66,8 @@ def join(whole: Product, command: str, parts: int, name: str, data: Path, work: 
     from hubert_iter.data import datadir
     from hubert_iter.feats import archive
 
-    folders = _folders(whole, command, parts)
-    frames = archive.merge(folders, work, name, whole.folder)
+    made = folders(whole, command, parts)
+    frames = archive.merge(made, work, name, whole.folder)
     found = set(archive.read_lengths(Path(work) / "utt2num_frames"))
     expected = {utterance.id for utterance in datadir.read(data).utterances}
     if found != expected:
@@ -77,7 +77,8 @@ def join(whole: Product, command: str, parts: int, name: str, data: Path, work: 
     return frames
 
 
-def _folders(whole: Product, command: str, parts: int) -> list[Path]:
+def folders(whole: Product, command: str, parts: int) -> list[Path]:
+    """Where `command` left the parts of a whole. UserError for one that is not there or was made otherwise."""
     products = [product(whole, command, part, parts) for part in range(1, parts + 1)]
     for each in products:
         why = each.why()

@@ -1,4 +1,4 @@
-"""Mini-batch k-means on a seeded sample of frames that fits a memory budget.
+"""Mini-batch k-means on frames in memory.
 
 The method is HuBERT's (scikit-learn's MiniBatchKMeans as fairseq sets it): greedy k-means++ seeds, the best of 20
 starts on a sample, batches of 10,000 frames, at most 100 passes, an end after 100 batches without progress. Two things
@@ -17,7 +17,6 @@ import logging
 import time
 import zipfile
 import zlib
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,7 +26,8 @@ import numpy as np
 from scipy import sparse
 
 from hubert_iter.errors import UserError
-from hubert_iter.feats.source import FeatureSource, num_threads
+from hubert_iter.feats.source import num_threads
+from hubert_iter.randomness import sorted_choice
 
 BATCH = 10_000  # frames
 STARTS = 20
@@ -82,7 +82,7 @@ def fit(features: np.ndarray, k: int, seed: int, starts: int = STARTS, passes: i
 def _best_start(features: np.ndarray, k: int, rng: np.random.Generator, starts: int) -> np.ndarray:
     """Draw k-means++ starts among a pool of frames; run them on the pool, dropping the worse half time and again."""
     size = min(len(features), max(SEED_FRAMES, 3 * k))
-    pool = features[_sorted_choice(rng, len(features), size)]
+    pool = features[sorted_choice(rng, len(features), size)]
     trials = 2 + int(np.log(k))  # as scikit-learn
     together = int(max(1, min(starts, SEED_MEMORY // (4 * size * trials))))
     alive = []
@@ -141,7 +141,8 @@ def _refine(
     sums, counts = np.zeros(centroids.shape), np.zeros(k)
     centroids, smooth, best, waited, batches = centroids.copy(), None, np.inf, 0, 0
     weight = min(1.0, 2 * size / (len(features) + 1))  # of the newest batch in the smoothed inertia
-    for _ in range(passes):
+    began = last = time.monotonic()
+    for number in range(passes):
         order = rng.permutation(len(features))
         for begin in range(0, len(order) - size + 1, size):
             batch = features[order[begin : begin + size]]
@@ -153,6 +154,12 @@ def _refine(
             inertia, batches = float(distances.mean()), batches + 1
             smooth = inertia if smooth is None else (1 - weight) * smooth + weight * inertia
             best, waited = (smooth, 0) if smooth < best else (best, waited + 1)
+            if time.monotonic() - last > 30:
+                last = time.monotonic()
+                log.info(
+                    "k-means: pass %d of at most %d, %d batches, inertia %.4f, %.0f s",
+                    number + 1, passes, batches, smooth, last - began,
+                )  # fmt: skip
             if waited >= PATIENCE:
                 return centroids, batches
     return centroids, batches
@@ -194,67 +201,6 @@ def _sums(feats: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
     """Sum of the frames of each cluster, [k, D]."""
     size = len(feats)
     return sparse.csr_array((np.ones(size, np.float32), labels, np.arange(size + 1)), (size, k)).T @ feats
-
-
-def _sorted_choice(rng: np.random.Generator, total: int, size: int) -> np.ndarray:
-    return np.sort(rng.choice(total, size, replace=False, shuffle=False))
-
-
-def fit_source(
-    source: FeatureSource, utts: Sequence[str], k: int, seed: int, portion: float, max_memory_gb: float
-) -> tuple[Fit, dict]:
-    """Fit on a sample of a source's frames; return the fit and the facts of the sample."""
-    chosen = choose_utterances(utts, portion, seed)
-    features, available = sample_frames(source, chosen, seed, max_memory_gb)
-    log.info("k-means: fitting k=%d on %d frames x %d of %s", k, *features.shape, source.path)
-    result = fit(features, k, seed)
-    return result, {"utterances": len(chosen), "frames": len(features), "available_frames": available}
-
-
-def choose_utterances(utts: Sequence[str], portion: float, seed: int) -> list[str]:
-    """Draw a portion of the utterances, at least one, in their given order."""
-    if not 0 < portion <= 1:
-        raise UserError(f"--portion: expected more than 0 and at most 1, found {portion}")
-    if not utts:
-        raise UserError("k-means: the data directory has no utterances")
-    count = max(1, round(portion * len(utts)))
-    return [utts[index] for index in _sorted_choice(np.random.default_rng(seed), len(utts), count)]
-
-
-def sample_frames(
-    source: FeatureSource, utts: Sequence[str], seed: int, max_memory_gb: float
-) -> tuple[np.ndarray, int]:
-    """Collect the frames of `utts`, or as many as the memory budget holds, drawn evenly over the utterances.
-
-    Three quarters of the budget go to the sample, the rest to batches.
-    Returns float32 [N, D] and how many frames there were.
-    """
-    available = sum(source.num_frames(utt) for utt in utts)
-    rng, features, seen, filled = np.random.default_rng(seed), None, 0, 0
-    last = began = time.monotonic()
-    for number, (utt, feats) in enumerate(source.stream(utts), 1):
-        if features is None:
-            room = int(0.75 * max_memory_gb * 2**30 / (4 * feats.shape[1]))
-            features = np.empty((min(room, available), feats.shape[1]), np.float32)
-            if room < available:
-                log.warning(
-                    "k-means: %d frames of %d dimensions exceed --max_memory_gb %g: sampling %d evenly",
-                    available, feats.shape[1], max_memory_gb, room,
-                )  # fmt: skip
-        if feats.shape[1] != features.shape[1]:
-            raise UserError(
-                f"{source.path}: utterance {utt}: expected {features.shape[1]} dimensions, found {feats.shape[1]}"
-            )
-        # Shares are rounded on the running total, so that they add up to the whole sample exactly.
-        seen += len(feats)
-        share = seen * len(features) // available - filled
-        kept = feats if share == len(feats) else feats[_sorted_choice(rng, len(feats), share)]
-        features[filled : filled + share] = kept
-        filled += share
-        if time.monotonic() - last > 30:
-            last = time.monotonic()
-            log.info("k-means: read %d of %d utterances, %.0f s", number, len(utts), last - began)
-    return features[:filled], available
 
 
 def save(folder: Path, result: Fit, facts: dict) -> None:

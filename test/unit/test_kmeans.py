@@ -1,5 +1,4 @@
 import json
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -9,25 +8,6 @@ from hubert_iter.bin import fit_kmeans
 from hubert_iter.errors import UserError
 from hubert_iter.feats import source
 from hubert_iter.units import kmeans
-
-
-class FakeSource:
-    """Frames whose first value tells the utterance, whose second the frame's number."""
-
-    rate = 50
-    path = "fake"
-
-    def __init__(self, lengths, dim=2):
-        self.lengths, self.dim = lengths, dim
-
-    def num_frames(self, utt):
-        return self.lengths[utt]
-
-    def stream(self, utts):
-        for utt in utts:
-            feats = np.zeros((self.lengths[utt], self.dim), np.float32)
-            feats[:, 0], feats[:, 1] = int(utt), np.arange(self.lengths[utt])
-            yield utt, feats
 
 
 def blobs(k=6, each=400, dim=4, seed=0):
@@ -79,46 +59,6 @@ def test_identical_frames_do_no_harm():
 def test_too_few_frames():
     with pytest.raises(UserError, match="at least k = 10 frames, found 9"):
         kmeans.fit(np.zeros((9, 2), np.float32), 10, seed=0)
-
-
-def test_portion_of_utterances():
-    utts = [str(number) for number in range(200)]
-    chosen = kmeans.choose_utterances(utts, 0.1, seed=0)
-    assert len(chosen) == len(set(chosen)) == 20 and chosen == sorted(chosen, key=int)
-    assert chosen == kmeans.choose_utterances(utts, 0.1, seed=0) != kmeans.choose_utterances(utts, 0.1, seed=1)
-    assert kmeans.choose_utterances(utts, 1.0, seed=0) == utts
-    assert len(kmeans.choose_utterances(utts, 0.001, seed=0)) == 1
-    with pytest.raises(UserError, match="--portion"):
-        kmeans.choose_utterances(utts, 1.5, seed=0)
-
-
-def test_sample_within_budget_is_even_over_utterances(caplog):
-    lengths = {str(number): 10 + 37 * (number % 5) for number in range(200)}
-    frames = sum(lengths.values())
-    everything, available = kmeans.sample_frames(FakeSource(lengths), list(lengths), 0, 1.0)
-    assert everything.shape == (frames, 2) and available == frames and "exceed" not in caplog.text
-
-    budget = frames * 2 * 4 / 2**30  # gigabytes of all frames: three quarters of them fit
-    some, available = kmeans.sample_frames(FakeSource(lengths), list(lengths), 0, budget)
-    assert len(some) == int(0.75 * frames) and available == frames
-    assert "exceed --max_memory_gb" in caplog.text
-    taken = np.bincount(some[:, 0].astype(int))
-    assert np.abs(taken - 0.75 * np.array(list(lengths.values()))).max() <= 1
-    assert len(np.unique(some, axis=0)) == len(some)  # no frame twice
-    again, _ = kmeans.sample_frames(FakeSource(lengths), list(lengths), 0, budget)
-    np.testing.assert_array_equal(some, again)
-
-
-def test_memory_stays_within_budget():
-    frames = FakeSource({str(number): 1000 for number in range(100)}, dim=100)  # 40 MB of frames
-    tracemalloc.start()
-    try:
-        sample, available = kmeans.sample_frames(frames, list(frames.lengths), 0, max_memory_gb=0.02)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert available == 100_000 and len(sample) == int(0.015 * 2**30 / 400)
-    assert peak < 0.02 * 2**30
 
 
 def test_save_and_load(tmp_path):

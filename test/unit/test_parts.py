@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from trainings import MODEL
 
 from hubert_iter import options, provenance
-from hubert_iter.bin import fit_kmeans, make_labels, merge_labels
+from hubert_iter.bin import fit_kmeans, make_labels, merge_labels, sample_frames
 from hubert_iter.errors import UserError
 from hubert_iter.feats import batched, parts, source
 from hubert_iter.feats.layers import LayerModel
@@ -64,6 +64,33 @@ def test_labels_are_the_same_bytes_whatever_the_number_of_parts(corpus, teacher,
         made.add(((folder / "labels.ark").read_bytes(), (folder / "utt2num_frames").read_bytes()))
         assert provenance.read(folder)["settings"] == provenance.read(tmp_path / "labels of 1")["settings"]
     assert len(made) == 1
+
+
+@pytest.mark.parametrize("max_memory_gb", ["1.0", "0.0001"])
+def test_k_means_is_the_same_bytes_whatever_the_number_of_parts(corpus, teacher, tmp_path, max_memory_gb):
+    features = ["--data", str(corpus.data), "--model", str(teacher), "--tap", "1", "--k", "5", "--portion", "0.8"]
+    features += ["--max_memory_gb", max_memory_gb]
+    made = set()
+    for number in (1, 2, 5, 50):
+        folder = tmp_path / f"k-means of {number}"
+        options = [*features, "--out", str(folder), "--parts", str(number)]
+        if number > 1:
+            for part in range(1, number + 1):
+                sample_frames.main([*options, "--part", str(part)])
+        fit_kmeans.main(options)
+        assert not parts.folder(folder).exists()
+        made.add(((folder / "kmeans.npz").read_bytes(), (folder / "fit.json").read_bytes()))
+        assert provenance.read(folder)["settings"] == provenance.read(tmp_path / "k-means of 1")["settings"]
+    assert len(made) == 1
+
+
+def test_parts_of_another_memory_budget_do_not_fit(corpus, teacher, tmp_path):
+    options = ["--data", str(corpus.data), "--model", str(teacher), "--tap", "1", "--k", "5", "--parts", "2"]
+    options += ["--out", str(tmp_path / "kmeans"), "--portion", "1.0"]
+    sample_frames.main([*options, "--part", "1", "--max_memory_gb", "1.0"])
+    sample_frames.main([*options, "--part", "2", "--max_memory_gb", "0.0001"])
+    with pytest.raises(UserError, match="2of2: this part is not usable .*max_memory_gb"):
+        fit_kmeans.main([*options, "--max_memory_gb", "1.0"])
 
 
 def test_a_missing_part_is_named(corpus, teacher, tmp_path):

@@ -73,6 +73,25 @@ def test_pooling_repeats_to_the_last_bit(tmp_path):
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
 
 
+@pytest.mark.parametrize("widths", [(5, 5, 5), (3, 5, 5)])
+@pytest.mark.parametrize("shares", ["a|b|c", "ab||c", "|abc"])
+def test_parts_are_together_the_whole(tmp_path, widths, shares):
+    (tmp_path / "whole").mkdir()
+    pool.pool(FakeModel(widths), data(), SAMPLES, tmp_path / "whole", "run", {"updates": 7}, silence)
+    known = {utterance.id: utterance for utterance in data().utterances}
+    folders, parts = [], [[known[name] for name in names] for names in shares.split("|")]
+    for number, part in enumerate(parts):
+        folders.append(tmp_path / str(number))
+        folders[-1].mkdir()
+        pool.pool(FakeModel(widths), data(), SAMPLES, folders[-1], "run", {"updates": 7}, silence, part)
+    (tmp_path / "joined").mkdir()
+    pool.join(folders, parts, SAMPLES, tmp_path / "joined")
+    names = sorted(path.name for path in (tmp_path / "whole").iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "joined").iterdir())
+    for name in names:
+        assert (tmp_path / "joined" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
 def test_faults_name_the_utterance(tmp_path):
     with pytest.raises(UserError, match="utterance c: sampled but not in data"):
         pool.pool(FakeModel(), data({"a": 2.0, "b": 1.0}), SAMPLES, tmp_path, "run", None, silence)

@@ -25,8 +25,8 @@ train_args=        # Values for this call, e.g. "learning_rate=1e-3 updates=500 
 nj=4               # Jobs in parallel for data and features.
 ngpu=0             # GPUs per machine for training; 0 trains on the processor.
 num_nodes=1        # Machines for training.
-teacher_nj=1       # Jobs in parallel by which a teacher labels a set, with one GPU each if there are any; more than 1 pays on a
-                   # cluster.
+teacher_nj=1       # Jobs in parallel by which a trained network runs over a set (frames for k-means, labels, layers), with one GPU
+                   # each if there are any; more than 1 pays on a cluster.
 run_jobs=          # Runs trained side by side; empty: as many as are independent and this machine has room for (processors,
                    # 4 GB of memory each), 1 with GPUs; on a cluster all that are independent.
 max_memory_gb=4.0  # Memory for the frames that k-means is fitted on.
@@ -206,6 +206,19 @@ others_than() {
 }
 # shellcheck disable=SC2329  # train_run calls it
 teacher_cmd() { if [ "${features}" = mfcc ]; then echo "${train_cmd}"; else echo "${model_cmd}"; fi; }
+# shellcheck disable=SC2329  # train_run calls it
+teacher_parts() { if [ "${features}" = mfcc ]; then echo 1; else echo "${teacher_nj}"; fi; }
+# Work over a set, at once or in parts that are then joined: over_set PARTS LAUNCHER LOG WHOLE PART JOIN OPTION ...
+over_set() {
+    local parts=$1 launcher=$2 log=$3 whole=$4 part=$5 join=$6
+    shift 6
+    if [ "${parts}" -eq 1 ]; then
+        job "${launcher}" "${log}.log" ${python} -m hubert_iter.bin."${whole}" "$@"
+        return
+    fi
+    job "${launcher} JOB=1:${parts}" "${log}.JOB.log" ${python} -m hubert_iter.bin."${part}" --part JOB --parts "${parts}" "$@" || return
+    job "${train_cmd}" "${log}.log" ${python} -m hubert_iter.bin."${join}" --parts "${parts}" "$@"
+}
 # Where features come from, as options: those of an MFCC folder or of a teacher's layer; and what is taken from them.
 # shellcheck disable=SC2329  # train_run calls it
 source_options() {
@@ -261,11 +274,11 @@ fi
 # Stages 5 to 7 of the run, or of the leg of a run, that read_row has read; not 0 at the first job that fails.
 # shellcheck disable=SC2086,SC2329  # side_by_side.sh calls it
 train_run() {
-    local set opts launch choice centroid_opts
+    local set opts launch choice
     if [ "${tap}" = best ] && [ "${stage}" -le 7 ] && [ "${stop_stage}" -ge 5 ]; then
         choice=${exp}/${features}/best
         log "Stage 5, ${run}: the layer of ${features} whose units say most of phones: ${choice}/layer.txt"
-        job "${train_cmd}" "${logs}/best_${features}.log" ${python} -m hubert_iter.bin.choose_layer \
+        job "${model_cmd}" "${logs}/best_${features}.log" ${python} -m hubert_iter.bin.choose_layer --gpu "${on_gpu}" \
             --model "${model_of[${features}]}" --name "${features}" --data "${dumpdir}/data/${valid_set}" \
             --alignments "${dumpdir}/alignments/${valid_set}" --seed "${seed}" --nj "${nj}" --out "${choice}" || return
         tap=$(cat "${choice}/layer.txt") || return
@@ -273,11 +286,13 @@ train_run() {
     if [ "${stage}" -le 5 ] && [ "${stop_stage}" -ge 5 ] && ! skip 5 && [ "${labels}" != - ]; then
         log "Stage 5, ${run}: k-means with ${k} clusters: ${units}/${labels}/kmeans"
         source_options "${train_set}"
-        centroid_opts=()
-        if [ "${centroids}" != - ]; then centroid_opts=(--centroids "${centroids}"); fi
-        job "$(teacher_cmd)" "${logs}/kmeans_${labels}.log" ${python} -m hubert_iter.bin.fit_kmeans \
-            --data "${dumpdir}/data/${train_set}" --out "${units}/${labels}/kmeans" --k "${k}" --seed "${seed}" --replicate "${replicate}" \
-            --portion "${portion}" --max_memory_gb "${max_memory_gb}" "${source_opts[@]}" "${centroid_opts[@]}" || return
+        opts=(--data "${dumpdir}/data/${train_set}" --out "${units}/${labels}/kmeans" --k "${k}" --seed "${seed}" --replicate "${replicate}"
+            --portion "${portion}" --max_memory_gb "${max_memory_gb}" "${source_opts[@]}")
+        if [ "${centroids}" = - ]; then
+            over_set "$(teacher_parts)" "$(teacher_cmd)" "${logs}/kmeans_${labels}" fit_kmeans sample_frames fit_kmeans "${opts[@]}" || return
+        else
+            job "${train_cmd}" "${logs}/kmeans_${labels}.log" ${python} -m hubert_iter.bin.fit_kmeans --centroids "${centroids}" "${opts[@]}" || return
+        fi
     fi
 
     if [ "${stage}" -le 6 ] && [ "${stop_stage}" -ge 6 ] && ! skip 6 && [ "${labels}" != - ]; then
@@ -286,14 +301,7 @@ train_run() {
             source_options "${set}"
             opts=(--data "${dumpdir}/data/${set}" --kmeans "${units}/${labels}/kmeans" --out "${units}/${labels}/${set}"
                 "${source_opts[@]}")
-            if [ "${features}" = mfcc ] || [ "${teacher_nj}" -eq 1 ]; then
-                job "$(teacher_cmd)" "${logs}/labels_${labels}_${set}.log" ${python} -m hubert_iter.bin.make_labels "${opts[@]}" || return
-            else
-                opts+=(--parts "${teacher_nj}")
-                job "$(teacher_cmd) JOB=1:${teacher_nj}" "${logs}/labels_${labels}_${set}.JOB.log" ${python} -m hubert_iter.bin.make_labels --part JOB \
-                    "${opts[@]}" || return
-                job "${train_cmd}" "${logs}/labels_${labels}_${set}.log" ${python} -m hubert_iter.bin.merge_labels "${opts[@]}" || return
-            fi
+            over_set "$(teacher_parts)" "$(teacher_cmd)" "${logs}/labels_${labels}_${set}" make_labels make_labels merge_labels "${opts[@]}" || return
         done
     fi
 
@@ -360,7 +368,7 @@ if [ "${stage}" -le 8 ] && [ "${stop_stage}" -ge 8 ] && ! skip 8; then
     for row in "${scored_rows[@]}"; do
         IFS=$'\t' read -r name model suffix <<<"${row}"
         if [ -n "${failed[${name}]:-}" ]; then continue; fi
-        job "${model_cmd}" "${logs}/layers_${name}${suffix}.log" ${python} -m hubert_iter.bin.pool_layers --model "${model}" \
+        over_set "${teacher_nj}" "${model_cmd}" "${logs}/layers_${name}${suffix}" pool_layers pool_layers merge_layers --model "${model}" \
             --data "${dumpdir}/data/${eval_set}" --samples "${exp}/samples" --out "${exp}/${name}/layers${suffix}" --name "${name}" --gpu "${on_gpu}" ||
             fails "${name}" "${last_log}"
     done
