@@ -97,7 +97,10 @@ class Updater:
         """[batches] the weight of each of this process's batches; the mean over processes of their sums is 1."""
         counted = self.model.objective.frames_counted
         counts = [counted(batch.masked.numel(), batch.num_frames - batch.masked.numel()) for batch in batches]
-        of_mine = torch.tensor(counts, dtype=torch.float32, device=self.world.device)
+        of_mine = torch.tensor(counts, dtype=torch.float32)
+        if self.world.device.type == "cuda":
+            of_mine = of_mine.pin_memory()  # so that the copy does not wait for the GPU
+        of_mine = of_mine.to(self.world.device, non_blocking=True)
         return of_mine / self.world.mean(of_mine.sum())
 
     def _gradients(self, batch: Batch, number: int, share: Tensor) -> Outcome:
