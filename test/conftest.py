@@ -11,6 +11,13 @@ import pytest
 from tiny import ROOT, Corpus, write_noise
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of two workers (tools/test.sh) one takes the whole recipe, whose run is shared; of the other files each one."""
+    for item in items:
+        folder = item.path.parent.name
+        item.add_marker(pytest.mark.xdist_group(folder if folder == "recipe" else item.path.name))
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     path = Path(os.environ.get("HUBERT_ITER_DATA", ROOT.parent / "shared" / "data"))

@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# Run the tests in the project's environment; arguments go to pytest, e.g. tools/test.sh test/shell -x
+# Run the tests in the project's environment: all of them, in two processes, or what arguments to pytest say, e.g.
+# tools/test.sh test/shell -x
 set -euo pipefail
 tools=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
 . "${tools}/activate_python.sh"
 cd "${tools}/.."
+if [ $# -eq 0 ]; then set -- -n 2 --dist loadgroup; fi
 # faiss's wrapper warns when Python ends, after pytest's summary, which is to be the last line.
-exec python3 -W "ignore:builtin type swig:DeprecationWarning" -m pytest "$@"
+export PYTHONWARNINGS="ignore:builtin type swig:DeprecationWarning"
+exec python3 -m pytest "$@"

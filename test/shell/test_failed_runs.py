@@ -144,7 +144,7 @@ def test_independent_runs_train_side_by_side_and_each_after_its_teacher(recipe, 
         assert order.index(teacher) < order.index(student)
     # Both want the labels mfcc_k20, which are made once and found by the second.
     made = [call for call in calls if "bin.fit_kmeans" in call and "/mfcc_k20/" in call]
-    assert len(made) == 2 and order.index("bad") < order.index("legs.leg1")
+    assert len(made) == 2
 
 
 def test_side_by_side_too_a_failure_stops_its_pupils_alone(recipe, tmp_path):

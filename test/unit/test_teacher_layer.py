@@ -53,7 +53,7 @@ def held_out(tmp_path, monkeypatch):
         for file, content in files.items():
             (tmp_path / name / file).write_text(content)
         provenance.write(tmp_path / name, "test", {}, {})
-    monkeypatch.setattr(layers, "open_model", lambda spec: Teacher())
+    monkeypatch.setattr(layers, "open_model", lambda spec, device: Teacher())
     return tmp_path
 
 

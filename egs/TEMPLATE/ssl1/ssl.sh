@@ -213,11 +213,11 @@ over_set() {
     local parts=$1 launcher=$2 log=$3 whole=$4 part=$5 join=$6
     shift 6
     if [ "${parts}" -eq 1 ]; then
-        job "${launcher}" "${log}.log" ${python} -m hubert_iter.bin."${whole}" "$@"
+        job "${launcher}" "${log}.log" ${python} -m "${whole}" "$@"
         return
     fi
-    job "${launcher} JOB=1:${parts}" "${log}.JOB.log" ${python} -m hubert_iter.bin."${part}" --part JOB --parts "${parts}" "$@" || return
-    job "${train_cmd}" "${log}.log" ${python} -m hubert_iter.bin."${join}" --parts "${parts}" "$@"
+    job "${launcher} JOB=1:${parts}" "${log}.JOB.log" ${python} -m "${part}" --part JOB --parts "${parts}" "$@" || return
+    job "${train_cmd}" "${log}.log" ${python} -m "${join}" --parts "${parts}" "$@"
 }
 # Where features come from, as options: those of an MFCC folder or of a teacher's layer; and what is taken from them.
 # shellcheck disable=SC2329  # train_run calls it
@@ -289,7 +289,8 @@ train_run() {
         opts=(--data "${dumpdir}/data/${train_set}" --out "${units}/${labels}/kmeans" --k "${k}" --seed "${seed}" --replicate "${replicate}"
             --portion "${portion}" --max_memory_gb "${max_memory_gb}" "${source_opts[@]}")
         if [ "${centroids}" = - ]; then
-            over_set "$(teacher_parts)" "$(teacher_cmd)" "${logs}/kmeans_${labels}" fit_kmeans sample_frames fit_kmeans "${opts[@]}" || return
+            over_set "$(teacher_parts)" "$(teacher_cmd)" "${logs}/kmeans_${labels}" \
+                hubert_iter.bin.fit_kmeans hubert_iter.bin.sample_frames hubert_iter.bin.fit_kmeans "${opts[@]}" || return
         else
             job "${train_cmd}" "${logs}/kmeans_${labels}.log" ${python} -m hubert_iter.bin.fit_kmeans --centroids "${centroids}" "${opts[@]}" || return
         fi
@@ -301,7 +302,8 @@ train_run() {
             source_options "${set}"
             opts=(--data "${dumpdir}/data/${set}" --kmeans "${units}/${labels}/kmeans" --out "${units}/${labels}/${set}"
                 "${source_opts[@]}")
-            over_set "$(teacher_parts)" "$(teacher_cmd)" "${logs}/labels_${labels}_${set}" make_labels make_labels merge_labels "${opts[@]}" || return
+            over_set "$(teacher_parts)" "$(teacher_cmd)" "${logs}/labels_${labels}_${set}" \
+                hubert_iter.bin.make_labels hubert_iter.bin.make_labels hubert_iter.bin.merge_labels "${opts[@]}" || return
         done
     fi
 
@@ -368,7 +370,8 @@ if [ "${stage}" -le 8 ] && [ "${stop_stage}" -ge 8 ] && ! skip 8; then
     for row in "${scored_rows[@]}"; do
         IFS=$'\t' read -r name model suffix <<<"${row}"
         if [ -n "${failed[${name}]:-}" ]; then continue; fi
-        over_set "${teacher_nj}" "${model_cmd}" "${logs}/layers_${name}${suffix}" pool_layers pool_layers merge_layers --model "${model}" \
+        over_set "${teacher_nj}" "${model_cmd}" "${logs}/layers_${name}${suffix}" \
+            hubert_iter.bin.pool_layers hubert_iter.bin.pool_layers hubert_iter.bin.merge_layers --model "${model}" \
             --data "${dumpdir}/data/${eval_set}" --samples "${exp}/samples" --out "${exp}/${name}/layers${suffix}" --name "${name}" --gpu "${on_gpu}" ||
             fails "${name}" "${last_log}"
     done
