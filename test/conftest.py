@@ -11,6 +11,7 @@ import pytest
 from tiny import ROOT, Corpus, write_noise
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Of two workers (tools/test.sh) one takes the whole recipe, whose run is shared; of the other files each one."""
     for item in items:
