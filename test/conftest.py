@@ -11,12 +11,16 @@ import pytest
 from tiny import ROOT, Corpus, write_noise
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of two workers (tools/test.sh) one takes the whole recipe, whose run is shared; of the other files each one."""
-    for item in items:
-        folder = item.path.parent.name
-        item.add_marker(pytest.mark.xdist_group(folder if folder == "recipe" else item.path.name))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """Of several processes (tools/test.sh) one takes the whole recipe, whose run is shared, and each file stays whole."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class RecipeInOne(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "recipe" if nodeid.startswith("test/recipe/") else super()._split_scope(nodeid)
+
+    return RecipeInOne(config, log)
 
 
 @pytest.fixture(scope="session")
