@@ -13,7 +13,7 @@ from tiny import ROOT, Corpus, write_noise
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log):
-    """Of several processes (tools/test.sh) one takes the whole recipe, whose run is shared, and each file stays whole."""
+    """Of several processes (tools/test.sh) one takes the recipe, whose run is shared; each other file stays whole."""
     from xdist.scheduler import LoadFileScheduling
 
     class RecipeInOne(LoadFileScheduling):
