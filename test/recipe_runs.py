@@ -9,6 +9,8 @@ from pathlib import Path
 import yaml
 from tiny import ROOT
 
+from hubert_iter import provenance
+
 RECIPE = ROOT / "egs/synth/ssl1"
 CORPUS = "--num_speakers 8 --eval_speakers 4 --sentences_per_speaker 12 --valid_utterances 4"
 SETTINGS = ("--study", "ci", "--analysis", "ci", "--nj", "2", "--data_opts", CORPUS)
@@ -53,6 +55,12 @@ class Folders:
         """The report's table."""
         with open(self.exp / "ci/report/scores.tsv") as file:
             return list(csv.DictReader(file, delimiter="\t"))
+
+
+def outcome(folder: Path) -> dict[str, str]:
+    """Hashes of a produced folder's files, but for those that name its absolute path, which is another in a copy."""
+    outputs = provenance.read(folder)["outputs"]
+    return {name: entry["sha256"] for name, entry in outputs.items() if not name.endswith((".scp", ".md"))}
 
 
 def end_of(text: str) -> str:

@@ -25,23 +25,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from recipe_runs import Folders, end_of, running, wait_until
-
-from hubert_iter import provenance
-
-OF_ONE_PLACE = (".scp", ".md", ".html", ".jsonl", ".yaml", ".log")
-"""Endings of files that name paths or times."""
+from recipe_runs import Folders, end_of, outcome, running, wait_until
 
 
-def outcome(folders: Folders) -> dict[str, str]:
-    """Every output of every produced folder, by its hash."""
+def outcomes(folders: Folders) -> dict[str, str]:
+    """Every output of every folder, by its hash, but for the page, which names the audio by folder and time."""
     found = {}
-    for path in sorted(folders.root.rglob("provenance.json")):
-        place = path.parent.relative_to(folders.root)
-        for name, entry in provenance.read(path.parent)["outputs"].items():
-            if not name.endswith(OF_ONE_PLACE):
-                found[f"{place}/{name}"] = entry["sha256"]
-    return found
+    for record in folders.root.rglob("provenance.json"):
+        place = record.parent.relative_to(folders.root)
+        found |= {f"{place}/{name}": each for name, each in outcome(record.parent).items()}
+    return {file: each for file, each in found.items() if not file.endswith(".html")}
 
 
 def start(folders: Folders, options: tuple[str, ...]) -> subprocess.Popen:
@@ -114,14 +107,14 @@ def main() -> None:
         shell = start(undisturbed, options)
         while not ended(undisturbed, shell):
             time.sleep(0.1)
-        alone, expected = time.monotonic() - began, outcome(undisturbed)
+        alone, expected = time.monotonic() - began, outcomes(undisturbed)
         print(f"undisturbed: {alone:.0f} s, {len(expected)} files", flush=True)
         began, tries = time.monotonic(), 0
         while where.total() < args.kills:
             tries += 1
             folders = Folders(Path(name) / f"disturbed{tries}")
             where += disturbed(folders, options, args.kills - where.total(), args.longest, rng)
-            found = outcome(folders)
+            found = outcomes(folders)
             wrong = sorted(file for file in expected.keys() | found if expected.get(file) != found.get(file))
             differing += [f"try {tries}: {file}" for file in wrong]
             print(f"try {tries}: {where.total()} kills so far, {len(wrong)} files differ", flush=True)

@@ -7,9 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from recipe_runs import Folders, end_of, running, wait_until
-
-from hubert_iter import provenance
+from recipe_runs import Folders, end_of, outcome, running, wait_until
 
 STAGES = {
     1: "data/valid",
@@ -25,12 +23,6 @@ STAGES = {
     12: "exp/ci/hubert_it1/export/huggingface",
 }
 """A folder that each stage makes. Stage 7 resumes instead of repeating: test_synth_recipe.py."""
-
-
-def outcome(folder: Path) -> dict[str, str]:
-    """Hashes of the folder's files, but for those that name its absolute path, which is another in the copy."""
-    outputs = provenance.read(folder)["outputs"]
-    return {name: entry["sha256"] for name, entry in outputs.items() if not name.endswith((".scp", ".md"))}
 
 
 @pytest.mark.parametrize("stage", STAGES)

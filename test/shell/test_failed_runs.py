@@ -147,6 +147,12 @@ def test_independent_runs_train_side_by_side_and_each_after_its_teacher(recipe, 
     assert len(made) == 2
 
 
+def test_one_at_a_time_they_train_in_the_table_s_order(recipe):
+    result, calls = recipe("nothing", "--stage", "5", "--stop_stage", "7", "--run_jobs", "1")
+    assert result.returncode == 0, result.stderr
+    assert of(calls, "train", "--name") == ["bad", "pupil", "warm", "legs.leg1", "legs.leg2", "legs", "free"]
+
+
 def test_side_by_side_too_a_failure_stops_its_pupils_alone(recipe, tmp_path):
     result, calls = recipe("'--name bad '*", "--stage", "5", "--stop_stage", "7", "--run_jobs", "3")
     assert result.returncode == 1
