@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hubert_iter.data.tables import scan
 
-_OFFSET = re.compile(r"(.+):(\d+)")
+_OFFSET = re.compile(r"(.+):([0-9]{1,18})")
 
 
 def split_offset(wav: str) -> tuple[str, int | None]:
@@ -29,7 +29,7 @@ def state(path: str | Path) -> str:
             try:
                 status = os.stat(split_offset(row.value)[0])
                 state = f"{status.st_size} {status.st_mtime_ns}"
-            except OSError:
+            except (OSError, ValueError):  # a path with a zero byte
                 state = "missing"
         digest.update(f"{row.key}\0{row.value}\0{state}\n".encode())
     return digest.hexdigest()[:16]
