@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from hubert_iter import frames
-from hubert_iter.data.tables import COLUMNS, Row, read_table
+from hubert_iter.data.tables import COLUMNS, Row, many_objects, read_table
 from hubert_iter.errors import UserError, summarise
 
 MOST_DIGITS = 12
@@ -84,6 +84,7 @@ def files(path: str | Path) -> dict[str, Path]:
     return {name: path / name for name in COLUMNS if (path / name).is_file()}
 
 
+@many_objects()
 def read(path: str | Path, transcripts: bool = False) -> DataDir:
     """Read a data directory that is in order; UserError with file, line and utterance where it is not.
 

@@ -41,3 +41,10 @@ def test_intervals_hold_for_new_speakers(real_data):
     printed = run("speakers.py", "--data", str(real_data), "--draws", "30", "--utterances", "6", "--per_phone", "40")
     held = {name: float(share) for share, name in re.findall(r"([\d.]+) % \((\w+)\)", printed.partition("all: ")[2])}
     assert held["rule"] >= 85 and held["rule"] > held["trials"]
+
+
+def test_what_grows_with_hours_and_networks_is_printed():
+    printed = run("scale.py", "--hours", "1", "2", "--networks", "3")
+    found = dict(re.findall(r"^(.+?)  +[\d.]+ s +([\d.]+) MB", printed, re.MULTILINE))
+    assert {"tables", "labels on disk", "a loader's worker", "report"} <= found.keys()
+    assert float(found["labels on disk"]) > 0 and float(found["report"]) > 50

@@ -1,5 +1,7 @@
 """Data directories: what is written is read back, and what is wrong is named by file, line and utterance."""
 
+import gc
+
 import pytest
 
 from hubert_iter.data import datadir
@@ -88,3 +90,24 @@ def test_order_is_that_of_bytes_not_of_a_locale(tmp_path):
     found = [line.split()[0] for line in (tmp_path / "utt2spk").read_text(encoding="utf-8").splitlines()]
     assert found == sorted(names, key=lambda name: name.encode())
     assert [u.id for u in datadir.read(tmp_path).utterances] == found
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_reading_leaves_python_s_collection_as_it_was(folder, enabled):
+    (gc.enable if enabled else gc.disable)()
+    try:
+        datadir.read(folder)
+        assert gc.isenabled() == enabled
+        (folder / "wav.scp").unlink()
+        with pytest.raises(UserError):
+            datadir.read(folder)
+        assert gc.isenabled() == enabled
+    finally:
+        gc.enable()
+
+
+def test_transcripts_are_looked_at_but_kept_only_where_asked_for(folder):
+    assert datadir.read(folder).text == {}
+    (folder / "text").write_text("a-1 some words\n")
+    with pytest.raises(UserError, match="not in text"):
+        datadir.read(folder)
