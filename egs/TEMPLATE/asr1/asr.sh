@@ -57,7 +57,10 @@ die() { echo "ERROR: asr.sh: $*" >&2 && exit 1; }
 for number in "${stage}" "${stop_stage}"; do
     case ${number} in [1-5]) ;; *) die "--stage and --stop_stage: expected 1 to 5, got '${number}'" ;; esac
 done
-if [ "${nj}" -lt 1 ]; then die "--nj: expected a whole number of at least 1, got '${nj}'"; fi
+if [[ ! ${nj} =~ ^[1-9][0-9]*$ ]]; then die "--nj: expected a whole number of at least 1, got '${nj}'"; fi
+for task in ${asr_config}; do
+    case ${task} in phone=?* | bpe=?* | char=?*) ;; *) die "--asr_config: expected phone=, bpe= or char= and a YAML, got '${task}'" ;; esac
+done
 data=${ssl_dumpdir:-${ssl}/dump}/data
 study_file=
 for file in "${study}" "${ssl}/conf/study/${study}.yaml" "${MAIN_ROOT}/conf/study/${study}.yaml"; do
@@ -79,14 +82,12 @@ search=(--beam "${beam}" --ctc_weight "${ctc_weight}" --ngram_weight "${ngram_we
 decoding=greedy
 if [ "${beam}" -gt 0 ]; then decoding=beam${beam}_ctc${ctc_weight}; fi
 if [ "${ngram_order}" -gt 0 ]; then decoding+=_${ngram_order}gram${ngram_weight}; fi
-mkdir -p "${logs}"
 
 # The networks, "name, model" a row of a table that the stages' arrays of jobs read.
 networks=${exp}/networks.tsv
 # shellcheck disable=SC2086  # runs is a list of words
 plan=$(${python} -m hubert_iter.bin.plan --study "${study_file}" --runs ${runs})
-{
-    printf 'name\tmodel\n'
+rows=$(
     for name in ${baselines}; do printf '%s\t%s\n' "${name}" "${name}"; done
     while IFS=$'\t' read -r name _ _ _ _ _ _ _ _ _ _ _ pretrained _ leg; do
         if [ "${leg}" = leg ]; then continue; fi
@@ -97,8 +98,9 @@ plan=$(${python} -m hubert_iter.bin.plan --study "${study_file}" --runs ${runs})
         fi
         printf '%s\t%s\n' "${name}" "${model}"
     done <<<"${plan}"
-} >"${networks}.tmp.$$"
-mv "${networks}.tmp.$$" "${networks}"
+)
+mkdir -p "${logs}"
+printf 'name\tmodel\n%s\n' "${rows}" >"${networks}"
 count=$(($(wc -l <"${networks}") - 1))
 
 # One job for each network: for_all LOG COMMAND ..., with {name} and {model} in the words.
@@ -111,10 +113,6 @@ for_all() {
 }
 tokens_of() { if [ "$1" = bpe ]; then echo "${dumpdir}/tokens/bpe${nbpe}"; else echo "${dumpdir}/tokens/$1"; fi; }
 recogniser_of() { echo "${exp}/{name}/$(basename "$(tokens_of "$1")")_$(basename "$2" .yaml)"; }
-
-for task in ${asr_config}; do
-    case ${task} in phone=?* | bpe=?* | char=?*) ;; *) die "--asr_config: expected phone=, bpe= or char= and a YAML, got '${task}'" ;; esac
-done
 
 if [ "${stage}" -le 1 ] && [ "${stop_stage}" -ge 1 ]; then
     log "Stage 1: tokens: ${dumpdir}/tokens"
