@@ -83,6 +83,8 @@ class Metric:
     """The band's name."""
     drawn: bool = True
     """False: shown only in a folded table."""
+    needs: str = ""
+    """What must be there for it to be scored, where that is not always so: the report says it of what is missing."""
     course: bool = False
     """Drawn over the updates of a training too, where checkpoints were scored."""
 

@@ -14,6 +14,7 @@ def render(content: Content) -> str:
         parts.append(_text(content.question))
     if content.note:
         parts.append(f"> {content.note}")
+    parts += [f"> {_text(caution)}" for caution in content.cautions]
     if content.verdicts.rows:
         parts.append(_table(content.verdicts))
     if content.glance.rows:

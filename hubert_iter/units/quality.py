@@ -110,18 +110,20 @@ def share(joint: np.ndarray) -> float:
 
 
 def measure(counts: Counts) -> dict[str, float]:
-    """All METRICS.
+    """All METRICS; without speaker_share where there is one speaker, of whom nothing can be told.
 
     phone_purity: accuracy when each cluster is read as its most frequent phone. cluster_purity: accuracy when each
     phone is taken for its most frequent cluster. pnmi: I(phone; label) / H(phone). The same with _sil: silence is a
     phone. Over all frames: speaker_share, I(speaker; label) / H(speaker); cluster_entropy, in bits; mean_run_length, in
     frames of 20 ms.
     """
+    speakers = counts.speakers
+    told = {"speaker_share": share(speakers)} if np.count_nonzero(speakers.sum(axis=0)) > 1 else {}
     with_silence = measure_phones(np.column_stack([counts.joint, counts.silence]))
     return {
         **measure_phones(counts.joint),
         **{metric + SILENCE: value for metric, value in with_silence.items()},
-        "speaker_share": share(counts.speakers),
+        **told,
         "used_clusters": int(np.count_nonzero(counts.labels)),
         "cluster_entropy": entropy(counts.labels),
         "mean_run_length": float(counts.labels.sum() / counts.runs),

@@ -62,7 +62,7 @@ def test_the_speaker_s_share_agrees_with_scikit_learn():
     spoken[:100] = -1  # all frames count, whether they bear a phone or not
     found = quality.measure(counts(units, spoken, 12, "abcdefg", speakers))["speaker_share"]
     assert found == pytest.approx(metrics.homogeneity_score(speakers, units), abs=1e-9)
-    assert quality.measure(counts(units, spoken, 12, "abcdefg"))["speaker_share"] == 0  # one speaker: nothing to tell
+    assert "speaker_share" not in quality.measure(counts(units, spoken, 12, "abcdefg"))  # one speaker: nothing to tell
 
 
 def test_perfect_useless_and_constant_labels():

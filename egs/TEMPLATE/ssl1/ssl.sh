@@ -48,6 +48,8 @@ eval_set="eval"    # Name of the set that layers are analysed on.
 min_seconds=2.0    # Shorter training and validation utterances are left out.
 max_seconds=40.0   # Longer utterances are left out.
 eval_min_seconds=0.1  # Shorter utterances of the evaluation set are left out.
+same_speakers=false  # Evaluation speakers may be in training too (a corpus of one speaker); the report says so.
+resample=false     # Convert other rates and several channels to 16 kHz and one channel, once, in stage 2.
 fix=false          # Drop faulty utterances in stage 2 and report them, instead of stopping.
 max_missing=0      # Utterances per set that may lack an alignment.
 
@@ -244,11 +246,11 @@ if [ "${stage}" -le 2 ] && [ "${stop_stage}" -ge 2 ] && ! skip 2; then
         if [ "${set}" = "${valid_set}" ]; then
             opts+=(--other_utterances_than "${dumpdir}/data/${train_set}")
         elif [ "${set}" = "${eval_set}" ]; then
-            opts=(--min_seconds "${eval_min_seconds}" --other_speakers_than "${dumpdir}/data/${train_set}"
+            opts=(--min_seconds "${eval_min_seconds}" --same_speakers "${same_speakers}" --other_speakers_than "${dumpdir}/data/${train_set}"
                 --other_utterances_than "${dumpdir}/data/${train_set}" "${dumpdir}/data/${valid_set}")
         fi
         ${python} -m hubert_iter.bin.filter_data --data "${datadir}/${set}" --out "${dumpdir}/data/${set}" \
-            --max_seconds "${max_seconds}" --fix "${fix}" --nj "${nj}" "${opts[@]}"
+            --max_seconds "${max_seconds}" --fix "${fix}" --resample "${resample}" --nj "${nj}" "${opts[@]}"
     done
 fi
 

@@ -82,7 +82,14 @@ class Abx(Measure):
     order = 20
     metrics = (
         Metric("abx_within", "ABX error within speakers", lower_is_better=True, lines=("chance",), course=True),
-        Metric("abx_across", "ABX error across speakers", lower_is_better=True, lines=("chance",), course=True),
+        Metric(
+            "abx_across",
+            "ABX error across speakers",
+            lower_is_better=True,
+            lines=("chance",),
+            course=True,
+            needs="two evaluation speakers who say the same phones",
+        ),
     )
     facts: Mapping[str, str] = {
         "abx_tokens": "tokens", "abx_phones": "phones", "abx_speakers": "speakers",
