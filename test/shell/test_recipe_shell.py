@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from recipe_runs import copy_of_project
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted(path.parent for path in ROOT.glob("egs/*/ssl1/run.sh"))
@@ -17,16 +18,6 @@ def run(*command, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedP
     return subprocess.run(
         command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, timeout=120
     )
-
-
-def copy_of_project(destination: Path) -> Path:
-    """The project's scripts and code, with the environment of this checkout."""
-    for name in ("egs", "conf", "hubert_iter"):
-        ignored = shutil.ignore_patterns("__pycache__", "data", "dump", "exp", "downloads") if name == "egs" else None
-        shutil.copytree(ROOT / name, destination / name, symlinks=True, ignore=ignored)
-    shutil.copytree(ROOT / "tools", destination / "tools", ignore=shutil.ignore_patterns("venv"))
-    (destination / "tools/venv").symlink_to(ROOT / "tools/venv")
-    return destination
 
 
 @pytest.fixture(scope="module")

@@ -25,5 +25,5 @@ seed=0          # Seed of random choices, e.g. of validation utterances.
 . ./path.sh
 . ./db.sh
 
-echo "ERROR: local/data.sh: write this script for your corpus; egs/mini_librispeech/ssl1/local/data.sh is an example" >&2
+echo "ERROR: local/data.sh: write this script for your corpus; egs/vctk/ssl1/local/data.sh is an example" >&2
 exit 1
