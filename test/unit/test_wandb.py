@@ -5,6 +5,7 @@ By a module of wandb's interface, and by wandb itself where it is installed.
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -166,7 +167,8 @@ def records(log: bytes) -> Iterator[bytes]:
 def test_wandb_itself_offline(tmp_path, corpus):
     if importlib.util.find_spec("wandb") is None:
         pytest.skip("no wandb here: pip install wandb")
-    environment = {"WANDB_MODE": "offline", "PYTHONPATH": ":".join([str(ROOT), *sys.path]), "HOME": str(tmp_path)}
+    mine = {"WANDB_MODE": "offline", "PYTHONPATH": ":".join([str(ROOT), *sys.path]), "HOME": str(tmp_path)}
+    environment = {**os.environ, **mine}  # with one thread, as all tests
     command = [sys.executable, "-c", OFFLINE, *options(tmp_path, corpus, "--wandb", "mine")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
