@@ -26,6 +26,8 @@ def main(argv=None) -> None:
         help="folders of configurations, to check what runs name",
     )
     parser.add_argument("--analysis", help="table of measures in conf/analysis, or a file, to check it too")
+    cli.add_wandb(parser)
+    parser.add_argument("--push", default="", help="repository that runs are to be uploaded to, to check it too")
     args = parser.parse_args(argv)
     table = study.read(args.study)
     if args.conf_dirs:
@@ -36,7 +38,16 @@ def main(argv=None) -> None:
         from hubert_iter.analysis.table import check
 
         check(args.analysis, args.conf_dirs)
-    for run in table.select(args.runs):
+    if args.wandb:
+        from hubert_iter.train import wandb_board
+
+        wandb_board.check(args.wandb)
+    chosen = table.select(args.runs)
+    if args.push:
+        from hubert_iter.share import push
+
+        push.check(args.push, [run.name for run in chosen if not run.pretrained])
+    for run in chosen:
         before = None
         for leg in table.legs[run.name]:
             sys.stdout.write("\t".join(str(value or "-") for value in row_of(leg, before)) + "\n")

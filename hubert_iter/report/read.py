@@ -235,7 +235,7 @@ def read(sources: Sources) -> Results:
         question=the_study.question,
         compare=the_study.compare,
         measured={each.name: each for each in found},
-        metrics={run: _metrics(files["metrics"][run]) for run in runs if run in files["metrics"]},
+        metrics={run: read_metrics(files["metrics"][run]) for run in runs if run in files["metrics"]},
         configs={run: read_yaml(files["configs"][run]) for run in runs if run in files["configs"]},
         quality=_rows(files["quality"], QUALITY_COLUMNS, used),
         confusion=_rows(files["confusion"], CONFUSION_COLUMNS, used),
@@ -271,8 +271,8 @@ def _left_out(files: dict[str, Path]) -> dict[str, dict[str, str]]:
     return found
 
 
-def _metrics(path: Path) -> list[dict]:
-    """The records in the order of updates; a resumed run may repeat an update, then the later record counts."""
+def read_metrics(path: Path) -> list[dict]:
+    """A metrics.jsonl in the order of updates; a resumed run may repeat an update, then the later record counts."""
     records = {}
     lines = _lines(path)
     for number, line in enumerate(lines, start=1):

@@ -30,6 +30,7 @@ teacher_nj=1       # Jobs in parallel by which a trained network runs over a set
 run_jobs=          # Runs trained side by side; empty: as many as are independent and this machine has room for (processors,
                    # 4 GB of memory each), 1 with GPUs; on a cluster all that are independent.
 max_memory_gb=4.0  # Memory for the frames that k-means is fitted on.
+wandb=             # Project of Weights & Biases to send training metrics to, beside TensorBoard; empty: nothing is sent.
 python=python3     # Python to run.
 
 # Folders
@@ -68,6 +69,13 @@ checkpoints=false  # Score the runs' kept checkpoints too: the course of scores 
 title="Layers of HuBERT"  # Title of the report.
 data_note=         # What a reader must know about the data, e.g. that they are synthetic.
 export_formats="huggingface torchaudio"  # Formats of stage 12: huggingface torchaudio fairseq.
+license=apache-2.0 # Licence of the weights, for the model card.
+language=          # Codes of the speech's languages, for the model card, e.g. "en".
+datasets=          # Names of the corpora on the Hugging Face hub, for the model card, e.g. "openslr/librispeech_asr".
+own_units=         # "LAYER K": a k-means of that layer of each exported run is fitted and put beside it, to label audio by.
+push_to=           # Repository on the hub to upload Hugging Face folders to, "owner/name-RUN" (RUN: the run's name);
+                   # nothing is uploaded without.
+push_private=true  # Make that repository a private one.
 
 # bash reads a script as it goes; the braces make it read all of it now, so that a change to this file during a run of
 # days does no harm.
@@ -136,6 +144,9 @@ if [ "${ngpu}" -gt 0 ]; then
     on_gpu=true
     model_cmd="${cuda_cmd} --gpu 1"
 fi
+if [ -n "${own_units}" ] && ! [[ ${own_units} =~ ^(conv|[0-9]+)\ [0-9]+$ ]]; then
+    die "--own_units: expected a layer and a number of clusters, as '6 500', got '${own_units}'"
+fi
 study_file=
 for file in "${study}" "conf/study/${study}.yaml" "${MAIN_ROOT}/conf/study/${study}.yaml"; do
     if [ -z "${study_file}" ] && [ -f "${file}" ]; then study_file=${file}; fi
@@ -154,7 +165,7 @@ logs=${exp}/log
 # The runs in the order of their dependencies, checked now so that a fault in a table costs no waiting.
 # shellcheck disable=SC2086  # runs is a list of words
 run_table=$(${python} -m hubert_iter.bin.plan --study "${study_file}" --runs ${runs} --conf_dirs "${conf_dirs[@]}" \
-    --analysis "${analysis}")
+    --analysis "${analysis}" --wandb "${wandb}" --push "${push_to}")
 if "${dry_run}"; then
     # shellcheck disable=SC2086  # runs is a list of words
     ${python} -m hubert_iter.bin.preview --study "${study_file}" --conf_dirs "${conf_dirs[@]}" --runs ${runs} \
@@ -316,7 +327,8 @@ train_run() {
             log "Stage 7, ${run}: pre-training up to update ${updates}: ${exp}/${run}; log: ${exp}/${run}/train.log"
         fi
         opts=(--study "${study_file}" --name "${run}" --out "${exp}/${run}" --conf_dirs "${conf_dirs[@]}"
-            --data "${dumpdir}/data/${train_set}" --valid_data "${dumpdir}/data/${valid_set}" --gate "${gate}")
+            --data "${dumpdir}/data/${train_set}" --valid_data "${dumpdir}/data/${valid_set}" --gate "${gate}"
+            --wandb "${wandb}")
         if [ "${labels}" != - ]; then
             opts+=(--labels "${units}/${labels}/${train_set}" --valid_labels "${units}/${labels}/${valid_set}")
         fi
@@ -435,8 +447,19 @@ if [ "${stage}" -le 12 ] && [ "${stop_stage}" -ge 12 ] && ! skip 12; then
             formats=${formats//fairseq/}
         fi
         if [ -z "${formats// /}" ]; then continue; fi
-        # shellcheck disable=SC2086  # formats is a list of words
-        ${python} -m hubert_iter.bin.export --model "${exp}/${run}/model" --formats ${formats} --out "${exp}/${run}/export"
+        if [ -n "${own_units}" ]; then
+            read -r tap k <<<"${own_units}"
+            # As in stage 5 of a run that is taught by this layer, which then has this k-means already.
+            opts=(--data "${dumpdir}/data/${train_set}" --out "${units}/${run}@${tap}_k${k}/kmeans" --k "${k}" --seed "${seed}"
+                --replicate "${replicate}" --portion "${portion}" --max_memory_gb "${max_memory_gb}"
+                --model "${exp}/${run}/model" --tap "${tap}" --gpu "${on_gpu}" --normalise none)
+            over_set "${teacher_nj}" "${model_cmd}" "${logs}/kmeans_${run}@${tap}_k${k}" \
+                hubert_iter.bin.fit_kmeans hubert_iter.bin.sample_frames hubert_iter.bin.fit_kmeans "${opts[@]}"
+        fi
+        # shellcheck disable=SC2086  # lists of words
+        ${python} -m hubert_iter.bin.export --model "${exp}/${run}/model" --formats ${formats} --out "${exp}/${run}/export" \
+            --units "${units}" --license "${license}" --language ${language} --datasets ${datasets} \
+            --data_note "${data_note}" --push "${push_to//RUN/${run}}" --private "${push_private}"
     done
 fi
 

@@ -13,4 +13,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
     --max_memory_gb 2.0 \
     --title "Layers of HuBERT on a few hours of LibriSpeech" \
     --data_note "Trained on a few hours of LibriSpeech, analysed on other speakers; phone times by an automatic aligner." \
+    --language en \
+    --datasets openslr/librispeech_asr \
     "$@"
