@@ -8,7 +8,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
     --study mini \
     --nj 2 \
     --textgrids "${LIBRISPEECH_ALIGNMENTS}" \
-    --max_missing 1 \
     --portion 1.0 \
     --max_memory_gb 2.0 \
     --title "Layers of HuBERT on a few hours of LibriSpeech" \
