@@ -5,8 +5,8 @@ set -euo pipefail
 
 # Options
 python=        # Python 3.12 or 3.13 to make the environment with; empty to look for one.
-extras="test,asr"    # Optional dependencies, apart by commas: test, asr, abx, ngram; empty for none.
-optional="abx,ngram" # Of these, those that cannot be installed on this machine are left out with a word; empty for none.
+extras="test,asr" # Optional dependencies, apart by commas: test, asr, ngram, abx, align, wandb; empty for none.
+optional="abx,align,ngram" # Of these, those that cannot be installed on this machine are left out with a word; empty for none.
 force=false    # Install and check again although nothing changed.
 
 tools=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
@@ -48,7 +48,7 @@ fi
 for extra in ${optional//,/ }; do
     case ",${extras}," in *",${extra},"*) continue ;; esac
     # Builds only: to compile one needs more than most machines have.
-    if ! install --only-binary fastabx,torchdtw --editable "${root}[${extra}]"; then
+    if ! install --only-binary fastabx,torchdtw,pocketsphinx --editable "${root}[${extra}]"; then
         log "the extra ${extra} cannot be installed here, see above: what needs it says so, all else works"
     fi
 done

@@ -23,6 +23,13 @@ QUALITY_COLUMNS = ("labels", "set", "metric", "value")
 CONFUSION_COLUMNS = ("labels", "set", "phone", "read_as", "share", "frames")
 AGREEMENT_COLUMNS = ("labels_a", "labels_b", "metric", "value")
 
+WITHOUT_ALIGNMENTS = (
+    "No scores of phones and words: the evaluation set has no alignments. For English, ./run.sh --stage 3 --alignments "
+    "make makes them; with TextGrids or CTM files of another aligner it is --alignments given (docs/alignments.md). "
+    "All that rests on them is then scored, nothing is trained again."
+)
+"""What a page says of a corpus without alignments."""
+
 
 @dataclass(frozen=True)
 class DataSet:
@@ -129,6 +136,7 @@ class Results:
             "No label quality (stage 10).": not self.quality,
             "No agreement between label sets (stage 10; needs two label sets).": not self.agreement,
             "No description of the data (stage 2).": not self.data,
+            WITHOUT_ALIGNMENTS: bool(self.samples) and not self.samples["phone"]["wanted"],
         }
         return [note for note, applies in notes.items() if applies]
 

@@ -40,7 +40,11 @@ expdir=exp         # Models, scores, reports.
 
 # Data
 corpus=            # Folder of the corpus, for local/data.sh; empty for that of db.sh.
+alignments=given   # Phone and word times of the evaluation set: given (--textgrids, or CTM files of local/data.sh), make (English,
+                   # by pocketsphinx), or none: then what needs no phones is scored. docs/alignments.md
 textgrids=         # Folder of Praat TextGrid alignments; empty: phones.ctm and words.ctm from local/data.sh.
+silence_phones=    # Names of silence and noise in them, beside the usual ones, e.g. "pau brth".
+lexicon=           # Pronunciations for --alignments make, "<word> <phone> <phone> ..." a line, that go before its dictionary.
 download=false     # Download corpus and alignments first (recipes that can).
 data_opts=         # More options for local/data.sh, in one word, e.g. "--num_valid 40".
 train_set=train    # Name of the training set.
@@ -165,7 +169,7 @@ logs=${exp}/log
 # The runs in the order of their dependencies, checked now so that a fault in a table costs no waiting.
 # shellcheck disable=SC2086  # runs is a list of words
 run_table=$(${python} -m hubert_iter.bin.plan --study "${study_file}" --runs ${runs} --conf_dirs "${conf_dirs[@]}" \
-    --analysis "${analysis}" --wandb "${wandb}" --push "${push_to}")
+    --analysis "${analysis}" --alignments "${alignments}" --wandb "${wandb}" --push "${push_to}")
 if "${dry_run}"; then
     # shellcheck disable=SC2086  # runs is a list of words
     ${python} -m hubert_iter.bin.preview --study "${study_file}" --conf_dirs "${conf_dirs[@]}" --runs ${runs} \
@@ -265,13 +269,31 @@ if [ "${stage}" -le 2 ] && [ "${stop_stage}" -ge 2 ] && ! skip 2; then
     done
 fi
 
+# Layers are analysed with the evaluation set's alignments; one that is chosen by phones (tap "best") takes those of held-out speech.
+aligned_sets=("${eval_set}")
+if [ -n "$(awk -F '\t' '$4 == "best"' <<<"${run_table}")" ]; then aligned_sets+=("${valid_set}"); fi
+
 if [ "${stage}" -le 3 ] && [ "${stop_stage}" -ge 3 ] && ! skip 3; then
-    log "Stage 3: alignments: ${dumpdir}/alignments"
-    for set in "${train_set}" "${valid_set}" "${eval_set}"; do
+    log "Stage 3: alignments (${alignments}): ${dumpdir}/alignments/{$(IFS=, && echo "${aligned_sets[*]}")}"
+    for set in "${aligned_sets[@]}"; do
         opts=(--ctm_dir "${datadir}/${set}")
-        if [ -n "${textgrids}" ]; then opts=(--textgrids "${textgrids}"); fi
+        if [ "${alignments}" = none ]; then
+            opts=(--without true)
+        elif [ "${alignments}" = make ]; then
+            over_set "${nj}" "${train_cmd}" "${logs}/align_${set}" \
+                hubert_iter.bin.make_alignments hubert_iter.bin.make_alignments hubert_iter.bin.merge_alignments \
+                --data "${dumpdir}/data/${set}" --out "${dumpdir}/made_alignments/${set}" --lexicon "${lexicon}"
+            opts=(--ctm_dir "${dumpdir}/made_alignments/${set}")
+        elif [ -n "${textgrids}" ]; then
+            opts=(--textgrids "${textgrids}")
+        fi
         ${python} -m hubert_iter.bin.align_data --data "${dumpdir}/data/${set}" --out "${dumpdir}/alignments/${set}" \
-            --max_missing "${max_missing}" "${opts[@]}"
+            --max_missing "${max_missing}" --silence_phones "${silence_phones}" "${opts[@]}"
+    done
+elif [ "${stage}" -le 7 ] && [ "${stop_stage}" -ge 5 ]; then
+    # Before anything is trained, and not after it.
+    for set in "${aligned_sets[@]}"; do
+        ${python} -m hubert_iter.bin.align_data --data "${dumpdir}/data/${set}" --out "${dumpdir}/alignments/${set}" --check true
     done
 fi
 
