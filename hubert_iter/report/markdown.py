@@ -18,7 +18,7 @@ def render(content: "Content") -> str:
         parts.append(escape(content.question))
     if content.note:
         parts.append(f"> {content.note}")
-    parts += [f"> {_text(caution)}" for caution in content.cautions]
+    parts += [f"> {escape(caution)}" for caution in content.cautions]
     if content.verdicts.rows:
         parts.append(table(content.verdicts))
     if content.glance.rows:
