@@ -9,6 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
     --study mini \
     --nj 4 \
     --textgrids "${VCTK_ALIGNMENTS:-}" \
+    --resample true \
     --min_seconds 1.0 \
     --title "Layers of HuBERT on VCTK" \
     --data_note "Trained on VCTK (sentences read in a studio, one microphone), analysed on twelve other speakers of six accents." \
