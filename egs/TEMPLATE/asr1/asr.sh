@@ -32,6 +32,7 @@ expdir=exp         # Recognisers, error rates, table.
 train_set=train    # Name of the training set.
 valid_set=valid    # Name of the validation set.
 eval_set="eval"    # Name of the evaluation set.
+alignments=given   # Phone times, for phones: given (--textgrids, or CTM files), or make (English, by pocketsphinx).
 textgrids=         # For phones: folder of Praat TextGrid alignments; empty: phones.ctm and words.ctm of the data.
 ctm_dir=           # Where phones.ctm of each set is if not in TextGrids; empty for data in the folder ssl1.
 max_missing=0      # Utterances per set that may lack an alignment: phones are not learnt from them.
@@ -57,6 +58,7 @@ die() { echo "ERROR: asr.sh: $*" >&2 && exit 1; }
 for number in "${stage}" "${stop_stage}"; do
     case ${number} in [1-5]) ;; *) die "--stage and --stop_stage: expected 1 to 5, got '${number}'" ;; esac
 done
+case ${alignments} in given | make) ;; *) die "--alignments: expected given or make, got '${alignments}'" ;; esac
 if [[ ! ${nj} =~ ^[1-9][0-9]*$ ]]; then die "--nj: expected a whole number of at least 1, got '${nj}'"; fi
 for task in ${asr_config}; do
     case ${task} in phone=?* | bpe=?* | char=?*) ;; *) die "--asr_config: expected phone=, bpe= or char= and a YAML, got '${task}'" ;; esac
@@ -124,7 +126,15 @@ if [ "${stage}" -le 1 ] && [ "${stop_stage}" -ge 1 ]; then
             opts=(--alignments "${dumpdir}/alignments")
             for set in "${train_set}" "${valid_set}" "${eval_set}"; do
                 source=(--ctm_dir "${ctm_dir:-${ssl}/data}/${set}")
-                if [ -n "${textgrids}" ]; then source=(--textgrids "${textgrids}"); fi
+                if [ "${alignments}" = make ]; then
+                    opts_of_set=(--data "${data}/${set}" --out "${dumpdir}/made_alignments/${set}" --parts "${nj}")
+                    ${train_cmd} JOB=1:"${nj}" "${logs}/align_${set}.JOB.log" \
+                        ${python} -m hubert_iter.bin.make_alignments --part JOB "${opts_of_set[@]}"
+                    if [ "${nj}" -gt 1 ]; then ${python} -m hubert_iter.bin.merge_alignments "${opts_of_set[@]}"; fi
+                    source=(--ctm_dir "${dumpdir}/made_alignments/${set}")
+                elif [ -n "${textgrids}" ]; then
+                    source=(--textgrids "${textgrids}")
+                fi
                 ${python} -m hubert_iter.bin.align_data --data "${data}/${set}" --out "${dumpdir}/alignments/${set}" \
                     --max_missing "${max_missing}" --nj "${nj}" "${source[@]}"
             done
