@@ -86,7 +86,6 @@ if [ "${beam}" -gt 0 ]; then decoding=beam${beam}_ctc${ctc_weight}; fi
 if [ "${ngram_order}" -gt 0 ]; then decoding+=_${ngram_order}gram${ngram_weight}; fi
 
 # The networks, "name, model" a row of a table that the stages' arrays of jobs read.
-networks=${exp}/networks.tsv
 # shellcheck disable=SC2086  # runs is a list of words
 plan=$(${python} -m hubert_iter.bin.plan --study "${study_file}" --runs ${runs})
 rows=$(
@@ -101,6 +100,8 @@ rows=$(
         printf '%s\t%s\n' "${name}" "${model}"
     done <<<"${plan}"
 )
+# Named by its content: another call, with other runs, may be at work.
+networks=${logs}/networks.$(cksum <<<"${rows}" | cut -d ' ' -f 1).tsv
 mkdir -p "${logs}"
 printf 'name\tmodel\n%s\n' "${rows}" >"${networks}"
 count=$(($(wc -l <"${networks}") - 1))
