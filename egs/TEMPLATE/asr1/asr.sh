@@ -38,7 +38,7 @@ ctm_dir=           # Where phones.ctm of each set is if not in TextGrids; empty 
 max_missing=0      # Utterances per set that may lack an alignment: phones are not learnt from them.
 
 # Recognition
-asr_config="phone=ctc_linear bpe=ctc_rnn"  # What is recognised and by which recogniser, UNIT=YAML ...: units are phone, bpe
+asr_config="phone=ctc_linear bpe=ctc_branchformer"  # What is recognised and by which recogniser, UNIT=YAML ...: units are phone, bpe
                    # and char; a YAML is ESPnet's, a file or a name looked up in conf/asr and then in the project's.
 nbpe=100           # Subword units.
 beam=0             # Hypotheses in beam search; 0 decodes greedily by CTC.
