@@ -12,31 +12,19 @@ from pathlib import Path
 
 import yaml
 
-from hubert_iter.errors import UserError, nearest
+from hubert_iter import strict_yaml
+from hubert_iter.errors import UserError, nearest, shown
+from hubert_iter.options import is_name
 
 SHARED = Path(__file__).resolve().parents[1] / "conf"
 """The project's own configurations."""
-
-
-class _Loader(yaml.SafeLoader):
-    """As YAML's safe loader, but a key given twice is an error, not silently the last one."""
-
-    def construct_mapping(self, node, deep=False):
-        """A mapping."""
-        seen = set()
-        for key, _ in node.value:
-            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
-                raise yaml.constructor.ConstructorError(None, None, f"key '{key.value}' is given twice", key.start_mark)
-            if isinstance(key, yaml.ScalarNode):
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
 
 
 def read_yaml(path: str | Path) -> dict:
     """Read a mapping from a YAML file, an empty one from comments alone; UserError with file and line otherwise."""
     path = Path(path)
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        values = strict_yaml.load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such configuration file") from None
     except IsADirectoryError:
@@ -45,8 +33,6 @@ def read_yaml(path: str | Path) -> dict:
         raise UserError(
             f"{path}: expected text in UTF-8, found byte {error.object[error.start]:#x} at {error.start}"
         ) from None
-    except RecursionError:
-        raise UserError(f"{path}: nested too deeply for a configuration") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
@@ -102,8 +88,8 @@ def _on_base(search: _Search, path: Path, above: tuple[Path, ...]) -> dict:
 def _bases(kind: str, path: Path, given: object) -> list[str]:
     bases = given if isinstance(given, list) else [given]
     for base in bases:
-        if not isinstance(base, str):
-            raise UserError(f"{path}: base: expected the name of another {kind} configuration, found {base!r}")
+        if not isinstance(base, str) or not is_name(base):
+            raise UserError(f"{path}: base: expected the name of another {kind} configuration, found {shown(base)}")
     return bases
 
 

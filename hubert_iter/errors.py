@@ -27,3 +27,12 @@ def summarise(items: Iterable[str], most: int = 5) -> str:
     items = list(items)
     shown = ", ".join(items[:most])
     return f"{shown} and {len(items) - most} more" if len(items) > most else shown
+
+
+def shown(value: object, most: int = 200) -> str:
+    """A value as a message quotes it: cut where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python does not print numbers of thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= most else f"{text[:most]}..."

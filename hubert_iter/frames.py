@@ -19,6 +19,9 @@ _CENTRE = FRAME_LENGTH / 2 / SAMPLE_RATE
 # Times come as decimals, so 0.14 s must be frame 7 although 0.14 * 50 is 7.000000000000001.
 _ROUNDING = 1e-6
 
+MOST_SECONDS = 1e7
+"""Times beyond this (four months) are no times within a recording but damage."""
+
 
 def seconds(num_samples: float) -> float:
     """Samples -> seconds."""

@@ -13,9 +13,12 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
 
-from hubert_iter.errors import UserError, refuse_unknown_keys
+from hubert_iter import strict_yaml
+from hubert_iter.errors import UserError, refuse_unknown_keys, shown
 
 _NUMBERS = {int: "a whole number", float: "a number"}
+LONGEST_NAME = 200
+"""Characters of a name, or of a part of a path; file systems limit them, and names are parts of others."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,10 @@ class Check:
     least: float | None = None
     above: float | None = None
     most: float | None = None
+    below: float | None = None
     choices: tuple[str, ...] = ()
+    fewest: int = 0
+    """Values that a list must have at least."""
 
     def fails(self, value: Any) -> bool:
         """True for a value that is not allowed."""
@@ -35,6 +41,7 @@ class Check:
             (self.least is not None and not value >= self.least)
             or (self.above is not None and not value > self.above)
             or (self.most is not None and not value <= self.most)
+            or (self.below is not None and not value < self.below)
         )
 
     def __str__(self) -> str:
@@ -42,15 +49,15 @@ class Check:
         if self.choices:
             return ", ".join(self.choices[:-1]) + f" or {self.choices[-1]}"
         if self.least is not None and self.most is not None:
-            return f"from {self.least:g} to {self.most:g}"
-        if self.above is not None and self.most is not None:
-            return f"above {self.above:g} and at most {self.most:g}"
-        words = {"of at least": self.least, "above": self.above, "of at most": self.most}
-        return next((f"{word} {value:g}" for word, value in words.items() if value is not None), "")
+            return f"from {_figure(self.least)} to {_figure(self.most)}"
+        words = {"of at least": self.least, "above": self.above, "at most": self.most, "below": self.below}
+        return " and ".join(f"{word} {_figure(value)}" for word, value in words.items() if value is not None)
 
 
 def option(default: Any, help: str, shapes: bool = True, later: bool = False, **check: Any) -> Any:
-    """A field of a dataclass of options. `check`: least, above, most, choices.
+    """A field of a dataclass of options. `check`: least, above, most, below, choices, fewest.
+
+    Every number has limits on both sides (test_fuzz_values), so that nonsense is refused before the first stage.
 
     `shapes=False` is for a value that changes no result (how often to report, how many processes read): with another
     value nothing is made again. `later=True` is for an option that came after results had been made without it, and
@@ -104,7 +111,7 @@ def assignments(text: str, where: str) -> dict[str, Any]:
         if not name or not equals:
             raise UserError(f"{where}: expected NAME=VALUE ..., found '{word}'")
         try:
-            values[name] = yaml.safe_load(value)
+            values[name] = strict_yaml.load(value)
         except yaml.YAMLError:
             raise UserError(f"{where}: {name}: not a value that YAML can read: '{value}'") from None
     return values
@@ -150,6 +157,10 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, tuple) else value
 
 
+def _figure(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) and value < 2**53 else f"{value:g}"
+
+
 def _default(each: Field) -> Any:
     return each.default if each.default_factory is MISSING else each.default_factory()
 
@@ -163,8 +174,9 @@ def _value(each: Field, kind: Any, value: Any, where: str) -> Any:
     converted = _convert(kind, value)
     check = each.metadata.get("check", Check())
     items = converted if isinstance(converted, tuple) else (converted,)
-    if converted is None or any(check.fails(item) for item in items):
-        raise UserError(f"{where}: {each.name}: expected {_words(kind, check)}, found {value!r}")
+    too_few = isinstance(converted, tuple) and len(converted) < check.fewest
+    if converted is None or too_few or any(check.fails(item) for item in items):
+        raise UserError(f"{where}: {each.name}: expected {_words(kind, check)}, found {shown(value)}")
     return converted
 
 
@@ -183,7 +195,14 @@ def _convert(kind: Any, value: Any) -> Any:
         return _number(value)
     if get_origin(kind) is dict:
         return value if isinstance(value, dict) else None
+    if kind is str:
+        return value if isinstance(value, str) and is_name(value) else None
     return value if type(value) is kind else None
+
+
+def is_name(text: str) -> bool:
+    """Can a file, a folder or a path be called so, in a line of a table? "" is one that is not given."""
+    return text.isprintable() and all(len(part) <= LONGEST_NAME for part in text.split("/"))
 
 
 def _number(value: Any) -> float | None:
@@ -191,7 +210,7 @@ def _number(value: Any) -> float | None:
         return None
     try:
         number = float(value)  # YAML reads 1e-3, which has no point, as text
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
 
@@ -209,19 +228,20 @@ def _words(kind: Any, check: Check) -> str:
         given = get_args(kind)
         count = "a list" if given[1:] == (...,) else f"a list of {len(given)}"
         return f"{count}, each {_words(given[0], check)}"
-    return f"{_NUMBERS.get(kind, 'text')} {check}".strip()
+    name = f"a name or path, of at most {LONGEST_NAME} characters in a part"
+    return f"{_NUMBERS.get(kind, name)} {check}".strip()
 
 
 def _from_text(each: Field, kind: Any) -> Callable[[str], Any]:
     """A converter for argparse: lists are written with commas."""
 
     def convert(text: str) -> Any:
-        if get_origin(kind) is tuple:
-            value: Any = [yaml.safe_load(item) for item in text.split(",") if item]
-        else:
-            value = text if kind is str else yaml.safe_load(text)
+        items = get_origin(kind) is tuple
         try:
+            value: Any = text if kind is str else strict_yaml.load(f"[{text}]" if items else text)
             return _value(each, kind, value, "option")
+        except yaml.YAMLError:
+            raise argparse.ArgumentTypeError(f"not a value that YAML can read: '{text}'") from None
         except UserError as error:
             raise argparse.ArgumentTypeError(str(error).split(": ", 2)[2]) from None
 

@@ -89,8 +89,17 @@ def _is_record(record: object) -> bool:
     tables = [record[name] for name in ("settings", "inputs", "outputs")]
     if not isinstance(record["command"], str) or not all(isinstance(table, dict) for table in tables):
         return False
-    entries = [(record["inputs"], {"path", "id"}), (record["outputs"], {"bytes", "sha256"})]
-    return all(isinstance(each, dict) and keys <= each.keys() for table, keys in entries for each in table.values())
+    kinds = [(record["inputs"], {"path": str, "id": str}), (record["outputs"], {"bytes": int, "sha256": str})]
+    return all(map(may_be_file, record["outputs"])) and all(
+        isinstance(each, dict) and all(isinstance(each.get(key), kind) for key, kind in entry.items())
+        for table, entry in kinds
+        for each in table.values()
+    )
+
+
+def may_be_file(name: str) -> bool:
+    """Can a file below a folder be called so?"""
+    return name.isprintable() and all(0 < len(part.encode()) <= 255 and part != ".." for part in name.split("/"))
 
 
 def write(folder: Path, command: str, settings: Mapping, inputs: Mapping[str, str | Path], form: int = 1) -> None:

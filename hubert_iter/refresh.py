@@ -27,9 +27,9 @@ LEG = re.compile(r".+\.leg\d+")
 class Refresh:
     """When a run gets new labels, and which."""
 
-    every: int = option(MISSING, "updates between two refreshes", least=1)
+    every: int = option(MISSING, "updates between two refreshes", least=1, most=10**9)
     tap: int | str = option(MISSING, "layer of the run itself that is clustered, or best")
-    k: int = option(0, "number of clusters from the first refresh on; 0: the row's", least=0)
+    k: int = option(0, "number of clusters from the first refresh on; 0: the row's", least=0, most=10**7)
     head: str = option(
         NEW,
         "the objective's head after a refresh: made anew, or with equal k kept, where each new cluster takes the "
@@ -44,6 +44,8 @@ def legs(run: "Run", where: str) -> list["Run"]:
         return [run]
     refresh = options.read(Refresh, run.refresh, f"{where}: refresh")
     k = refresh.k or run.k
+    if k == 1:
+        raise UserError(f"{where}: refresh: k: expected at least 2 clusters, found 1")
     if not run.targets:
         raise UserError(f"{where}: refresh: expected targets (mfcc or RUN@TAP) and k for the first labels, found none")
     if refresh.every >= run.updates:

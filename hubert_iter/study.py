@@ -7,7 +7,7 @@ from typing import Any
 
 from hubert_iter import options
 from hubert_iter.config import SHARED, load_file
-from hubert_iter.errors import UserError, nearest, refuse_unknown_keys
+from hubert_iter.errors import UserError, nearest, refuse_unknown_keys, shown
 from hubert_iter.feats import normalise
 from hubert_iter.refresh import LEG, legs
 from hubert_iter.runs import MFCC, NO_TRAINING, NUMBER, RESERVED, Row, Run, Study, replicate_name
@@ -37,7 +37,9 @@ def make(path: Path, values: Mapping[str, Any]) -> Study:
     refuse_unknown_keys(values, (*DEFAULT_KEYS, "question", "compare", "runs"), str(path))
     table, question, pairs = values.pop("runs", None), values.pop("question", ""), values.pop("compare", {})
     if not isinstance(question, str):
-        raise UserError(f"{path}: question: expected a sentence, found {question!r}. Put it between quotation marks")
+        raise UserError(
+            f"{path}: question: expected a sentence, found {shown(question)}. Put it between quotation marks"
+        )
     if not isinstance(table, dict) or not table:
         raise UserError(f"{path}: expected a table 'runs:' with at least one run")
     _check_set(values.get("set", {}), SECTIONS, str(path))
@@ -59,14 +61,14 @@ def make(path: Path, values: Mapping[str, Any]) -> Study:
 def _compare(given: Any, rows: Mapping[str, Run], path: Path) -> dict[str, tuple[tuple[str, str], ...]]:
     """Questions with their pairs of rows; one pair may stand without a list around it."""
     if not isinstance(given, dict):
-        raise UserError(f"{path}: compare: expected {{QUESTION: [ROW, ROW], ...}}, found {given!r}")
+        raise UserError(f"{path}: compare: expected {{QUESTION: [ROW, ROW], ...}}, found {shown(given)}")
     found = {}
     for question, value in given.items():
         where = f"{path}: compare: {question}"
         pairs = value if isinstance(value, list) and value and isinstance(value[0], list) else [value]
         for pair in pairs:
             if not isinstance(pair, list) or len(pair) != 2:
-                raise UserError(f"{where}: expected [ROW, ROW], or a list of such pairs, found {pair!r}")
+                raise UserError(f"{where}: expected [ROW, ROW], or a list of such pairs, found {shown(pair)}")
             for row in map(str, pair):
                 if row not in rows:
                     raise UserError(f"{where}: no run '{row}'{nearest(row, rows)}. Runs: {', '.join(rows)}")
@@ -77,7 +79,7 @@ def _compare(given: Any, rows: Mapping[str, Run], path: Path) -> dict[str, tuple
 def _row(name: str, row: dict, defaults: dict, where: str) -> tuple[Run, int]:
     """The first replicate of a row, and the number of replicates."""
     if not isinstance(row, dict):
-        raise UserError(f"{where}: expected {{objective: ..., ...}}, found {row!r}")
+        raise UserError(f"{where}: expected {{objective: ..., ...}}, found {shown(row)}")
     own, common = row.get("set", {}), defaults.get("set", {})
     unused = {"k"} if "targets" not in row else set()
     sections = SECTIONS
@@ -102,12 +104,16 @@ def _row(name: str, row: dict, defaults: dict, where: str) -> tuple[Run, int]:
         raise UserError(f"{where}: a network without training has no targets and no refresh: remove them")
     if bool(run.targets) != bool(run.k):
         raise UserError(f"{where}: expected targets (mfcc or RUN@TAP) and k together, found only one of them")
-    if run.targets and run.targets != MFCC and not (run.teacher and run.tap):
+    if run.k == 1:
+        raise UserError(f"{where}: k: expected at least 2 clusters, found 1: there would be nothing to tell apart")
+    if run.targets and run.targets != MFCC and not (run.teacher and run.tap.isalnum()):
         raise UserError(f"{where}: targets: expected mfcc or RUN@TAP (hubert_it1@6, say), found '{run.targets}'")
     if run.normalise != normalise.NONE and not run.targets:
         raise UserError(f"{where}: normalise: expected with targets alone, whose features it changes: remove it")
     if not name.replace("_", "").replace("-", "").replace(".", "").isalnum():
         raise UserError(f"{where}: a run's name names a folder: use letters, digits, '_', '-' and '.' only")
+    if max(len(name), len(run.labels)) > options.LONGEST_NAME:
+        raise UserError(f"{where}: its name, or that of its labels ({run.labels}), is too long for a folder's")
     if name in RESERVED:
         raise UserError(f"{where}: the recipe itself has a folder of this name beside the runs: rename the run")
     if NUMBER.fullmatch(name) or LEG.fullmatch(name):
@@ -120,7 +126,7 @@ def _row(name: str, row: dict, defaults: dict, where: str) -> tuple[Run, int]:
 
 def _check_set(given: Any, sections: tuple[str, ...], where: str) -> None:
     if not isinstance(given, dict):
-        raise UserError(f"{where}: set: expected {{train.learning_rate: 1.0e-3, ...}}, found {given!r}")
+        raise UserError(f"{where}: set: expected {{train.learning_rate: 1.0e-3, ...}}, found {shown(given)}")
     for name in given:
         section, _, option_name = str(name).partition(".")
         if section not in sections or not option_name:

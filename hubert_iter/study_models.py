@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
-from hubert_iter.errors import UserError, refuse_unknown_keys
+from hubert_iter.errors import UserError, refuse_unknown_keys, shown
 
 
 def with_rows_of_models(table: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def _without_models(row: dict, models: dict[str, str], table: Mapping[str, Any],
 def _keys(given: dict, keys: tuple[str, ...], where: str) -> dict[str, str]:
     refuse_unknown_keys(given, keys, where)
     if set(given) != set(keys):
-        raise UserError(f"{where}: expected {{{', '.join(f'{key}: ...' for key in keys)}}}, found {given!r}")
+        raise UserError(f"{where}: expected {{{', '.join(f'{key}: ...' for key in keys)}}}, found {shown(given)}")
     return {key: str(value) for key, value in given.items()}
 
 

@@ -4,6 +4,7 @@ Frames of an utterance stand together and in order, so that runs of equal units 
 so that each has about as many frames.
 """
 
+import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ import numpy as np
 from hubert_iter.analysis.sample import PROPERTIES, Span
 from hubert_iter.data.alignment import Segment, frame_labels
 from hubert_iter.data.datadir import Utterance
-from hubert_iter.errors import UserError
+from hubert_iter.data.tables import read_lines
+from hubert_iter.errors import UserError, shown
 from hubert_iter.frames import num_frames
 
 FILE_NAME = "frames.tsv"
@@ -121,13 +123,15 @@ def read(folder: str | Path) -> FrameSample:
     path = Path(folder) / FILE_NAME
     if not path.is_file():
         raise UserError(f"{path}: missing. Run sample_segments (stage 8) again")
-    with open(path, encoding="utf-8") as file:
-        if tuple(file.readline().rstrip("\n").split("\t")) != COLUMNS:
-            raise UserError(f"{path}:1: expected the columns {' '.join(COLUMNS)}. Run sample_segments again")
-        rows = [line.rstrip("\n").split("\t") for line in file]
+    header, *lines = read_lines(path) or [""]
+    if tuple(header.split("\t")) != COLUMNS:
+        raise UserError(f"{path}:1: expected the columns {' '.join(COLUMNS)}. Run sample_segments again")
+    rows = [line.split("\t") for line in lines]
     for number, row in enumerate(rows, 2):
-        if len(row) != len(COLUMNS) or not row[1].isdecimal():
-            raise UserError(f"{path}:{number}: expected {len(COLUMNS)} columns, the second a number, found {row}")
+        if len(row) != len(COLUMNS) or not re.fullmatch("[0-9]{1,12}", row[1]):
+            raise UserError(
+                f"{path}:{number}: expected {len(COLUMNS)} columns, the second a number, found {shown(row)}"
+            )
     if not rows:
         raise UserError(f"{path}:2: expected a frame, found the end of the file. Run sample_segments again")
     columns = list(zip(*rows, strict=True))

@@ -19,6 +19,7 @@ import numpy as np
 from hubert_iter.analysis import frame_sample, sample
 from hubert_iter.analysis.frame_sample import KEY
 from hubert_iter.analysis.sample import Samples
+from hubert_iter.array_files import DAMAGE
 from hubert_iter.data.audio import read_audio
 from hubert_iter.data.datadir import DataDir, Utterance
 from hubert_iter.errors import UserError
@@ -48,10 +49,9 @@ class Layers:
         """float32 [instances, width], read from the disk for this tap alone."""
         path, index = self._place(prop, sample_set, tap)
         try:
-            stored = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+            return np.load(path, mmap_mode="r", allow_pickle=False)[index]
+        except DAMAGE as error:
             raise UserError(f"{path}: cannot be read ({error}). Run pool_layers (stage 8) again") from None
-        return stored[index]
 
     def instances(self, prop: str, sample_set: int, tap: str, count: int) -> np.ndarray:
         """What `load` gives; UserError unless it has a row for each of the `count` segments sampled."""
@@ -80,10 +80,14 @@ def read(folder: str | Path) -> Layers:
     path = Path(folder) / FILE_NAME
     try:
         record = json.loads(path.read_text())
-        return Layers(Path(folder), tuple(record["taps"]), record["updates"], record["name"])
+        taps, updates, name = record["taps"], record["updates"], record["name"]
+        sound = isinstance(taps, list) and all(isinstance(each, str) for each in (*taps, name))
+        if not sound or not isinstance(updates, int | str):
+            raise ValueError("other kinds of values")
+        return Layers(Path(folder), tuple(taps), updates, name)
     except FileNotFoundError:
         raise UserError(f"{path}: missing. Run pool_layers (stage 8)") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path}: expected taps, updates and name ({error!r}). Run pool_layers again") from None
 
 

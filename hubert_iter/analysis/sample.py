@@ -16,6 +16,7 @@ import numpy as np
 
 from hubert_iter.data.alignment import Segment, normalise_word
 from hubert_iter.data.datadir import Utterance
+from hubert_iter.data.tables import read_lines
 from hubert_iter.errors import UserError
 from hubert_iter.frames import FRAME_RATE, num_frames, touching
 from hubert_iter.options import option
@@ -39,18 +40,25 @@ log = logging.getLogger(__name__)
 class Limits:
     """How much is drawn of the evaluation set."""
 
-    max_per_phone: int = option(200, "instances per phone at most", least=LEAST)
-    num_words: int = option(500, "how many of the most frequent training words are analysed", least=2)
-    max_per_word: int = option(15, "instances per word at most", least=LEAST)
+    max_per_phone: int = option(200, "instances per phone at most", least=LEAST, most=10**7)
+    num_words: int = option(500, "how many of the most frequent training words are analysed", least=2, most=10**7)
+    max_per_word: int = option(15, "instances per word at most", least=LEAST, most=10**7)
     min_per_word: int = option(
-        LEAST, "words with fewer instances are left out; with 3, each split trains on at least one", least=1
+        LEAST, "words with fewer instances are left out; with 3, each split trains on at least one", least=1, most=10**7
     )
-    max_per_speaker: int = option(500, "instances per speaker at most", least=LEAST)
+    max_per_speaker: int = option(500, "instances per speaker at most", least=LEAST, most=10**7)
     speaker_chunk_seconds: float = option(
-        0.0, "a speaker's instances are chunks of this length; 0 for whole utterances", least=0
+        0.0, "a speaker's instances are chunks of this length; 0 for whole utterances", least=0, most=3600
     )
-    sample_sets: int = option(3, "independent draws of instances", least=1)
-    frames: int = option(20000, "single frames, for measures without segments", least=1000)
+    sample_sets: int = option(3, "independent draws of instances", least=1, most=100)
+    frames: int = option(20000, "single frames, for measures without segments", least=1000, most=10**8)
+
+    def __post_init__(self):
+        if 0 < self.speaker_chunk_seconds < 1 / FRAME_RATE:
+            raise UserError(
+                f"speaker_chunk_seconds: expected 0 or at least a frame, {1 / FRAME_RATE} s, found "
+                f"{self.speaker_chunk_seconds:g}"
+            )
 
 
 @dataclass(frozen=True, order=True)
@@ -233,6 +241,8 @@ def read_facts(folder: str | Path) -> dict[str, dict[str, int]]:
         raise UserError(
             f"{path}: expected UTF-8 text, found other bytes. Run sample_segments (stage 8) again"
         ) from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: cannot be read ({error}). Run sample_segments (stage 8) again") from None
     for prop in PROPERTIES:
         row = facts.get(prop) if isinstance(facts, dict) else None
         if not isinstance(row, dict) or not all(isinstance(row.get(name), int) for name in FACTS):
@@ -258,22 +268,22 @@ def read(folder: str | Path) -> Samples:
     samples: Samples = {}
     if not path.is_file():
         raise UserError(f"{path}: missing. Run sample_segments (stage 8)")
-    with open(path, encoding="utf-8") as file:
-        if tuple(file.readline().rstrip("\n").split("\t")) != COLUMNS:
-            raise UserError(f"{path}:1: expected the columns {' '.join(COLUMNS)}. Run sample_segments again")
-        for number, line in enumerate(file, 2):
-            try:
-                prop, sample_set, index, utterance, start, end, label = line.rstrip("\n").split("\t")
-                spans = samples.setdefault((prop, int(sample_set)), [])
-                span = Span(utterance, int(start), int(end), label)
-            except ValueError:
-                raise UserError(f"{path}:{number}: expected {len(COLUMNS)} columns, found '{line.strip()}'") from None
-            if index != str(len(spans)) or not 0 <= span.start < span.end:
-                raise UserError(
-                    f"{path}:{number}: expected instance {len(spans)} with start before end, "
-                    f"found instance {index}, frames {start} to {end}. Run sample_segments again"
-                )
-            spans.append(span)
+    header, *lines = read_lines(path) or [""]
+    if tuple(header.split("\t")) != COLUMNS:
+        raise UserError(f"{path}:1: expected the columns {' '.join(COLUMNS)}. Run sample_segments again")
+    for number, line in enumerate(lines, 2):
+        try:
+            prop, sample_set, index, utterance, start, end, label = line.split("\t")
+            spans = samples.setdefault((prop, int(sample_set)), [])
+            span = Span(utterance, int(start), int(end), label)
+        except ValueError:
+            raise UserError(f"{path}:{number}: expected {len(COLUMNS)} columns, found '{line[:200]}'") from None
+        if index != str(len(spans)) or not 0 <= span.start < span.end:
+            raise UserError(
+                f"{path}:{number}: expected instance {len(spans)} with start before end, "
+                f"found instance {index}, frames {start} to {end}. Run sample_segments again"
+            )
+        spans.append(span)
     return samples
 
 
@@ -293,14 +303,14 @@ def read_speakers(folder: str | Path) -> dict[str, str]:
             f"{path}: expected who speaks each utterance, found no file. Run sample_segments (stage 8) again"
         )
     speakers = {}
-    with open(path, encoding="utf-8") as file:
-        if tuple(file.readline().rstrip("\n").split("\t")) != SPEAKER_COLUMNS:
-            raise UserError(f"{path}:1: expected the columns {' '.join(SPEAKER_COLUMNS)}. Run sample_segments again")
-        for number, line in enumerate(file, 2):
-            utterance, _, speaker = line.rstrip("\n").partition("\t")
-            if not speaker or "\t" in speaker:
-                raise UserError(f"{path}:{number}: expected an utterance and its speaker, found '{line.strip()}'")
-            speakers[utterance] = speaker
+    header, *lines = read_lines(path) or [""]
+    if tuple(header.split("\t")) != SPEAKER_COLUMNS:
+        raise UserError(f"{path}:1: expected the columns {' '.join(SPEAKER_COLUMNS)}. Run sample_segments again")
+    for number, line in enumerate(lines, 2):
+        utterance, _, speaker = line.partition("\t")
+        if not speaker or "\t" in speaker:
+            raise UserError(f"{path}:{number}: expected an utterance and its speaker, found '{line[:200]}'")
+        speakers[utterance] = speaker
     return speakers
 
 

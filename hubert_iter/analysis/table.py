@@ -7,7 +7,7 @@ from typing import Any
 from hubert_iter import config, options
 from hubert_iter.analysis import measures
 from hubert_iter.analysis.sample import Limits
-from hubert_iter.errors import UserError, refuse_unknown_keys
+from hubert_iter.errors import UserError, refuse_unknown_keys, shown
 from hubert_iter.options import option
 
 SECTIONS = ("segments", "measures")
@@ -17,7 +17,7 @@ SECTIONS = ("segments", "measures")
 class Splits:
     """Settings that all measures share."""
 
-    seed: int = option(0, "seed of all draws and splits", least=0)
+    seed: int = option(0, "seed of all draws and splits", least=0, most=2**63 - 1)
     trials: int = option(3, "(dev, test) pairs of the ten parts that instances are dealt into", least=1, most=5)
 
 
@@ -60,5 +60,5 @@ def _mapping(value: Any, where: str) -> dict:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise UserError(f"{where}: expected keys and values, found {value!r}")
+        raise UserError(f"{where}: expected keys and values, found {shown(value)}")
     return value

@@ -40,12 +40,15 @@ class Settings:
     regularisers: tuple[float, ...] = option(
         (1e-4, 1e-2),
         "added to both scaled covariances; the dev part chooses. The lower one is for layers with outlying dimensions",
-        above=0,
+        least=1e-12,
+        most=1,
+        fewest=1,
     )
     frames_per_dimension: int = option(
         40,
         "frames used, at most, per dimension of the wider view; half as many lower scores of log-mel by 0.01 to 0.02",
         least=10,
+        most=10**6,
     )
 
     def chosen(self, frames: int, width: int) -> np.ndarray:

@@ -120,9 +120,12 @@ class _Tokens:
     def number(self, what: str) -> float:
         word = self._next("number", what)
         try:
-            return float(word)
+            value = float(word)
         except ValueError:
             raise self.error(f"expected {what}, found {word}") from None
+        if not abs(value) <= frames.MOST_SECONDS:
+            raise self.error(f"expected {what}, found {word[:40]}")
+        return value
 
     def count(self, what: str) -> int:
         value = self.number(what)
@@ -180,8 +183,11 @@ def read_ctm(path: str | Path) -> dict[str, list[Segment]]:
             raise UserError(
                 f"{path}:{number}: utterance {fields[0]}: expected start and duration in seconds, found {fields[2:4]}"
             ) from None
-        if not (0 <= start < float("inf") and 0 <= duration < float("inf")):
-            raise UserError(f"{path}:{number}: utterance {fields[0]}: start {start} or duration {duration} is negative")
+        if not (0 <= start <= frames.MOST_SECONDS and 0 <= duration <= frames.MOST_SECONDS):
+            raise UserError(
+                f"{path}:{number}: utterance {fields[0]}: expected a start and a duration of 0 s or more, found "
+                f"{start} and {duration}"
+            )
         segment = Segment(fields[0], start, round(start + duration, 7), fields[4], number)
         segments.setdefault(segment.utt, []).append(segment)
     for found in segments.values():

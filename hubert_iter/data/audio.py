@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from hubert_iter.data.datadir import Utterance
 
 OVERSHOOT = 0.05  # seconds by which `segments` may end after its recording: times there are often rounded
+UNREADABLE = (soundfile.LibsndfileError, OSError, ValueError, OverflowError)
+"""What opening and reading a damaged file, or one at an impossible place, may end in."""
 # libsndfile shortens a truncated WAV without an error, and says so only in its log.
 _SHORTENED = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
 
@@ -68,7 +70,7 @@ def read_audio(utterance: "Utterance", start: int = 0, num_samples: int | None =
             if offset + start:
                 file.seek(offset + start)
             samples = file.read(num_samples, dtype="float32")
-    except (soundfile.LibsndfileError, OSError) as error:
+    except UNREADABLE as error:
         raise AudioError(utterance, f"cannot be read ({error})") from None
     if len(samples) != num_samples:
         last = offset + start
@@ -100,7 +102,7 @@ def duration(utterance: "Utterance") -> float:
     try:
         with open_audio(utterance) as file:
             return file.frames / file.samplerate
-    except (soundfile.LibsndfileError, OSError) as error:
+    except UNREADABLE as error:
         raise AudioError(utterance, f"cannot be read ({error})") from None
 
 
@@ -124,7 +126,7 @@ def load_each(utterances: Sequence["Utterance"], resample: bool = False) -> Iter
     """
     try:
         recording = _Recording(utterances[0])
-    except (soundfile.LibsndfileError, OSError) as error:
+    except UNREADABLE as error:
         yield from (AudioError(utterance, f"cannot be decoded ({error})") for utterance in utterances)
         return
     with recording:
@@ -133,7 +135,7 @@ def load_each(utterances: Sequence["Utterance"], resample: bool = False) -> Iter
                 yield _load(recording.file, utterance, resample)
             except AudioError as error:
                 yield error
-            except (soundfile.LibsndfileError, OSError) as error:
+            except UNREADABLE as error:
                 yield AudioError(utterance, f"cannot be decoded ({error})")
                 # The decoder may have lost its way; what comes later in the recording may be sound.
                 recording.open_again()
@@ -241,7 +243,7 @@ class _FileAt(io.RawIOBase):
         self._first, self._size = offset, os.fstat(self._file.fileno()).st_size - offset
         if head[:4] == b"RIFF":
             self._size = min(self._size, int.from_bytes(head[4:8], "little") + 8)
-        elif head[:5] == b"AUDIO":
+        elif head[:5] == b"AUDIO" and len(head) > 5:
             width = head[5]
             self._first, self._size = offset + 6 + width, int.from_bytes(head[6 : 6 + width], "little")
         self.seek(0)

@@ -12,6 +12,9 @@ from hubert_iter import frames
 from hubert_iter.data.tables import COLUMNS, Row, read_table
 from hubert_iter.errors import UserError, summarise
 
+MOST_DIGITS = 12
+"""Of a number of samples: a year of audio."""
+
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
@@ -81,18 +84,23 @@ def files(path: str | Path) -> dict[str, Path]:
     return {name: path / name for name in COLUMNS if (path / name).is_file()}
 
 
-def read(path: str | Path) -> DataDir:
-    """Read a data directory that is in order; UserError with file, line and utterance where it is not."""
+def read(path: str | Path, transcripts: bool = False) -> DataDir:
+    """Read a data directory that is in order; UserError with file, line and utterance where it is not.
+
+    Transcripts are looked at, but kept only where asked for: those of 960 h are 100 MB, in every process.
+    """
     path = Path(path)
     if not path.is_dir():
         raise UserError(f"{path}: expected a data directory, found none. Run data preparation (stages 1 and 2) first")
+    text = read_table(path / "text") if (path / "text").is_file() else {}
+    words = {key: row.value for key, row in text.items()} if transcripts else {}
+    text = {key: Row(row.line, key, "") for key, row in text.items()}
     wavs = read_table(path / "wav.scp")
     segments = read_table(path / "segments") if (path / "segments").is_file() else None
     speakers = read_table(path / "utt2spk")
     if not (path / "utt2num_samples").is_file():
         raise UserError(f"{path}/utt2num_samples: missing. filter_data (stage 2) makes it, or validate_data --fix true")
     lengths = read_table(path / "utt2num_samples")
-    text = read_table(path / "text") if (path / "text").is_file() else {}
     ids = segments if segments is not None else wavs
     source = "segments" if segments is not None else "wav.scp"
     _same_keys(path, source, ids, "utt2spk", speakers)
@@ -111,7 +119,7 @@ def read(path: str | Path) -> DataDir:
         utterances.append(utterance)
     if not utterances:
         raise UserError(f"{path}: expected at least one utterance, found none")
-    return DataDir(path, tuple(utterances), {key: row.value for key, row in text.items()})
+    return DataDir(path, tuple(utterances), words)
 
 
 def write(
@@ -163,16 +171,17 @@ def parse_segment(path: Path, row: Row) -> tuple[str, float, float]:
         start, end = (float(time) for time in times)
     except ValueError:
         raise UserError(f"{path}:{row.line}: utterance {row.key}: expected times in seconds, found {times}") from None
-    if not 0 <= start < end < float("inf"):
+    if not 0 <= start < end <= frames.MOST_SECONDS:
         raise UserError(f"{path}:{row.line}: utterance {row.key}: expected 0 <= start < end, found {start} and {end}")
     return recording, start, end
 
 
 def parse_length(path: Path, row: Row) -> int:
     """The number of samples on a line of utt2num_samples."""
-    if not (row.value.isascii() and row.value.isdigit() and int(row.value) > 0):
+    sound = row.value.isascii() and row.value.isdigit() and len(row.value) <= MOST_DIGITS
+    if not (sound and int(row.value) > 0):
         raise UserError(
-            f"{path}:{row.line}: utterance {row.key}: expected a positive number of samples, found '{row.value}'"
+            f"{path}:{row.line}: utterance {row.key}: expected a positive number of samples, found '{row.value[:80]}'"
         )
     return int(row.value)
 

@@ -13,7 +13,7 @@ from hubert_iter.frames import SAMPLE_RATE
 SHARED_SPEAKERS = "shared_speakers.txt"
 """In a data directory: speakers that another set has too, where that is allowed, and which set."""
 _SOX = (".wav", ".flac", ".aif", ".aiff", ".au", ".ogg", ".sph", ".voc", ".w64")
-_OFFSET = re.compile(r"(.+):(\d+)")
+_OFFSET = re.compile(r"(.+):([0-9]{1,18})")
 
 
 def split_offset(wav: str) -> tuple[str, int | None]:
@@ -83,7 +83,7 @@ def state(path: str | Path) -> str:
             try:
                 status = os.stat(split_offset(row.value)[0])
                 state = f"{status.st_size} {status.st_mtime_ns}"
-            except OSError:
+            except (OSError, ValueError):  # a path with a zero byte
                 state = "missing"
         digest.update(f"{row.key}\0{row.value}\0{state}\n".encode())
     return digest.hexdigest()[:16]

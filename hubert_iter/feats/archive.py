@@ -99,8 +99,8 @@ def read_lengths(path: Path) -> dict[str, int]:
     lengths = {}
     for number, line in enumerate(_lines(path), 1):
         columns = line.split()
-        if len(columns) != 2 or not columns[1].isdecimal():
-            raise UserError(f"{path}:{number}: expected 'utterance frames', found '{line}'. Make the folder again")
+        if len(columns) != 2 or not _is_number(columns[1]):
+            raise UserError(f"{path}:{number}: expected 'utterance frames', found '{line[:80]}'. Make the folder again")
         lengths[columns[0]] = int(columns[1])
     return lengths
 
@@ -118,8 +118,8 @@ class Archive(Mapping):
         for number, line in enumerate(_lines(self.path), 1):
             utt, _, rest = line.strip().partition(" ")
             ark, _, offset = rest.strip().rpartition(":")
-            if not ark or not offset.isdecimal():
-                raise UserError(f"{self.path}:{number}: expected 'utterance file.ark:offset', found '{line}'")
+            if not ark or not _is_number(offset):
+                raise UserError(f"{self.path}:{number}: expected 'utterance file.ark:offset', found '{line[:200]}'")
             if utt in self._utts:
                 raise UserError(f"{self.path}:{number}: utterance {utt} is there twice. Make the folder again")
             self._utts[utt] = len(which)
@@ -132,8 +132,12 @@ class Archive(Mapping):
 
     def _find(self, ark: str) -> Path:
         beside = self.path.parent / Path(ark).name
-        found = beside if beside.is_file() else Path(ark)
-        if not found.is_file():
+        try:
+            found = beside if beside.is_file() else Path(ark)
+            there = found.is_file()
+        except OSError:  # a name that is too long
+            there = False
+        if not there:
             raise UserError(f"{self.path}: expected the archive {beside} or {ark}, found neither. Run its stage again")
         return found
 
@@ -188,6 +192,11 @@ class Archive(Mapping):
 def read_scp(path: Path) -> Archive:
     """Open an scp: a mapping from utterance to array."""
     return Archive(path)
+
+
+def _is_number(text: str) -> bool:
+    """A place in a file, or a number of frames."""
+    return text.isascii() and text.isdecimal() and len(text) <= 18
 
 
 def _lines(path: Path) -> list[str]:

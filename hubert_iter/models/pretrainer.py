@@ -6,10 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from hubert_iter import frames, options
+from hubert_iter.errors import UserError
 from hubert_iter.models import objectives
 from hubert_iter.models.encoder import Encoder
 from hubert_iter.models.objective import Frames, Objective, Outcome, mask_of
 from hubert_iter.models.settings import EncoderConfig, Sizes
+
+MOST_CLASSES = 10**7
+"""As many as a row of a study may have clusters."""
 
 
 @dataclass
@@ -71,6 +75,8 @@ def build(model: dict, objective: dict | None, classes: int | None, where: str) 
     """
     config = options.read(EncoderConfig, model, f"{where}: model")
     settings = objectives.read(objective, where) if objective else None
+    if settings and settings.needs_labels and not 0 < (classes or 0) <= MOST_CLASSES:
+        raise UserError(f"{where}: classes: expected the number of labels, from 1 to {MOST_CLASSES:,}, found {classes}")
     # The encoder's weights are drawn first, so that they are the same whatever the objective.
     encoder = Encoder(config)
     sizes = Sizes(config.width, config.feature_width, classes, config)

@@ -39,12 +39,12 @@ class EncoderConfig:
     feedforward: int = option(3072, "inner width of a block", least=1, most=10**6)
     position_kernel: int = option(128, "frames that the positional convolution sees", least=1, most=65536)
     position_groups: int = option(16, "groups of the positional convolution", least=1, most=65536)
-    dropout: float = option(0.1, "on the Transformer's input and each residual branch", least=0, most=1)
-    attention_dropout: float = option(0.1, "on attention weights", least=0, most=1)
-    activation_dropout: float = option(0.0, "inside the feed-forward map", least=0, most=1)
-    input_dropout: float = option(0.1, "on the projected convolution features", least=0, most=1)
-    layerdrop: float = option(0.05, "probability to skip a block in an update", least=0, most=1)
-    conv_gradient: float = option(0.1, "factor on the gradient into the convolutions", least=0)
+    dropout: float = option(0.1, "on the Transformer's input and each residual branch", least=0, below=1)
+    attention_dropout: float = option(0.1, "on attention weights", least=0, below=1)
+    activation_dropout: float = option(0.0, "inside the feed-forward map", least=0, below=1)
+    input_dropout: float = option(0.1, "on the projected convolution features", least=0, below=1)
+    layerdrop: float = option(0.05, "probability to skip a block in an update", least=0, below=1)
+    conv_gradient: float = option(0.1, "factor on the gradient into the convolutions", least=0, most=1000)
 
     def __post_init__(self):
         if len(self.channels) != len(KERNELS):
@@ -105,7 +105,7 @@ class ObjectiveSettings:
     """Parameters of the objective that have a row for each label: where labels are renumbered, rows move with them."""
     asks: ClassVar[str] = ""
     """PREDICTIVE: which of all targets a masked frame's is; CONTRASTIVE: which of a few; "" for anything else."""
-    feature_penalty: float = option(10.0, "weight of the mean squared output of the convolutions", least=0)
+    feature_penalty: float = option(10.0, "weight of the mean squared output of the convolutions", least=0, most=10**6)
 
     def check(self, encoder: EncoderConfig) -> None:
         """Refuse, by UserError, an encoder that the objective cannot work with."""
@@ -129,5 +129,5 @@ class LabelSettings(ObjectiveSettings):
     """Options of the objectives that name labels by learnt embeddings."""
 
     per_label: ClassVar[tuple[str, ...]] = ("head.embeddings",)
-    embedding: int = option(256, "width of the query and of the learnt label embeddings", least=1)
-    temperature: float = option(0.1, "cosines are divided by this", above=0)
+    embedding: int = option(256, "width of the query and of the learnt label embeddings", least=1, most=65536)
+    temperature: float = option(0.1, "cosines are divided by this", least=1e-4, most=10**4)

@@ -43,7 +43,11 @@ def describe(folder: str | Path) -> dict:
         raise UserError(f"{path}: no such file, so {folder} holds no model. Train it (stage 7) first")
     description = read_yaml(path)
     if not {"model", "objective", "classes"} <= description.keys():
-        raise UserError(f"{path}: expected the sections model, objective and classes, found {', '.join(description)}")
+        found = ", ".join(map(str, description))
+        raise UserError(f"{path}: expected the sections model, objective and classes, found {found}")
+    made, objective, classes = (description[name] for name in ("model", "objective", "classes"))
+    if not isinstance(made, dict) or not isinstance(objective, dict | None) or not isinstance(classes, int | None):
+        raise UserError(f"{path}: expected options as model and objective and a number as classes: make it again")
     return description
 
 

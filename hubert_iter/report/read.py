@@ -287,7 +287,7 @@ def read_metrics(path: Path) -> list[dict]:
         try:
             record = json.loads(line)
             key = (int(record["update"]), str(record["split"]))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             if number == len(lines):  # a line that is still being written, or that a crash cut off
                 continue
             raise UserError(

@@ -35,6 +35,7 @@ DASHES = ((), (4, 1.5), (1.2, 1.2))
 
 SETTINGS = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so that a figure is the same on all machines
+    "text.parse_math": False,  # names of labels and runs are text, also with dollars in them
     "font.size": 10,
     "axes.titlesize": 11,
     "axes.titleweight": "bold",

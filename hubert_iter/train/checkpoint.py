@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hubert_iter import provenance
 from hubert_iter.errors import UserError
 from hubert_iter.models import store
 from hubert_iter.provenance import file_hash, record_files, sync
@@ -176,10 +177,12 @@ def damage(checkpoint: Path) -> str:
     try:
         manifest = json.loads(path.read_text())
         files = {name: (entry["bytes"], entry["sha256"]) for name, entry in manifest["files"].items()}
-        str(manifest["settings"])
+        sound = isinstance(manifest["settings"], str) and all(map(provenance.may_be_file, files))
     except FileNotFoundError:
         return f"no {MANIFEST}"
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        sound = False
+    if not sound:
         return f"{MANIFEST} is not what was written"
     for name, (size, digest) in files.items():
         file = checkpoint / name

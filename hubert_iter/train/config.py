@@ -8,37 +8,41 @@ from typing import Any
 
 from hubert_iter import config, options, refresh
 from hubert_iter.errors import UserError
+from hubert_iter.frames import FRAME_RATE
 from hubert_iter.models import objectives
 from hubert_iter.models.settings import EncoderConfig
 from hubert_iter.options import option
 from hubert_iter.randomness import Draws
 from hubert_iter.runs import Run
 
+SHORTEST_CROP = 0.1
+"""Seconds."""
+
 
 @dataclass(frozen=True)
 class TrainConfig:
     """Schedule, batch, masking, optimiser. The defaults are HuBERT BASE's (fairseq's hubert_base_librispeech)."""
 
-    batch_seconds: float = option(2800.0, "audio per update, over all processes", above=0)
-    device_seconds: float = option(87.5, "audio that one process holds at a time", above=0)
-    max_crop_seconds: float = option(15.6, "longer utterances are cropped at random", above=0)
+    batch_seconds: float = option(2800.0, "audio per update, over all processes", above=0, most=10**6)
+    device_seconds: float = option(87.5, "audio that one process holds at a time", above=0, most=10**5)
+    max_crop_seconds: float = option(15.6, "longer utterances are cropped at random", least=SHORTEST_CROP, most=3600)
     speakers_per_sequence: int = option(
-        1, "2 or more: a sequence is made of crops of so many different speakers", later=True, least=1
+        1, "2 or more: a sequence is made of crops of so many different speakers", later=True, least=1, most=100
     )
     crops_per_sequence: int = option(
         0, "crops that a sequence is made of; 0: as many as speakers. With one speaker the control of mixed sequences: "
-        "as many crops of the same lengths", later=True, least=0,
+        "as many crops of the same lengths", later=True, least=0, most=100,
     )  # fmt: skip
     mask_probability: float = option(
         0.8, "of a frame to lie in a masked span, if spans did not overlap", least=0, most=1
     )
-    mask_length: int = option(10, "frames per span", least=1)
-    learning_rate: float = option(5e-4, "at its peak", above=0)
+    mask_length: int = option(10, "frames per span", least=1, most=10**5)
+    learning_rate: float = option(5e-4, "at its peak", above=0, most=1)
     warmup: float = option(0.08, "fraction of updates spent in linear warm-up; then linear to zero", least=0, most=1)
-    betas: tuple[float, float] = option((0.9, 0.98), "of Adam", least=0, most=1)
-    epsilon: float = option(1e-6, "of Adam", above=0)
-    weight_decay: float = option(0.01, "of AdamW", least=0)
-    clip: float = option(10.0, "largest gradient norm; 0 for none", least=0)
+    betas: tuple[float, float] = option((0.9, 0.98), "of Adam", least=0, below=1)
+    epsilon: float = option(1e-6, "of Adam", least=1e-15, most=1)
+    weight_decay: float = option(0.01, "of AdamW", least=0, most=1)
+    clip: float = option(10.0, "largest gradient norm; 0 for none", least=0, most=10**9)
     precision: str = option(
         "auto",
         "bfloat16 is for GPUs and CPUs that multiply it fast (AVX512_BF16, AMX), as auto finds out",
@@ -47,19 +51,38 @@ class TrainConfig:
     compile: bool = option(
         False, "fuse operations with torch.compile (a minute at the start; needs a C++ compiler)", shapes=False
     )
-    workers: int = option(2, "processes that read audio; 0: the trainer itself", shapes=False, least=0)
-    log_every: int = option(50, "updates between two rows of metrics", shapes=False, least=1)
-    valid_every: int = option(1000, "updates between two validations", shapes=False, least=1)
-    checkpoint_every: int = option(1000, "updates between two checkpoints", shapes=False, least=1)
-    keep_checkpoints: int = option(2, "how many are kept besides the milestones", shapes=False, least=1)
-    milestones: tuple[int, ...] = option((), "updates whose checkpoints are kept for good", shapes=False, least=1)
-    max_skipped: int = option(10, "updates in a row with a loss that is not finite before the run ends", least=1)
+    workers: int = option(2, "processes that read audio; 0: the trainer itself", shapes=False, least=0, most=256)
+    log_every: int = option(50, "updates between two rows of metrics", shapes=False, least=1, most=10**9)
+    valid_every: int = option(1000, "updates between two validations", shapes=False, least=1, most=10**9)
+    checkpoint_every: int = option(1000, "updates between two checkpoints", shapes=False, least=1, most=10**9)
+    keep_checkpoints: int = option(2, "how many are kept besides the milestones", shapes=False, least=1, most=10**6)
+    milestones: tuple[int, ...] = option(
+        (), "updates whose checkpoints are kept for good", shapes=False, least=1, most=10**9
+    )
+    max_skipped: int = option(
+        10, "updates in a row with a loss that is not finite before the run ends", least=1, most=10**9
+    )
 
     def __post_init__(self):
         if self.speakers_per_sequence > 1 and self.crops_per_sequence not in (0, self.speakers_per_sequence):
             raise UserError(
                 f"crops_per_sequence: expected {self.speakers_per_sequence}, one of each speaker as "
                 f"speakers_per_sequence says, or 0 for the same; found {self.crops_per_sequence}"
+            )
+        if self.device_seconds < self.max_crop_seconds:
+            raise UserError(
+                f"device_seconds: expected at least max_crop_seconds, {self.max_crop_seconds:g}, so that a crop fits, "
+                f"found {self.device_seconds:g}"
+            )
+        if self.mask_length >= self.max_crop_seconds * FRAME_RATE:
+            raise UserError(
+                f"mask_length: expected less than the frames of max_crop_seconds, "
+                f"{self.max_crop_seconds * FRAME_RATE:g}, found {self.mask_length}: all would be masked"
+            )
+        if self.crops * SHORTEST_CROP > self.max_crop_seconds:
+            raise UserError(
+                f"crops of a sequence: expected at most {self.max_crop_seconds / SHORTEST_CROP:g}, each of "
+                f"{SHORTEST_CROP} s in max_crop_seconds, {self.max_crop_seconds:g}, found {self.crops}"
             )
 
     @property

@@ -74,6 +74,6 @@ def _parse(line: str) -> dict | None:
     """A row, or None for the half line that a killed process may leave at the end, or a damaged one."""
     try:
         row = json.loads(line)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
     return row if isinstance(row, dict) and isinstance(row.get("update"), int) else None

@@ -81,7 +81,15 @@ def train(
 def _fresh(config: RunConfig) -> Pretrainer:
     """The model with initial weights."""
     torch.manual_seed(config.draws.weights())
-    return build(config.model, config.objective, config.classes, f"run {config.run['name']}")
+    where = f"run {config.run['name']}"
+    try:
+        return build(config.model, config.objective, config.classes, where)
+    except (RuntimeError, MemoryError) as error:
+        if "memory" not in str(error) and not isinstance(error, MemoryError):
+            raise
+        raise UserError(
+            f"{where}: the model does not fit into this machine's memory. Choose a smaller one (model: of the study)"
+        ) from None
 
 
 @contextmanager
@@ -152,7 +160,7 @@ def _read_origin(path: Path) -> dict | None:
     """What was written there; None where that cannot be read."""
     try:
         origin = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     sound = isinstance(origin, dict) and all(isinstance(origin.get(name), dict) for name in ("settings", "inputs"))
     return origin if sound else None

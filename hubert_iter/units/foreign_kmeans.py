@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from hubert_iter.array_files import DAMAGE
 from hubert_iter.errors import UserError
 
 KEYS = ("centroids", "cluster_centers_")
@@ -38,7 +39,7 @@ def read(path: Path) -> np.ndarray:
                 centroids = _joblib(file, path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file of centroids (kmeans: of the study)") from None
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError) as error:
+    except DAMAGE as error:
         raise UserError(f"{path}: cannot be read as centroids ({error}). {_way_out(path)}") from None
     if centroids.ndim != 2 or not np.issubdtype(centroids.dtype, np.floating) or not np.isfinite(centroids).all():
         raise UserError(f"{path}: expected centroids, numbers [clusters, dimensions], found shape {centroids.shape}")

@@ -15,8 +15,6 @@ import functools
 import json
 import logging
 import time
-import zipfile
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +23,7 @@ import faiss
 import numpy as np
 from scipy import sparse
 
+from hubert_iter.array_files import DAMAGE
 from hubert_iter.errors import UserError
 from hubert_iter.feats.source import num_threads
 from hubert_iter.randomness import sorted_choice
@@ -223,5 +222,5 @@ def load(folder: Path) -> np.ndarray:
             return np.ascontiguousarray(arrays["centroids"], np.float32)
     except FileNotFoundError:
         raise UserError(f"{path}: expected a fitted k-means, found none. Run fit_kmeans (stage 5)") from None
-    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGE as error:
         raise UserError(f"{path}: expected an npz file with an array 'centroids' ({error}). Fit again") from None

@@ -20,6 +20,7 @@ from hubert_iter.feats.source import FeatureSource, describe_layer, sentence
 from hubert_iter.frames import FRAME_RATE, FRAME_SHIFT, hours, num_frames
 
 NAME = "labels"
+MOST_LABELS = 10**7
 SLACK = 2  # frames by which labels and encoder frames may differ at an utterance's end
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,9 @@ def read_labels(folder: str | Path) -> Labels:
     folder = Path(folder)
     record = provenance.read(folder)
     settings = record["settings"]
-    if not {"k", "rate", "features"} <= settings.keys() or "kmeans" not in record["inputs"]:
+    numbers = [settings.get(name) for name in ("k", "rate")]
+    sound = all(isinstance(number, int) and 0 < number <= MOST_LABELS for number in numbers)
+    if not sound or not isinstance(settings.get("features"), dict) or "kmeans" not in record["inputs"]:
         raise UserError(f"{folder}: expected labels made by make_labels, found the output of {record['command']}")
     arrays = archive.read_scp(folder / f"{NAME}.scp")
     if not arrays:

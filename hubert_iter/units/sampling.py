@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hubert_iter.array_files import DAMAGE
 from hubert_iter.errors import UserError
 from hubert_iter.feats.source import FeatureSource
 from hubert_iter.randomness import sorted_choice
@@ -100,7 +101,7 @@ def join(folders: Sequence[Path]) -> np.ndarray:
 def _open(path: Path) -> np.ndarray:
     try:
         frames = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except DAMAGE as error:
         raise UserError(f"{path}: cannot be read ({error}). Remove its folder and run sample_frames again") from None
     if frames.ndim != 2 or frames.dtype != np.float32:
         raise UserError(f"{path}: expected float32 [frames, dimensions], found {frames.dtype} {list(frames.shape)}")

@@ -145,7 +145,7 @@ def test_neighbours_that_touch_do_so_after_a_round_trip(tmp_path):
     [
         ("u 1 0.1 0.2", "c:2: utterance u: .*found 4 columns"),
         ("u 1 x 0.2 aa", "c:2: utterance u: expected start and duration"),
-        ("u 1 0.1 -0.2 aa", "c:2: utterance u: .*negative"),
+        ("u 1 0.1 -0.2 aa", "c:2: utterance u: .*0 s or more"),
         ("u 1 nan 0.2 aa", "c:2: utterance u: "),
     ],
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from damaged import damages
 
 from hubert_iter import provenance, tsv
 from hubert_iter.analysis import pool
@@ -15,16 +16,6 @@ from hubert_iter.provenance import Product
 from hubert_iter.report import read as report
 from hubert_iter.train.metrics import Metrics
 from hubert_iter.units import kmeans
-
-
-def damages(content: bytes) -> dict[str, bytes]:
-    """What may become of a file."""
-    half = len(content) // 2
-    return {
-        "empty": b"", "cut": content[:half], "one byte less": content[:-1], "binary": b"\xff\xfe\x00\x93" * 16,
-        "nulls": bytes(len(content)), "huge counts": content[:half] + b"\xff" * 16 + content[half + 16 :],
-    }  # fmt: skip
-
 
 KINDS = list(damages(b"123"))
 

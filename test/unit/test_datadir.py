@@ -21,7 +21,7 @@ def folder(tmp_path):
 
 
 def test_round_trip(folder):
-    data = datadir.read(folder)
+    data = datadir.read(folder, transcripts=True)
     assert data.utterances == UTTERANCES
     assert data.text == TEXT
     assert data.total_seconds == 3.0

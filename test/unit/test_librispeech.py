@@ -47,7 +47,7 @@ def test_a_part_becomes_a_data_directory(corpus, tmp_path, place):
     prepare(corpus if place == "itself" else corpus.parent, tmp_path / "raw")
     assert not (tmp_path / "raw" / "utt2num_samples").exists()
     filter_data.main(["--data", str(tmp_path / "raw"), "--out", str(tmp_path / "d")])
-    data = datadir.read(tmp_path / "d")
+    data = datadir.read(tmp_path / "d", transcripts=True)
     assert len(data) == 8
     assert data.speakers == ["103", "19"]
     assert data["19-66-0001"].wav == str(corpus / "train-x/19/66/19-66-0001.flac")
@@ -147,7 +147,7 @@ def test_one_utterance_in_two_parts_is_refused(corpus, tmp_path):
 def test_the_real_corpus(tmp_path):
     prepare(REAL / "LibriSpeech", tmp_path / "raw", "test-other")
     filter_data.main(["--data", str(tmp_path / "raw"), "--out", str(tmp_path / "d"), "--nj", "2"])
-    data = datadir.read(tmp_path / "d")
+    data = datadir.read(tmp_path / "d", transcripts=True)
     assert (len(data), len(data.speakers)) == (100, 10)
     assert round(data.total_seconds / 3600, 2) == 0.21
     textgrids = ["--textgrids", str(REAL / "LibriSpeech-Alignments")]

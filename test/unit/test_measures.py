@@ -83,7 +83,7 @@ def test_a_recipe_s_own_default_builds_on_the_shared_one(conf):
         ({"segments": {"max_per_phon": 9}, "measures": {"cca": {}}}, r"segments: unknown key .* mean max_per_phone\?"),
         ({"measures": {"ccaa": {}}}, r"analysis mine: measures: unknown measure 'ccaa' \(did you mean cca\?\)"),
         ({"measures": {"cca": {"regulariser": [1]}}}, r"analysis mine: cca: unknown key .* mean regularisers\?"),
-        ({"measures": {"cca": {"regularisers": [-1]}}}, r"cca: regularisers: expected a list, each a number of at le"),
+        ({"measures": {"cca": {"regularisers": [-1]}}}, r"cca: regularisers: expected a list, each a number from 0 to"),
         ({"measures": {"cca": {"regularisers": 1e-3}}}, r"cca: regularisers: expected a list, .* found 0\.001"),
         ({"measures": {"abx": {"context": "none"}}}, r"abx: context: expected any or within, found 'none'"),
         ({"measures": {"cca": True}}, "analysis mine: cca: expected keys and values, found True"),
@@ -91,7 +91,7 @@ def test_a_recipe_s_own_default_builds_on_the_shared_one(conf):
         ({"measures": {}}, "analysis mine: expected measures: one of abx, .*cca"),
         ({"seed": 1}, "analysis mine: expected measures"),
         ({"trials": 0, "measures": {"cca": {}}}, "analysis mine: trials: expected a whole number from 1 to 5, found 0"),
-        ({"segments": {"min_per_word": 0}, "measures": {"cca": {}}}, "min_per_word: expected a whole number of at l"),
+        ({"segments": {"min_per_word": 0}, "measures": {"cca": {}}}, "min_per_word: expected a whole number from 1 to"),
     ],
 )
 def test_faults_of_a_table_are_named(conf, values, message):

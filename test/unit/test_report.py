@@ -428,6 +428,14 @@ def test_a_missing_study_file_is_named(tmp_path):
         read.find(tmp_path / "none.yaml", tmp_path, tmp_path)
 
 
+def test_labels_are_text_and_no_formulas(tmp_path):
+    canvas = figures.Canvas(tmp_path, [])
+    with canvas.figure("labels", "labels", "of labels") as figure:
+        figure.add_subplot().set_title(r"$\foo$ is text")
+    (drawing,) = canvas.drawings
+    assert r"$\foo$ is text" in drawing.svg
+
+
 def test_labels_at_line_ends_keep_order_and_distance():
     heights = figures.spread([0.5, 0.5, 0.52, 0.95, 0.99, 0.1], 0.06)
     ordered = sorted(heights)

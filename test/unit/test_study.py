@@ -166,7 +166,7 @@ def test_faults_that_would_show_after_days_show_in_the_plan(tmp_path, runs, mess
             "set: train: unknown key.*did you mean learning_rate",
         ),
         ({"objective": "hubert", "set": {"objective.negatives": 5}}, "set: objective: unknown key 'negatives'"),
-        ({"objective": "hubert", "set": {"train.clip": -1}}, "set: train: clip: expected a number of at least 0"),
+        ({"objective": "hubert", "set": {"train.clip": -1}}, "set: train: clip: expected a number from 0 to"),
         ({"objective": "hubert", "set": {"model.heads": 5}}, "set: model: width 192 must be a multiple of heads 5"),
         ({"objective": "hubert", "set": {"clip": 0}}, "expected train.NAME, model.NAME, objective.NAME, found 'clip'"),
         ({"objective": "hubert", "set": ["train.clip"]}, "set: expected {train.learning_rate"),

@@ -34,7 +34,7 @@ def corpus(tmp_path_factory):
 
 
 def read_set(folder):
-    data = datadir.read(folder)
+    data = datadir.read(folder, transcripts=True)
     return data, read_ctm(folder / "phones.ctm"), read_ctm(folder / "words.ctm")
 
 

@@ -44,10 +44,16 @@ class Settings:
         choices=("any", "within"),
     )  # fmt: skip
     max_tokens: int = option(
-        10, "tokens of each phone and speaker (and context) at most: ten in the ZeroSpeech challenges", least=2
+        10,
+        "tokens of each phone and speaker (and context) at most: ten in the ZeroSpeech challenges",
+        least=2,
+        most=10**6,
     )
     max_x_speakers: int = option(
-        5, "across speakers: other speakers whose X are compared with an A and B; five in those challenges", least=2
+        5,
+        "across speakers: other speakers whose X are compared with an A and B; five in those challenges",
+        least=2,
+        most=10**6,
     )
     distance: str = option("angular", "distance of two frames", choices=("angular", "euclidean"))
 

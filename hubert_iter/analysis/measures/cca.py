@@ -28,6 +28,8 @@ class Settings:
         (1e-8, 1e-6, 1e-4, 1e-3, 1e-2, 1e-1),
         "relative to each covariance's largest entry; the dev part chooses one (the code of Pasad et al.: up to 1e-5)",
         least=0,
+        most=1,
+        fewest=1,
     )
     control: bool = option(True, "score shuffled labels too, which takes about a seventh of the time")
 

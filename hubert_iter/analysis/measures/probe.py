@@ -22,9 +22,11 @@ from hubert_iter.options import option
 class Settings:
     """How many classifiers are fitted."""
 
-    sample_sets: int = option(1, "sample sets that are scored, the first ones", least=1)
+    sample_sets: int = option(1, "sample sets that are scored, the first ones", least=1, most=100)
     trials: int = option(1, "pairs of dev and test parts for each sample set", least=1, most=folds.NUM_PARTS // 2)
-    penalties: tuple[float, ...] = option((0.01, 0.001), "L2 penalties that the dev part chooses from", above=0)
+    penalties: tuple[float, ...] = option(
+        (0.01, 0.001), "L2 penalties that the dev part chooses from", least=1e-12, most=10**6, fewest=1
+    )
     control: bool = option(True, "score shuffled labels too")
 
 

@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 class Settings:
     """Settings of k-means."""
 
-    k: int = option(100, "clusters of each layer's frames", least=2)
-    passes: int = option(5, "passes of k-means; 10 gain 0.002 in PNMI", least=1)
+    k: int = option(100, "clusters of each layer's frames", least=2, most=10**6)
+    passes: int = option(5, "passes of k-means; 10 gain 0.002 in PNMI", least=1, most=1000)
 
 
 @dataclass(frozen=True)

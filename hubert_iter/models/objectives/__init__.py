@@ -28,6 +28,6 @@ def read(section: Mapping[str, Any], where: str) -> ObjectiveSettings:
     """Read a configuration's section `objective`: the objective's name, and options that differ from its defaults."""
     values = dict(section)
     name = values.pop("name", None)
-    if name is None:
+    if not isinstance(name, str):
         raise UserError(f"{where}: expected 'base: NAME', the objective that this sets values of: {', '.join(names())}")
     return options.read(find(name, where), values, f"{where}: objective {name}")

@@ -12,7 +12,9 @@ class Settings(LabelSettings):
     """Options of cHuBERT."""
 
     asks: ClassVar[str] = CONTRASTIVE
-    negatives: int = option(100, "masked frames drawn per masked frame; those with its own label are dropped", least=1)
+    negatives: int = option(
+        100, "masked frames drawn per masked frame; those with its own label are dropped", least=1, most=10**4
+    )
 
     def build(self, sizes: Sizes):
         """The objective, with fresh weights."""

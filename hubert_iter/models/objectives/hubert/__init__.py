@@ -7,18 +7,26 @@ from hubert_iter.errors import UserError
 from hubert_iter.models.settings import PREDICTIVE, LabelSettings, Sizes
 from hubert_iter.options import option
 
+LEAST_WEIGHT = 0.001
+"""Of the larger one: only their ratio matters, and sums of tiny ones are 0 in float32."""
+
 
 @dataclass(frozen=True)
 class Settings(LabelSettings):
     """Options of HuBERT."""
 
     asks: ClassVar[str] = PREDICTIVE
-    masked_weight: float = option(1.0, "weight of a masked frame", least=0)
-    unmasked_weight: float = option(0.0, "weight of any other frame; the loss is the weighted mean of all", least=0)
+    masked_weight: float = option(1.0, "weight of a masked frame", least=0, most=1000)
+    unmasked_weight: float = option(
+        0.0, "weight of any other frame; the loss is the weighted mean of all", least=0, most=1000
+    )
 
     def __post_init__(self):
-        if not self.masked_weight and not self.unmasked_weight:
-            raise UserError("masked_weight and unmasked_weight: expected one of them above 0, found 0 and 0")
+        if max(self.masked_weight, self.unmasked_weight) < LEAST_WEIGHT:
+            raise UserError(
+                f"masked_weight and unmasked_weight: expected one of them to be at least {LEAST_WEIGHT}, found "
+                f"{self.masked_weight:g} and {self.unmasked_weight:g}"
+            )
 
     def build(self, sizes: Sizes):
         """The objective, with fresh weights."""

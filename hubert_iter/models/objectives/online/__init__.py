@@ -19,8 +19,10 @@ class Settings(hubert.Settings):
     """What may be set of it, beside what it shares with HuBERT."""
 
     needs_labels: ClassVar[bool] = False
-    codes: int = option(256, "entries of the codebook, among which a masked frame's is named", least=2)
-    tap: int = option(0, "block of the teacher whose output is clustered; 0: at two thirds of the depth", least=0)
+    codes: int = option(256, "entries of the codebook, among which a masked frame's is named", least=2, most=10**6)
+    tap: int = option(
+        0, "block of the teacher whose output is clustered; 0: at two thirds of the depth", least=0, most=1000
+    )
     teacher_decay: float = option(0.999, "of the teacher's weights per update, at first", least=0, most=1)
     teacher_settling: float = option(
         0.99995, "factor per update on what that decay lacks to 1, so that the teacher comes to rest", least=0, most=1
