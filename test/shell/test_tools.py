@@ -144,7 +144,7 @@ class TestInstall:
         status, calls = install()
         assert status == 0
         assert any("pip install" in call for call in calls)
-        assert install("--extras", "test,abx")[1][-2].endswith("[test,abx]")
+        assert any(call.endswith("[test,abx]") for call in install("--extras", "test,abx")[1])
 
     def test_an_optional_extra_without_a_build_is_left_out(self, install):
         status, calls = install()
