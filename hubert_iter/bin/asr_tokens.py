@@ -27,7 +27,7 @@ def main(argv=None) -> None:
         return
     texts = {}
     for path in args.data:
-        data = datadir.read(path)
+        data = datadir.read(path, transcripts=True)
         texts[path.name] = tokens.phones(data, args.alignments / path.name) if phones else tokens.words(data)
     with product.writing() as work:
         tokens.write(work, args.unit, texts, args.nbpe)

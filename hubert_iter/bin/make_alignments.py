@@ -28,7 +28,7 @@ def main(argv=None) -> None:
     from hubert_iter.corpora import aligner, made_alignments
     from hubert_iter.data import datadir
 
-    data = datadir.read(args.data)
+    data = datadir.read(args.data, transcripts=True)
     utterances = parts.share(data.utterances, args.part, args.parts)
     with product.writing() as work, aligner.Aligner(args.lexicon, args.guess) as found:
         made_alignments.write(work, aligner.align(utterances, data.text, found))

@@ -100,7 +100,7 @@ def build(folder: Path, run: str, rows: Sequence[Row], scored: Mapping[str, list
     drawn = {drawing.section for drawing in canvas.drawings}
     return Content(
         title=f"Learning dynamics of {run}", question="How do its layers come about?", note=NOTE,
-        verdicts=Table("", [], []), answers=tuple(answers), glance=_glance(rows), missing=missing,
+        cautions=[], verdicts=Table("", [], []), answers=tuple(answers), glance=_glance(rows), missing=missing,
         sections=tuple(section for section in sections if section.name in drawn or section.has_content),
         drawings=tuple(canvas.drawings), styles={},
     )  # fmt: skip

@@ -87,7 +87,7 @@ def test_the_report_takes_the_rates_up_as_a_measure(recognised):
 def test_beam_search_with_an_ngram_model(recognised, tmp_path):
     pytest.importorskip("kenlm", reason="kenlm is not installed (tools/install.sh --extras test,asr,ngram)")
     recogniser, _ = recognised
-    data = datadir.read(recogniser.folders.dump / "data/eval")
+    data = datadir.read(recogniser.folders.dump / "data/eval", transcripts=True)
     shortest = sorted(data.utterances, key=lambda utterance: utterance.num_samples)[:2]
     datadir.write(tmp_path / "two", shortest, data.text)
     provenance.write(tmp_path / "two", "test", {}, {})

@@ -45,7 +45,7 @@ def textgrid(tiers: dict[str, list[Segment]], seconds: float) -> str:
 
 def part(folders: Folders, source: str, name: str, first_speaker: int) -> tuple[dict[str, bytes], dict[str, bytes]]:
     """The files of a part's archive, and its TextGrids by the part that it was drawn from; from a set of the recipe."""
-    data = datadir.read(folders.dump / "data" / source)
+    data = datadir.read(folders.dump / "data" / source, transcripts=True)
     tiers = {tier: read_ctm(folders.data / source / f"{tier}.ctm") for tier in ("phones", "words")}
     number = {speaker: first_speaker + n for n, speaker in enumerate(data.speakers)}
     files: dict[str, bytes] = {}
@@ -121,7 +121,10 @@ def test_from_nothing_to_the_report(recipe, server):
     result = run(recipe, *words)
     assert result.returncode == 0, end_of(result.stdout)
     assert sorted(path.name for path in (recipe / "downloads").iterdir()) == ["LibriSpeech", "LibriSpeech-Alignments"]
-    speakers = {name: set(datadir.read(recipe / "dump/data" / name).speakers) for name in ("train", "valid", "eval")}
+    speakers = {
+        name: set(datadir.read(recipe / "dump/data" / name, transcripts=True).speakers)
+        for name in ("train", "valid", "eval")
+    }
     assert speakers["valid"] <= speakers["train"] and not speakers["train"] & speakers["eval"]
     with open(recipe / "exp/seconds/report/scores.tsv") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))

@@ -45,7 +45,7 @@ def test_words_are_found_where_they_are_spoken(spoken, tmp_path):
     assert {phone.label for each in phones.values() for phone in each} <= set(aligner.ipa.PHONES)
     # What stage 3 reads: nothing out of bounds, nothing that overlaps.
     align_data.main(["--data", str(spoken), "--ctm_dir", str(tmp_path / "made"), "--out", str(tmp_path / "out")])
-    assert len(read_ctm(tmp_path / "out/phones.ctm")) == len(datadir.read(spoken))
+    assert len(read_ctm(tmp_path / "out/phones.ctm")) == len(datadir.read(spoken, transcripts=True))
 
 
 @needs_pocketsphinx
@@ -64,7 +64,7 @@ def test_parts_make_the_same_and_a_second_call_does_nothing(spoken, tmp_path, ca
 
 @needs_pocketsphinx
 def test_unknown_words_are_pronounced_told_and_may_be_given_or_left_out(spoken, tmp_path, caplog):
-    data = datadir.read(spoken)
+    data = datadir.read(spoken, transcripts=True)
     first = data.utterances[0]
     # Written as no dictionary has it, and pronounced as it is spoken.
     words = data.text[first.id].split()
@@ -97,7 +97,7 @@ def test_unknown_words_are_pronounced_told_and_may_be_given_or_left_out(spoken, 
 
 @needs_pocketsphinx
 def test_an_utterance_without_words_is_listed(spoken, tmp_path):
-    data = datadir.read(spoken)
+    data = datadir.read(spoken, transcripts=True)
     first = data.utterances[0]
     datadir.write(tmp_path / "data", data.utterances, data.text | {first.id: "<unk> ..."})
     provenance.write(tmp_path / "data", "test", {}, {})

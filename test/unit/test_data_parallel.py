@@ -5,13 +5,16 @@ import os
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 import yaml
 from safetensors.torch import load_file
-from tiny import Corpus
+from tiny import Corpus, write_noise
 from trainings import MODEL, TRAIN, TWO_PROCESSES, start, wait_for
 
 from hubert_iter.models import store
@@ -113,13 +116,16 @@ def test_where_one_process_dies_the_others_end_and_say_so(conf, corpus, tmp_path
 
 
 def test_the_message_of_a_process_that_fails_is_the_last_but_one(conf, corpus, tmp_path):
-    (conf / "train/t.yaml").write_text(
-        yaml.safe_dump({**TRAIN, "learning_rate": 1e30, "warmup": 0.0, "max_skipped": 1})
-    )
+    (conf / "train/t.yaml").write_text(yaml.safe_dump({**TRAIN, "max_skipped": 1}))
+    write_noise(tmp_path / "broken", 6, 3.0, 0)
+    for path in (tmp_path / "broken_audio").iterdir():
+        samples = np.full(soundfile.info(path).frames, np.nan, np.float32)
+        soundfile.write(path, samples, 16000, format="WAV", subtype="FLOAT")
+    broken = replace(corpus, data=tmp_path / "broken")
     study = yaml.safe_load((conf / "study/s.yaml").read_text()) | {"updates": 200}
     (conf / "study/s.yaml").write_text(yaml.safe_dump(study))
-    process = launch(conf, corpus, tmp_path / "run", "hubert", TWO_PROCESSES)
-    lines = process.communicate(timeout=120)[0].splitlines()
+    process = launch(conf, broken, tmp_path / "run", "wav2vec2", TWO_PROCESSES)
+    lines = process.communicate(timeout=300)[0].splitlines()
     assert process.returncode == 1
     assert lines[-1].startswith("ERROR: process ") and "Traceback" not in "".join(lines[-3:])
     assert any("not finite" in line for line in lines[-6:])

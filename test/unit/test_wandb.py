@@ -101,6 +101,7 @@ def test_the_numbers_of_tensorboard_and_a_resumed_run_tells_none_twice(tmp_path,
 
     def save_and_die(self, state, *rest):
         if state.update == 4:  # rows of update 4 have been told, its checkpoint is not there
+            self.finish()  # a killed process has no thread that goes on writing
             raise Killed
         save(self, state, *rest)
 
