@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 ./asr.sh \
     --study mini \
     --nj 2 \
-    --textgrids "${LIBRISPEECH_ALIGNMENTS}" \
+    --textgrids "${LIBRISPEECH_ALIGNMENTS:-../ssl1/downloads/LibriSpeech-Alignments}" \
     --max_missing 2000 \
     --nbpe 100 \
     "$@"
