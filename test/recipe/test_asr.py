@@ -1,6 +1,7 @@
 """Recognition on the layers of the recipe's networks: asr.sh, all stages; ESPnet's own program with our front end."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -50,8 +51,11 @@ class Recogniser:
 
 
 @pytest.fixture(scope="module")
-def recognised(finished) -> tuple[Recogniser, str]:
-    recogniser = Recogniser(finished[0])
+def recognised(finished, tmp_path_factory) -> tuple[Recogniser, str]:
+    """On a copy: its measures would change the finished recipe, which other tests look at."""
+    root = tmp_path_factory.mktemp("recognised") / "with space"
+    shutil.copytree(finished[0].root, root, symlinks=True)
+    recogniser = Recogniser(Folders(root))
     result = recogniser.run()
     assert result.returncode == 0, end_of(result.stdout)
     return recogniser, result.stdout
