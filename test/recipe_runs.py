@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -55,6 +56,16 @@ class Folders:
         """The report's table."""
         with open(self.exp / "ci/report/scores.tsv") as file:
             return list(csv.DictReader(file, delimiter="\t"))
+
+
+def copy_of_project(destination: Path) -> Path:
+    """The project's scripts and code, with the environment of this checkout."""
+    for name in ("egs", "conf", "hubert_iter"):
+        ignored = shutil.ignore_patterns("__pycache__", "data", "dump", "exp", "downloads") if name == "egs" else None
+        shutil.copytree(ROOT / name, destination / name, symlinks=True, ignore=ignored)
+    shutil.copytree(ROOT / "tools", destination / "tools", ignore=shutil.ignore_patterns("venv"))
+    (destination / "tools/venv").symlink_to(ROOT / "tools/venv")
+    return destination
 
 
 def outcome(folder: Path) -> dict[str, str]:

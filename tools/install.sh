@@ -5,8 +5,8 @@ set -euo pipefail
 
 # Options
 python=        # Python 3.12 or 3.13 to make the environment with; empty to look for one.
-extras="test"  # Optional dependencies: test, abx, or both as test,abx; empty for none.
-optional="abx" # Of these, those that have no build for this machine are left out with a word; empty for none.
+extras="test,asr" # Optional dependencies, apart by commas: test, asr, ngram, abx, align, wandb; empty for none.
+optional="abx,align,ngram" # Of these, those that cannot be installed on this machine are left out with a word; empty for none.
 force=false    # Install and check again although nothing changed.
 
 tools=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
@@ -47,7 +47,7 @@ if ! install --editable "${target}"; then
 fi
 for extra in ${optional//,/ }; do
     case ",${extras}," in *",${extra},"*) continue ;; esac
-    # Builds only: to compile one needs more than most machines have.
+    # Builds only: to compile these needs more than most machines have.
     if ! install --only-binary fastabx,torchdtw --editable "${root}[${extra}]"; then
         log "the extra ${extra} cannot be installed here, see above: what needs it says so, all else works"
     fi

@@ -5,7 +5,7 @@ bear them out. A claim is about conditions: from one network of each it cannot b
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -46,6 +46,7 @@ class Standing(StrEnum):
     FEW = "cannot be told from so few networks"
     IDLE = "cannot be told: not learnt to use context"
     MISSING = "not scored yet"
+    UNSCORED = "cannot be told: too few classes in the evaluation set"
 
 
 KINDS = {
@@ -70,8 +71,11 @@ class Judged:
     estimate: Interval | None
 
 
-def judge(runs: Mapping[str, Run], found: Sequence[Finding]) -> list[Judged]:
-    """All claims that the study's conditions could bear out, by its findings."""
+def judge(runs: Mapping[str, Run], found: Sequence[Finding], unscored: Collection[str] = ()) -> list[Judged]:
+    """All claims that the study's conditions could bear out, by its findings.
+
+    `unscored`: properties that the evaluation set has too few classes of, such as speakers where there is one.
+    """
     known = {(finding.kind, finding.first, finding.second, finding.prop): finding for finding in found}
     idle = {name for finding in found if finding.kind is Kind.LEARNING for name in finding.left_out}
     evidence = Evidence(runs, {})
@@ -81,6 +85,8 @@ def judge(runs: Mapping[str, Run], found: Sequence[Finding]) -> list[Judged]:
         finding = known.get((kind, first, second, prop))
         if finding:
             standing = stand(finding.estimate, sign)
+        elif prop in unscored:
+            standing = Standing.UNSCORED
         else:
             networks = [run.name for name in (first, second) if name for run in evidence.conditions[name]]
             standing = Standing.IDLE if idle.intersection(networks) else Standing.MISSING

@@ -81,20 +81,22 @@ def follow(task: Task) -> list[Row]:
 
 
 def _numbers(task: Task, now: list[np.ndarray], before: list[np.ndarray] | None) -> list[tuple[str, str, float]]:
-    """(metric, phone, value), means over halves."""
+    """(metric, phone, value), means over halves; those of phones only where there are any."""
     found: dict[tuple[str, str], list[float]] = {}
     for half, labels in enumerate(now):
         chosen, k = task.halves == half, task.settings.k
-        counts = contingency(labels, task.phones[chosen], k, len(task.names))
-        null = contingency(labels, task.shuffled[chosen], k, len(task.names))
-        values = {("share", NONE): quality.share(counts)}
+        values: dict[tuple[str, str], float] = {}
         if task.taught is not None:
             values["taught", NONE] = _nmi(labels, task.taught[chosen])
         if before is not None:
             values["before", NONE] = _nmi(labels, before[half])
-        for metric, joint in (("own", counts), ("null_own", null)):
-            owned = own_clusters(joint)
-            values |= {(metric, name): float(owned[place]) for place, name in enumerate(task.names)}
+        if task.names:
+            counts = contingency(labels, task.phones[chosen], k, len(task.names))
+            null = contingency(labels, task.shuffled[chosen], k, len(task.names))
+            values["share", NONE] = quality.share(counts)
+            for metric, joint in (("own", counts), ("null_own", null)):
+                owned = own_clusters(joint)
+                values |= {(metric, name): float(owned[place]) for place, name in enumerate(task.names)}
         for key, value in values.items():
             found.setdefault(key, []).append(value)
     return [(*key, float(np.mean(values))) for key, values in found.items()]

@@ -68,9 +68,12 @@ def draw(
     most: int,
     seed: int,
 ) -> FrameSample:
-    """At most `most` frames of utterances with aligned phones; the last utterance is cut to fit."""
+    """At most `most` frames of utterances with aligned phones; the last utterance is cut to fit.
+
+    Of a set without any alignment (`phones` is empty) all utterances count.
+    """
     drawn, left = [], most
-    for utterance in _in_turn([each for each in utterances if phones.get(each.id)], seed):
+    for utterance in _in_turn([each for each in utterances if not phones or phones.get(each.id)], seed):
         count = min(num_frames(utterance.num_samples), left)
         if count:
             drawn.append((utterance, count))

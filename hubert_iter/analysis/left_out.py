@@ -40,7 +40,12 @@ class Groups:
 def mean_rows(
     metric: str, names: Sequence[str], without: Mapping[tuple[str, str], Sequence[Sequence[float]]]
 ) -> list[SpeakerRow]:
-    """Means over trials of scores with each group left out, from (tap, property) -> the groups' scores per trial."""
+    """Means over trials of scores with each group left out, from (tap, property) -> the groups' scores per trial.
+
+    None of one group alone: without it nothing is left.
+    """
+    if len(names) < 2:
+        return []
     return [
         SpeakerRow(tap, prop, metric, name, float(value))
         for (tap, prop), trials in without.items()

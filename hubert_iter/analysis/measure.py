@@ -19,6 +19,9 @@ from hubert_iter.analysis.sample import Samples
 FACT = "-"
 """In place of the layer, in rows that hold for all layers: a number of instances, a chance level."""
 
+ALL = "all"
+"""In place of the layer, in rows on all layers together."""
+
 
 class Row(NamedTuple):
     """One score."""
@@ -80,6 +83,8 @@ class Metric:
     """The band's name."""
     drawn: bool = True
     """False: shown only in a folded table."""
+    needs: str = ""
+    """What must be there for it to be scored, where that is not always so: the report says it of what is missing."""
     course: bool = False
     """Drawn over the updates of a training too, where checkpoints were scored."""
 

@@ -28,6 +28,8 @@ SPEAKERS_FILE = "speakers.tsv"
 SPEAKER_COLUMNS = ("utterance", "speaker")
 COLUMNS = ("property", "sample_set", "instance", "utterance", "start_frame", "end_frame", "label")
 PROPERTIES = ("phone", "word", "speaker")
+NOTHING_SAMPLED = "no property has two classes in the evaluation set"
+"""Why a measure of classes leaves a network out, where there is neither an alignment nor a second speaker."""
 # The instances of a class lie in different parts (folds.deal), and a trial takes two parts for dev and test: of three
 # instances at least one is trained on. With fewer, a class may be tested that was never trained.
 LEAST = 3
@@ -195,7 +197,10 @@ def candidates(
 
 
 def sample(found: Mapping[str, Candidates], sample_sets: int, seed: int) -> Samples:
-    """Draw from `candidates`, all properties and sample sets; one with fewer than two classes is left out, said so."""
+    """Draw from `candidates`, all properties and sample sets; one with fewer than two classes is left out, said so.
+
+    UserError where there is nothing to draw although there are alignments. Without, frames are left to be scored.
+    """
     samples: Samples = {}
     for prop, pool in found.items():
         facts = pool.facts()
@@ -212,7 +217,7 @@ def sample(found: Mapping[str, Candidates], sample_sets: int, seed: int) -> Samp
             "%d instances drawn of %d segments",
             prop, *(facts[name] for name in FACTS), len(samples[prop, 0]), len(pool.spans),
         )  # fmt: skip
-    if not samples:
+    if not samples and found["phone"].wanted:
         raise UserError("no property has two classes to score. Check the alignments and the evaluation set")
     return samples
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # scipy, which is not needed to say "up to date"
 FILE_NAME = "scores.tsv"
 SPEAKERS_FILE = "speakers.tsv"
 PAIRS_FILE = "pairs.tsv"
+LEFT_OUT = ".left_out.txt"
+"""After a measure's name: a file that says why it leaves a network out."""
 SCORE = "pwcca"
 NULL = "null_pwcca"
 LINGUISTIC = ("phone", "word")

@@ -30,6 +30,11 @@ def shares(
 
     UserError where the set has too few utterances with aligned phones.
     """
+    if not phones:
+        raise UserError(
+            f"{data.path}: a best layer cannot be named: the set has no aligned phones. Name the layer in the study, "
+            "or give or make alignments (stage 3; docs/alignments.md)"
+        )
     frames = frame_sample.draw(data.utterances, phones, {}, Limits().frames, seed)
     with tempfile.TemporaryDirectory(prefix="hubert_iter_layers_") as scratch:
         folder = Path(scratch)

@@ -42,6 +42,23 @@ def add_gpu(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gpu", type=true_or_false, default=False, help="run on the GPU of this process")
 
 
+def add_audio(parser: argparse.ArgumentParser) -> None:
+    """Add --audio and --resample, for what runs a model over any audio."""
+    parser.add_argument(
+        "--audio", type=Path, required=True, help="folder of audio files at any depth, a data directory, a wav.scp, or "
+        "one audio file",
+    )  # fmt: skip
+    parser.add_argument(
+        "--resample", type=true_or_false, default=False,
+        help="convert audio that is not 16 kHz with one channel; false: refuse it",
+    )  # fmt: skip
+
+
+def add_wandb(parser: argparse.ArgumentParser) -> None:
+    """Add --wandb, for who trains and for who checks first that it can be done."""
+    parser.add_argument("--wandb", default="", help="project of Weights & Biases to send metrics to; none: not sent")
+
+
 def true_or_false(text: str) -> bool:
     """Kaldi's way to give a flag: --name true or --name false."""
     if text not in ("true", "false"):

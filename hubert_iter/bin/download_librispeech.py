@@ -3,16 +3,20 @@
 from pathlib import Path
 
 from hubert_iter.bin import cli
-from hubert_iter.corpora.download import ALIGNMENTS_URL, Fetcher, download, download_alignments
+from hubert_iter.corpora.download import Fetcher, download
+from hubert_iter.corpora.public_alignments import ALIGNMENTS_URL, download_alignments
 
 
 def main(argv=None) -> None:
-    """Fetch OUT/LibriSpeech/PART for each part, and OUT/LibriSpeech-Alignments."""
+    """Fetch OUT/LibriSpeech/PART for each part, and OUT/LibriSpeech-Alignments/PART."""
     parser = cli.ArgumentParser(__doc__)
     parser.add_argument("--parts", nargs="+", required=True, help="parts to fetch: train-clean-100 dev-clean")
     parser.add_argument("--out", type=Path, required=True, help="folder that will hold LibriSpeech/")
     parser.add_argument("--url", default="", help="folder of the archives, say a mirror; default: www.openslr.org")
     parser.add_argument("--alignments", type=cli.true_or_false, default=False, help="also fetch the public alignments")
+    parser.add_argument(
+        "--alignments_out", type=Path, help="folder of the alignments; default: OUT/LibriSpeech-Alignments"
+    )
     parser.add_argument("--alignments_url", default=ALIGNMENTS_URL, help="the alignments' zip or tar.gz")
     parser.add_argument("--attempts", type=int, default=5, help="attempts without progress before giving up")
     parser.add_argument("--wait", type=float, default=10.0, help="seconds between attempts")
@@ -20,7 +24,8 @@ def main(argv=None) -> None:
     fetcher = Fetcher(attempts=args.attempts, wait=args.wait)
     download(args.parts, args.out, args.url, fetcher)
     if args.alignments:
-        download_alignments(args.out, args.alignments_url, fetcher)
+        folder = args.alignments_out or args.out / "LibriSpeech-Alignments"
+        download_alignments(args.parts, args.out / "LibriSpeech", folder, args.alignments_url, fetcher)
 
 
 if __name__ == "__main__":

@@ -4,11 +4,16 @@ the leg that it continues, that one's labels where the head is kept; of a networ
 of somebody's own centroids; and "leg" if another leg follows; '-' where there is none. The recipe's loop reads this."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from hubert_iter import study
 from hubert_iter.bin import cli
-from hubert_iter.runs import Run
+from hubert_iter.errors import UserError, summarise
+from hubert_iter.runs import BEST, Run
+
+ALIGNMENTS = ("given", "make", "none")
+"""Where alignments come from: TextGrids or CTM files, the project's aligner, nowhere."""
 
 
 def main(argv=None) -> None:
@@ -26,8 +31,14 @@ def main(argv=None) -> None:
         help="folders of configurations, to check what runs name",
     )
     parser.add_argument("--analysis", help="table of measures in conf/analysis, or a file, to check it too")
+    cli.add_wandb(parser)
+    parser.add_argument("--push", default="", help="repository that runs are to be uploaded to, to check it too")
+    parser.add_argument(
+        "--alignments", choices=ALIGNMENTS, default="given", help="where they come from, to check what needs them"
+    )
     args = parser.parse_args(argv)
     table = study.read(args.study)
+    _check_alignments(args.alignments, [leg for run in table.select(args.runs) for leg in table.legs[run.name]])
     if args.conf_dirs:
         from hubert_iter.train import check_study
 
@@ -36,11 +47,35 @@ def main(argv=None) -> None:
         from hubert_iter.analysis.table import check
 
         check(args.analysis, args.conf_dirs)
-    for run in table.select(args.runs):
+    if args.wandb:
+        from hubert_iter.train import wandb_board
+
+        wandb_board.check(args.wandb)
+    chosen = table.select(args.runs)
+    if args.push:
+        from hubert_iter.share import push
+
+        push.check(args.push, [run.name for run in chosen if not run.pretrained])
+    for run in chosen:
         before = None
         for leg in table.legs[run.name]:
             sys.stdout.write("\t".join(str(value or "-") for value in row_of(leg, before)) + "\n")
             before = leg
+
+
+def _check_alignments(alignments: str, legs: Iterable[Run]) -> None:
+    """Refuse, before anything is done, what alignments are needed for where there will be none."""
+    if alignments == "make":
+        from hubert_iter.corpora import aligner
+
+        aligner.check()
+    best = [leg.name for leg in legs if leg.tap == BEST]
+    if alignments == "none" and best:
+        raise UserError(
+            f"--alignments none: {summarise(best)} cluster the layer whose units say most of phones ({BEST}), which "
+            "needs alignments of the validation set. Name a layer in the study, or give or make alignments: see "
+            "docs/alignments.md"
+        )
 
 
 def row_of(run: Run, before: Run | None) -> tuple:

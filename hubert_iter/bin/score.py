@@ -49,7 +49,9 @@ def _score(measure: Measure, name: str, settings, material: Material, out: Path)
     product = Product(out, "score", shaping | options.shaping(settings), measure.inputs(material), form=measure.form)
     why = product.why()
     # Only then, because telling whether a network is left out may take reading all segments.
-    if why and (why_not := measure.leaves_out(material)):
+    why_not = measure.leaves_out(material) if why else ""
+    _note(out.with_name(name + scores.LEFT_OUT), why_not)
+    if why_not:
         log.info("%s: left out by %s: %s", material.layers.name, name, why_not)
         return
     if product.tell(why):
@@ -59,6 +61,15 @@ def _score(measure: Measure, name: str, settings, material: Material, out: Path)
     with product.writing() as work:
         scores.write(work, material.layers, measure.score(material, settings))
     log.info("%s: %s took %.1f s", material.layers.name, name, time.monotonic() - began)
+
+
+def _note(path: Path, why_not: str) -> None:
+    """Keep why a network is left out, for the report."""
+    if not why_not:
+        path.unlink(missing_ok=True)
+    elif not path.is_file() or path.read_text(encoding="utf-8") != why_not + "\n":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(why_not + "\n", encoding="utf-8")
 
 
 def _check_segments(layers: str, samples: Path) -> None:

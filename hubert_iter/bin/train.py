@@ -35,9 +35,10 @@ def main(argv=None) -> None:
         "--gate", type=cli.true_or_false, default=False,
         help="stop a run that by half of its updates is not above what needs no network, with the model as it is",
     )  # fmt: skip
+    cli.add_wandb(parser)
     args = parser.parse_args(argv)
 
-    from hubert_iter.train import config, gate
+    from hubert_iter.train import config, gate, wandb_board
 
     row = study.read(args.study).run(args.name)
     settings = config.load(row, args.conf_dirs)
@@ -50,6 +51,8 @@ def main(argv=None) -> None:
         product = gate.at_gate(product)
     if _done(product, args.gpu):
         return
+    if args.wandb:
+        wandb_board.check(args.wandb)
 
     from hubert_iter.train import distributed, run
     from hubert_iter.train.stopping import Stopped
@@ -60,7 +63,7 @@ def main(argv=None) -> None:
     world = distributed.join(args.gpu)
     try:
         with distributed.together(world):
-            run.train(settings, inputs, product, args.out, world, args.gate)
+            run.train(settings, inputs, product, args.out, world, args.gate, args.wandb)
     except Stopped as stopped:
         print(f"{stopped}; the state is saved, the same command goes on from there", file=sys.stderr)
         sys.exit(128 + stopped.number)

@@ -34,7 +34,9 @@ def main(argv=None) -> None:
         repair.in_place(findings)
     left = [fault for fault in findings.faults if not args.fix or not repair.repairable(fault, args.data)]
     if left:
-        advice = "Mend the data, or let --fix true do it" if not args.fix else "--fix true cannot mend these"
+        number = len(findings.dropped())
+        drops = f"drop {number} utterances" if number else "mend the tables"
+        advice = f"Mend the data, or let --fix true {drops}" if not args.fix else "--fix true cannot mend these"
         raise UserError(f"{args.data}: {len(left)} faults, the first: {left[0]}. {advice}")
 
 

@@ -1,5 +1,6 @@
-"""Fetch LibriSpeech and its public alignments: resumed when broken off, checked by MD5, unpacked in one step."""
+"""Fetch LibriSpeech: resumed when broken off, checked by MD5, unpacked in one step."""
 
+import errno
 import hashlib
 import http.client
 import logging
@@ -10,7 +11,8 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,10 +32,8 @@ MD5 = {
     "train-clean-5": "5df7d4e78065366204ca6845bb08f490",
     "dev-clean-2": "6d7ab67ac6a1d2c993d050e16d61080d",
 }
-MINI = ("train-clean-5", "dev-clean-2")
-# Lugosch et al. 2019, CC BY 4.0: made with the Montreal Forced Aligner; the sum is Zenodo's own.
-ALIGNMENTS_URL = "https://zenodo.org/records/2619474/files/librispeech_alignments.zip"
-ALIGNMENTS_MD5 = "2bab567d0ace651a4ba254e813629f46"
+# Mini LibriSpeech, openslr's resource 31, and the part of LibriSpeech that each of its parts was drawn from.
+MINI = {"train-clean-5": "train-clean-100", "dev-clean-2": "dev-clean"}
 _BLOCK = 1 << 20
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ class Fetcher:
             length = response.headers.get("Content-Length")
             expected = (have if appending else 0) + int(length) if length else None
             _refuse_full_disk(url, partial, int(2.1 * (expected or 0)) - have)
-            with open(partial, "ab" if appending else "wb") as file:
+            with full_disk_named(partial.parent), open(partial, "ab" if appending else "wb") as file:
                 _copy(response, file, url, have if appending else 0, expected)
                 if expected is not None and file.tell() < expected:
                     raise http.client.HTTPException(f"connection closed at {file.tell()} of {expected} bytes")
@@ -133,7 +133,7 @@ def download(parts: list[str], out: Path, url: str = "", fetcher: Fetcher | None
     `url` is the folder of the archives (default: openslr's own); its md5sum.txt goes before the sums known here.
     """
     fetcher = fetcher or Fetcher()
-    wanted = [part for part in parts if not _present(out / "LibriSpeech" / part)]
+    wanted = [part for part in parts if not present(out / "LibriSpeech" / part)]
     published = fetcher.text(f"{url.rstrip('/')}/md5sum.txt") if url and wanted else None
     sums = {part: _sum_of(part, url, published) for part in wanted}
     for part, md5 in sums.items():
@@ -145,61 +145,61 @@ def download(parts: list[str], out: Path, url: str = "", fetcher: Fetcher | None
         log.info("%s: unpacked and checked", out / "LibriSpeech" / part)
 
 
-def download_alignments(out: Path, url: str = "", fetcher: Fetcher | None = None) -> None:
-    """Fetch and unpack the public alignments to `out`/LibriSpeech-Alignments."""
-    fetcher = fetcher or Fetcher()
-    folder = out / "LibriSpeech-Alignments"
-    if _present(folder):
-        return
-    url = url or ALIGNMENTS_URL
-    name = url.rstrip("/").rsplit("/", 1)[-1].partition("?")[0]
-    md5 = ALIGNMENTS_MD5
-    if url != ALIGNMENTS_URL:
-        published = fetcher.text(f"{url.rsplit('/', 1)[0]}/md5sum.txt")
-        md5 = _parse_sums(published or "").get(name, ALIGNMENTS_MD5)
-    archive = out / name
-    fetcher.file(url, archive, md5)
-    unpack(archive, out, folder.name)
-    archive.unlink()
-    log.info("%s: unpacked and checked", folder)
-
-
 def unpack(archive: Path, folder: Path, name: str) -> None:
     """Unpack aside, then rename: `folder`/`name` exists only when complete.
 
-    A leading LibriSpeech/ is taken away. Of a corpus archive the files beside the part (SPEAKERS.TXT ...) are kept
-    too; an archive that does not hold a folder `name` becomes that folder. Members that point outside are refused.
+    A leading LibriSpeech/ is taken away. The files beside the part (SPEAKERS.TXT ...) are kept too. Members that point
+    outside are refused.
     """
-    work = folder / f".unpacking-{name}"
+    with unpacking(folder / f".unpacking-{name}") as work:
+        extract(archive, work)
+        root = work / "LibriSpeech" if (work / "LibriSpeech").is_dir() else work
+        if not (root / name).is_dir():
+            raise UserError(f"{archive}: expected a folder LibriSpeech/{name}, found none. Is it the right archive?")
+        for entry in root.iterdir():
+            if entry.is_file() and not (folder / entry.name).exists():
+                entry.replace(folder / entry.name)
+        (root / name).replace(folder / name)
+
+
+@contextmanager
+def unpacking(work: Path) -> Iterator[Path]:
+    """A fresh folder to unpack into, gone afterwards whatever happens."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     try:
-        _extract(archive, work)
-        root = work / "LibriSpeech" if (work / "LibriSpeech").is_dir() else work
-        if (root / name).is_dir():
-            for entry in root.iterdir():
-                if entry.is_file() and not (folder / entry.name).exists():
-                    entry.replace(folder / entry.name)
-            (root / name).replace(folder / name)
-        elif name.endswith("Alignments"):
-            root.replace(folder / name)
-        else:
-            raise UserError(f"{archive}: expected a folder LibriSpeech/{name}, found none. Is it the right archive?")
+        with full_disk_named(work.parent):
+            yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _extract(archive: Path, work: Path) -> None:
+@contextmanager
+def full_disk_named(folder: Path) -> Iterator[None]:
+    """Turn a full disk, or a quota used up, into a UserError that says which folder and what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(
+            f"{folder}: {error.strerror}. What was fetched is kept: make room, and the same command goes on from there"
+        ) from None
+
+
+def extract(archive: Path, work: Path, wanted: Callable[[str], bool] = lambda member: True) -> None:
+    """Unpack the wanted members of a tar or zip file, by their names. UserError where one points outside."""
     try:
         if not archive.name.endswith(".zip"):
             with tarfile.open(archive) as tar:
-                tar.extractall(work, filter="data")
+                tar.extractall(work, (member for member in tar if wanted(member.name)), filter="data")
             return
         with zipfile.ZipFile(archive) as file:
-            for member in file.namelist():
+            members = file.namelist()
+            for member in members:
                 if member.startswith(("/", "\\")) or ".." in Path(member).parts:
                     raise ValueError(f"member {member} points outside")
-            file.extractall(work)
+            file.extractall(work, [member for member in members if wanted(member)])
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
         raise UserError(f"{archive}: cannot be unpacked ({error}). Delete it and download it again") from None
 
@@ -210,7 +210,8 @@ def _request(url: str, have: int = 0) -> urllib.request.Request:
     return urllib.request.Request(url, headers=headers)
 
 
-def _present(folder: Path) -> bool:
+def present(folder: Path) -> bool:
+    """Is the folder there? Then it is complete."""
     if folder.is_dir():
         log.info("%s: already here, not downloaded", folder)
         return True
@@ -219,7 +220,7 @@ def _present(folder: Path) -> bool:
 
 def _sum_of(part: str, url: str, published: str | None) -> str:
     sums = {name: MD5[name] for name in MD5} | {
-        name.removesuffix(".tar.gz"): md5 for name, md5 in _parse_sums(published or "").items()
+        name.removesuffix(".tar.gz"): md5 for name, md5 in parse_sums(published or "").items()
     }
     if part not in sums:
         place = f"{url.rstrip('/')}/md5sum.txt" if url else "the parts of LibriSpeech"
@@ -227,7 +228,7 @@ def _sum_of(part: str, url: str, published: str | None) -> str:
     return sums[part]
 
 
-def _parse_sums(text: str) -> dict[str, str]:
+def parse_sums(text: str) -> dict[str, str]:
     """File name -> sum, from lines as md5sum writes them."""
     sums = {}
     for line in text.splitlines():

@@ -23,6 +23,7 @@ _OPTIONS = 0x1 | 0x2 | 0x8000  # phoneme events; their names in IPA; return an e
 _BUFFER_MS = 200  # room for 60 events a buffer; those beyond are dropped silently
 _UTF8, _END_PAUSE = 0x1, 0x1000
 _RATE, _PITCH, _RANGE = 1, 3, 4  # espeak_PARAMETER
+_IPA, _BETWEEN = 0x02, "_"  # of espeak_TextToPhonemes: names in IPA, and what is written between them
 _WORD, _PHONEME = 1, 7  # espeak_EVENT_TYPE
 _SOUNDLESS = 64  # samples, one step of the library's synthesis: an event of less has no sound of its own
 
@@ -86,6 +87,7 @@ class Synthesiser:
                 "Install it again: pip install --force-reinstall espeakng-loader"
             )
         self._library.espeak_SetSynthCallback(self._callback)
+        self._library.espeak_TextToPhonemes.restype = ctypes.c_char_p
 
     def __enter__(self) -> "Synthesiser":
         """Nothing to do: the library is started already."""
@@ -109,6 +111,15 @@ class Synthesiser:
             raise UserError(f"espeak voice '{voice}': not known. Voices are named accent+variant, such as gmw/en-US+f1")
         for parameter, value in ((_RATE, rate), (_PITCH, pitch), (_RANGE, pitch_range)):
             self._library.espeak_SetParameter(parameter, value, 0)
+
+    def phonemes(self, word: str) -> list[str]:
+        """How the voice pronounces a word, by espeak-ng's rules: IPA with stress marks, without any sound."""
+        place = ctypes.c_char_p(word.encode())
+        found: list[str] = []
+        while place.value is not None:  # the library moves it on, clause by clause, and at the end to nowhere
+            spoken = self._library.espeak_TextToPhonemes(ctypes.byref(place), _UTF8, _IPA | ord(_BETWEEN) << 8)
+            found += (spoken or b"").decode().replace(" ", _BETWEEN).split(_BETWEEN)
+        return [name for name in found if name.strip("ˈˌ")]
 
     def speak(self, sentence: str) -> Speech | None:
         """Speak a sentence; None where espeak runs words together, so that a word has no time of its own."""

@@ -1,7 +1,7 @@
 """Where phones and words are: Praat TextGrids and CTM files, and the label of each encoder frame."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,12 +38,17 @@ class Segment:
     line: int = field(default=0, compare=False, repr=False)
 
 
-def normalise_phone(label: str) -> str | None:
+def normalise_phone(label: str, silence: Container[str] = SILENCE) -> str | None:
     """Lower-case, without ARPABET stress digit and Kaldi word position (AH0_B is ah); None for silence and noise."""
-    label = _POSITION.sub("", label.strip()).lower()
-    if label in SILENCE:
+    label = bare_phone(label)
+    if label in silence:
         return None
     return label[:-1] if _STRESSED.fullmatch(label) else label
+
+
+def bare_phone(label: str) -> str:
+    """Lower-case, without Kaldi word position: as names of silence are compared."""
+    return _POSITION.sub("", label.strip()).lower()
 
 
 def normalise_word(label: str) -> str | None:

@@ -9,13 +9,14 @@ import io
 import os
 import re
 import subprocess
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import soundfile
 
-from hubert_iter.data.recordings import split_offset
+from hubert_iter.data.recordings import conversion, is_command, missing, split_offset
 from hubert_iter.errors import UserError
 from hubert_iter.frames import SAMPLE_RATE
 
@@ -33,13 +34,22 @@ class AudioError(UserError):
     """Audio of one utterance that cannot be used: which file, why, and what kind of fault it is."""
 
     def __init__(self, utterance: "Utterance", fault: str, kind: str = "audio"):
-        """`fault` says what was expected and found; `kind` is audio, rate or channels."""
+        """`fault` says what was expected and found; `kind` is audio, rate, channels or segments."""
+        self.utterance, self.fault, self.kind = utterance, fault, kind
+        self.advice = advice(kind, utterance.wav)
         super().__init__(
-            f"{utterance.wav}: utterance {utterance.id}: {fault}. "
-            "Repair the file, or use --fix true (filter_data, validate_data) to drop the utterance"
+            f"{utterance.wav}: utterance {utterance.id}: {fault}. {self.advice}; "
+            "--fix true (filter_data, validate_data) drops the utterance"
         )
-        self.fault = fault
-        self.kind = kind
+
+
+def advice(kind: str, wav: str) -> str:
+    """What to do about a fault of this kind."""
+    if kind in ("rate", "channels"):
+        command = conversion(wav)
+        by_hand = f", or write a command into wav.scp: {command}" if command else ""
+        return f"Convert all such audio by --resample true (ssl.sh, filter_data){by_hand}"
+    return "Correct the times" if kind == "segments" else "Repair the file"
 
 
 def read_audio(utterance: "Utterance", start: int = 0, num_samples: int | None = None) -> np.ndarray:
@@ -81,48 +91,132 @@ def decode(utterance: "Utterance") -> Decoded:
 
     UserError as for `read_audio`; this finds truncated and corrupt files whose header is sound.
     """
-    first = 0 if utterance.start is None else round(utterance.start * SAMPLE_RATE)
+    (loaded,) = load_each([utterance])
+    if isinstance(loaded, AudioError):
+        raise loaded
+    return Decoded(len(loaded.samples), hash_of(loaded.samples))
+
+
+def duration(utterance: "Utterance") -> float:
+    """Seconds of the recording that holds the utterance, by its header, at whatever rate; UserError as `decode`."""
     try:
         with open_audio(utterance) as file:
-            _check_format(file, utterance)
-            stated = file.frames
-            last = stated if utterance.end is None else round(utterance.end * SAMPLE_RATE)
-            shortened = None if utterance.wav.endswith("|") else _SHORTENED.search(file.extra_info)
-            if shortened:
-                found = f"its header promises {shortened[1]} bytes of samples, found {shortened[2]}"
-                raise AudioError(utterance, f"truncated: {found}")
-            if last > stated + OVERSHOOT * SAMPLE_RATE or first > min(last, stated):
-                found = f"expected {last / SAMPLE_RATE:.3f} s as segments says, found {stated / SAMPLE_RATE:.3f} s"
-                raise AudioError(utterance, found)
-            last = min(last, stated)
-            if first:
-                file.seek(first)
-            # Not int16: all samples of a file of floats in +-1 would become 0.
-            samples = file.read(last - first, dtype="float32")
+            return file.frames / file.samplerate
     except UNREADABLE as error:
-        raise AudioError(utterance, f"cannot be decoded ({error})") from None
+        raise AudioError(utterance, f"cannot be read ({error})") from None
+
+
+def hash_of(samples: np.ndarray) -> str:
+    """Hash of float samples."""
+    return hashlib.blake2b(np.ascontiguousarray(samples, dtype="<f4"), digest_size=16).hexdigest()
+
+
+class Loaded(NamedTuple):
+    """All samples of an utterance, float32 [N] at 16 kHz, and whether they had to be converted for that."""
+
+    samples: np.ndarray
+    converted: bool
+
+
+def load_each(utterances: Sequence["Utterance"], resample: bool = False) -> Iterator[Loaded | AudioError]:
+    """Each utterance's samples, or what is wrong with it. All are of one recording.
+
+    The recording is opened once, and a command is run once. `resample`: other rates and several channels are no fault,
+    but are converted.
+    """
+    try:
+        recording = _Recording(utterances[0])
+    except UNREADABLE as error:
+        yield from (AudioError(utterance, f"cannot be decoded ({error})") for utterance in utterances)
+        return
+    with recording:
+        for utterance in utterances:
+            try:
+                yield _load(recording.file, utterance, resample)
+            except AudioError as error:
+                yield error
+            except UNREADABLE as error:
+                yield AudioError(utterance, f"cannot be decoded ({error})")
+                # The decoder may have lost its way; what comes later in the recording may be sound.
+                recording.open_again()
+
+
+class _Recording:
+    """An open recording; the output of a command is kept, so that it runs once."""
+
+    def __init__(self, utterance: "Utterance"):
+        self._utterance = utterance
+        self._output = _output(utterance.wav) if is_command(utterance.wav) else None
+        self.file = open_audio(utterance, self._output)
+
+    def open_again(self) -> None:
+        self.file.close()
+        self.file = open_audio(self._utterance, self._output)
+
+    def __enter__(self) -> "_Recording":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.file.close()
+
+
+def _load(file: soundfile.SoundFile, utterance: "Utterance", resample: bool) -> Loaded:
+    if not resample:
+        _check_format(file, utterance)
+    rate, stated = file.samplerate, file.frames
+    first = 0 if utterance.start is None else round(utterance.start * rate)
+    last = stated if utterance.end is None else round(utterance.end * rate)
+    shortened = None if is_command(utterance.wav) else _SHORTENED.search(file.extra_info)
+    if shortened:
+        found = f"its header promises {shortened[1]} bytes of samples, found {shortened[2]}"
+        raise AudioError(utterance, f"truncated: {found}")
+    if last > stated + OVERSHOOT * rate or first > min(last, stated):
+        found = f"expected {last / rate:.3f} s as segments says, found {stated / rate:.3f} s"
+        raise AudioError(utterance, found, "segments")
+    last = min(last, stated)
+    file.seek(first)
+    # Not int16: all samples of a file of floats in +-1 would become 0.
+    samples = file.read(last - first, dtype="float32")
     if len(samples) != last - first:
         raise AudioError(utterance, f"truncated: its header promises {last - first} samples, found {len(samples)}")
     if not np.isfinite(samples).all():
-        where = int(np.argmin(np.isfinite(samples))) / SAMPLE_RATE
+        where = int(np.argmin(np.isfinite(samples).reshape(len(samples), -1).all(axis=1))) / rate
         raise AudioError(
             utterance, f"expected samples in +-1, found one that is no number (NaN or infinite) at {where:.3f} s"
         )
-    content = np.ascontiguousarray(samples, dtype="<f4")
-    return Decoded(len(samples), hashlib.blake2b(content, digest_size=16).hexdigest())
+    if samples.ndim > 1:
+        samples = samples.mean(axis=1)
+    if rate != SAMPLE_RATE:
+        samples = _resampled(samples, rate)
+    return Loaded(samples, file.channels > 1 or rate != SAMPLE_RATE)
 
 
-def open_audio(utterance: "Utterance") -> soundfile.SoundFile:
-    """Open the recording that holds the utterance, positioned at its first sample."""
+def _resampled(samples: np.ndarray, rate: int) -> np.ndarray:
+    """Samples at 16 kHz, float32; torchaudio's windowed sinc, which shifts nothing in time."""
+    import torch  # takes seconds, for what few corpora need
+
+    return _resampler(rate)(torch.from_numpy(samples)).numpy()
+
+
+@lru_cache(maxsize=8)
+def _resampler(rate: int):
+    import torchaudio
+
+    return torchaudio.transforms.Resample(rate, SAMPLE_RATE)
+
+
+def open_audio(utterance: "Utterance", output: bytes | None = None) -> soundfile.SoundFile:
+    """Open the recording that holds the utterance, positioned at its first sample; `output`: what its command gave."""
     wav = utterance.wav
-    if wav.endswith("|"):
-        content = _cached_output(wav) if utterance.start is not None else _output(wav)
-        return soundfile.SoundFile(io.BytesIO(content))
+    if is_command(wav):
+        if output is None:
+            output = _cached_output(wav) if utterance.start is not None else _output(wav)
+        return soundfile.SoundFile(io.BytesIO(output))
     path, offset = split_offset(wav)
     if offset is not None:
         return soundfile.SoundFile(_FileAt(path, offset))
     if not os.path.exists(path):
-        raise FileNotFoundError("no such file")
+        raise FileNotFoundError(missing(path))
     return soundfile.SoundFile(path)
 
 

@@ -2,13 +2,17 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
+from hubert_iter import provenance
 from hubert_iter.data.alignment import (
+    SILENCE,
     TIERS,
     Segment,
+    bare_phone,
     normalise_phone,
     normalise_word,
     read_ctm,
@@ -23,7 +27,10 @@ from hubert_iter.errors import UserError, summarise
 # end a segment is cut to fit, and neighbours may overlap by one frame.
 END_TOLERANCE = 0.05
 OVERLAP_TOLERANCE = 0.0101
-NORMALISE: dict[str, Callable[[str], str | None]] = {"phones": normalise_phone, "words": normalise_word}
+HELP = "docs/alignments.md"
+"""Says where alignments come from, and what to do without any."""
+Normalise = dict[str, Callable[[str], str | None]]
+"""Tier -> what makes of its labels those that are kept; None where nothing is said."""
 log = logging.getLogger(__name__)
 
 
@@ -44,10 +51,18 @@ class Alignments:
         return [u.id for u in data.utterances if u.id not in bad and not all(self.tiers[t].get(u.id) for t in TIERS)]
 
 
-def gather(data: DataDir, textgrids: Path | None, ctm_dir: Path | None, nj: int = 1) -> Alignments:
+def normalising(silence_phones: Iterable[str] = ()) -> Normalise:
+    """How labels are normalised, with an aligner's own names of silence and noise beside the known ones."""
+    silence = SILENCE | {bare_phone(label) for label in silence_phones}
+    return {"phones": partial(normalise_phone, silence=silence), "words": normalise_word}
+
+
+def gather(
+    data: DataDir, textgrids: Path | None, ctm_dir: Path | None, nj: int = 1, silence_phones: Collection[str] = ()
+) -> Alignments:
     """Alignments of the data directory's utterances, from `ctm_dir` when it holds phones.ctm, else from TextGrids."""
-    source = choose_source(textgrids, ctm_dir)
-    return from_ctm(data, source) if source == ctm_dir else from_textgrids(data, source, nj)
+    source, normalise = choose_source(textgrids, ctm_dir), normalising(silence_phones)
+    return from_ctm(data, source, normalise) if source == ctm_dir else from_textgrids(data, source, nj, normalise)
 
 
 def choose_source(textgrids: Path | None, ctm_dir: Path | None) -> Path:
@@ -60,12 +75,16 @@ def choose_source(textgrids: Path | None, ctm_dir: Path | None) -> Path:
     looked += [f"folder {textgrids}"] if textgrids is not None else []
     if not looked:
         raise UserError("expected --textgrids or --ctm_dir, found neither")
-    raise UserError(f"expected alignments, found none: no {' and no '.join(looked)}. Give TextGrids or CTM files")
+    raise UserError(
+        f"expected alignments, found none: no {' and no '.join(looked)}. Give TextGrids or CTM files; or let "
+        "the recipe make them (English) by --alignments make, or go on without scores of phones and words by "
+        f"--alignments none: see {HELP}"
+    )
 
 
-def from_ctm(data: DataDir, folder: Path) -> Alignments:
+def from_ctm(data: DataDir, folder: Path, normalise: Normalise | None = None) -> Alignments:
     """Read and check `phones.ctm` and `words.ctm` of a folder; utterances that the data does not have are left out."""
-    result = Alignments()
+    result, normalise = Alignments(), normalise or normalising()
     for tier in TIERS:
         path = folder / f"{tier}.ctm"
         found = read_ctm(path)
@@ -74,14 +93,15 @@ def from_ctm(data: DataDir, folder: Path) -> Alignments:
             log.info("%s: left out %d utterances that %s does not have", path, len(others), data.path)
         for utterance in data.utterances:
             segments = found.get(utterance.id, [])
-            _keep(result, tier, path, utterance.id, utterance.seconds, segments)
+            _keep(result, normalise[tier], tier, path, utterance.id, utterance.seconds, segments)
     return result
 
 
-def from_textgrids(data: DataDir, folder: Path, nj: int = 1) -> Alignments:
+def from_textgrids(data: DataDir, folder: Path, nj: int = 1, normalise: Normalise | None = None) -> Alignments:
     """Find each utterance's NAME.TextGrid anywhere below a folder, read and check it."""
     index = _index(folder)
-    jobs = [(index[u.id], u.id, u.seconds) for u in data.utterances if u.id in index]
+    normalise = normalise or normalising()
+    jobs = [(index[u.id], u.id, u.seconds, normalise) for u in data.utterances if u.id in index]
     log.info("%s: reading %d TextGrids of %d utterances", folder, len(jobs), len(data))
     result = Alignments()
     if nj > 1 and len(jobs) > 1000:
@@ -119,6 +139,20 @@ def write(folder: Path, alignments: Alignments, missing: Iterable[str]) -> None:
     write_missing(folder / "missing.txt", alignments, missing)
 
 
+def require(folder: Path, data: Path, what_for: str) -> None:
+    """UserError unless stage 3 has left in `folder` the alignments (or the word that there are none) of this data."""
+    if not (folder / provenance.FILE_NAME).is_file():
+        fault = "found none"
+    elif provenance.read(folder)["inputs"].get("data", {}).get("id") != provenance.identity(data):
+        fault = "found those of other data"
+    else:
+        return
+    raise UserError(
+        f"{folder}: expected the alignments of {data}, {fault}: {what_for} will ask for them. Run stage 3 first "
+        f"(--stage 3 --stop_stage 3); for a corpus without alignments with --alignments make, or none: see {HELP}"
+    )
+
+
 def write_missing(path: Path, alignments: Alignments, missing: Iterable[str]) -> None:
     """Write the utterances that stay without an alignment, and why."""
     lines = {key: "no alignment" for key in missing}
@@ -142,8 +176,8 @@ def refuse_missing(data: DataDir, alignments: Alignments, max_missing: int, list
     return missing
 
 
-def _read_one(job: tuple[Path, str, float]) -> Alignments:
-    path, utterance, seconds = job
+def _read_one(job: tuple[Path, str, float, Normalise]) -> Alignments:
+    path, utterance, seconds, normalise = job
     result = Alignments()
     try:
         tiers = read_textgrid(path)
@@ -151,7 +185,7 @@ def _read_one(job: tuple[Path, str, float]) -> Alignments:
         result.faults.append(_from_error(path, utterance, error))
         return result
     for tier in TIERS:
-        _keep(result, tier, path, utterance, seconds, tiers[tier])
+        _keep(result, normalise[tier], tier, path, utterance, seconds, tiers[tier])
     return result
 
 
@@ -163,12 +197,15 @@ def _from_error(path: Path, utterance: str, error: UserError) -> Fault:
     return Fault("alignment", str(path), int(line) if known else 0, utterance, (message if known else rest).strip(" :"))
 
 
-def _keep(result: Alignments, tier: str, path: Path, utterance: str, seconds: float, segments: list[Segment]) -> None:
+def _keep(
+    result: Alignments, normalise: Callable[[str], str | None], tier: str, path: Path, utterance: str, seconds: float,
+    segments: list[Segment],
+) -> None:  # fmt: skip
     """Check one utterance's segments of a tier and keep those that are not silence."""
     faults = check(segments, seconds, str(path))
     result.faults.extend(faults)
     if not faults and segments:
-        result.tiers[tier][utterance] = _clean(segments, seconds, NORMALISE[tier])
+        result.tiers[tier][utterance] = _clean(segments, seconds, normalise)
 
 
 def check(segments: list[Segment], seconds: float, path: str) -> list[Fault]:

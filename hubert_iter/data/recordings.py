@@ -3,10 +3,16 @@
 import hashlib
 import os
 import re
+import shlex
+import shutil
 from pathlib import Path
 
 from hubert_iter.data.tables import scan
+from hubert_iter.frames import SAMPLE_RATE
 
+SHARED_SPEAKERS = "shared_speakers.txt"
+"""In a data directory: speakers that another set has too, where that is allowed, and which set."""
+_SOX = (".wav", ".flac", ".aif", ".aiff", ".au", ".ogg", ".sph", ".voc", ".w64")
 _OFFSET = re.compile(r"(.+):([0-9]{1,18})")
 
 
@@ -18,6 +24,54 @@ def split_offset(wav: str) -> tuple[str, int | None]:
     return match[1], int(match[2])
 
 
+def is_command(wav: str) -> bool:
+    """True for an entry of wav.scp that is run, not opened."""
+    return wav.endswith("|")
+
+
+def missing(path: str) -> str:
+    """Why an entry of wav.scp that names no file may do so, as "no such file" and the likeliest cause."""
+    first, *rest = path.split()
+    if rest and not os.path.exists(first) and shutil.which(first):
+        return f"no such file. It begins with the program {first}: a command must end in |, so write '{path} |'"
+    for place in (match.end() for match in re.finditer(r"\s+", path)):
+        if os.path.exists(path[place:]):
+            return (
+                f"no such file, but {path[place:]} is one: there is a space in the id, which ends at the first space. "
+                "Write ids without spaces, in all tables"
+            )
+    if not os.path.isabs(path):
+        return (
+            f"no such file in {os.getcwd()}. Relative paths begin at the folder that the program runs in, which is the "
+            "recipe's: write absolute ones, or start it there"
+        )
+    return "no such file"
+
+
+def conversion(wav: str) -> str:
+    """A command for wav.scp that gives this audio as it is wanted here; "" for a place in an ark."""
+    rate = f"{SAMPLE_RATE:d}"
+    if is_command(wav):
+        return f"{wav.rstrip('|').rstrip()} | sox -t wav - -r {rate} -c 1 -b 16 -t wav - |"
+    path, offset = split_offset(wav)
+    if offset is not None:
+        return ""
+    if Path(path).suffix.lower() in _SOX:
+        return f"sox {shlex.quote(path)} -r {rate} -c 1 -b 16 -t wav - |"
+    return f"ffmpeg -v error -i {shlex.quote(path)} -ar {rate} -ac 1 -f wav - |"
+
+
+def are_dumped(path: str | Path) -> bool:
+    """True when some audio of a data directory is parts of recordings, or the output of commands.
+
+    Such audio is written once (`audio_ark`): it would be decoded anew for every crop.
+    """
+    path = Path(path)
+    if (path / "segments").is_file():
+        return True
+    return (path / "wav.scp").is_file() and any(is_command(row.value) for row in scan(path / "wav.scp")[0])
+
+
 def state(path: str | Path) -> str:
     """A hash of the audio files' sizes and times, so that data are examined again after a file was repaired."""
     path = Path(path)
@@ -25,7 +79,7 @@ def state(path: str | Path) -> str:
     rows = scan(path / "wav.scp")[0] if (path / "wav.scp").is_file() else []
     for row in rows:
         state = ""
-        if not row.value.endswith("|"):
+        if not is_command(row.value):
             try:
                 status = os.stat(split_offset(row.value)[0])
                 state = f"{status.st_size} {status.st_mtime_ns}"

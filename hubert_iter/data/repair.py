@@ -4,16 +4,19 @@ import filecmp
 import logging
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from hubert_iter import provenance
 from hubert_iter.data import datadir
 from hubert_iter.data.alignment import TIERS
+from hubert_iter.data.recordings import SHARED_SPEAKERS
 from hubert_iter.data.tables import COLUMNS, Fault, read_lines
 from hubert_iter.data.validate import Findings
 from hubert_iter.errors import UserError
 
 ALIGNMENT_KINDS = ("alignment", "bounds", "overlap")
+DROPPED = "dropped.txt"
 log = logging.getLogger(__name__)
 
 
@@ -22,11 +25,21 @@ def write_good(folder: Path, findings: Findings) -> None:
     if not findings.data.utterances:
         first = f"; the first: {findings.faults[0]}" if findings.faults else ""
         raise UserError(f"{findings.data.path}: no utterance is left{first}")
-    datadir.write(folder, findings.data.utterances, findings.data.text, findings.genders)
+    utterances = [_where_written(utterance, findings) for utterance in findings.data.utterances]
+    datadir.write(folder, utterances, findings.data.text, findings.genders)
     datadir.write_table(folder / "utt2hash", findings.hashes)
     dropped = findings.dropped()
     lines = "".join(f"{key} {dropped[key]}\n" for key in sorted(dropped))
-    (folder / "dropped.txt").write_text(lines, encoding="utf-8")
+    (folder / DROPPED).write_text(lines, encoding="utf-8")
+    if findings.shared_speakers:
+        datadir.write_table(folder / SHARED_SPEAKERS, findings.shared_speakers)
+
+
+def _where_written(utterance: datadir.Utterance, findings: Findings) -> datadir.Utterance:
+    """The utterance with its audio in the ark, if it was written there."""
+    if utterance.id not in findings.written:
+        return utterance
+    return replace(utterance, wav=findings.written[utterance.id], start=None, end=None, recording="")
 
 
 def in_place(findings: Findings) -> Path | None:

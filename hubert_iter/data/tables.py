@@ -91,6 +91,9 @@ def read_lines(path: Path) -> list[str]:
     return text.removesuffix("\n").split("\n") if text else []
 
 
+_AT_A_SPACE = ". Is there a space in its name? Names end at the first space"
+
+
 def scan(path: Path, name: str | None = None) -> tuple[list[Row], list[Fault]]:
     """Read a table of a known kind (by `name`, default the file's), collecting what is wrong with its form.
 
@@ -114,10 +117,12 @@ def scan(path: Path, name: str | None = None) -> tuple[list[Row], list[Fault]]:
         if count < least or (most is not None and count > most):
             found = f"{count + 1:d} column{'s' if count else ''}"
             fault = f"expected '{expected}', found {found}: '{line[:80]}'"
+            if most is not None and count > most:
+                fault += _AT_A_SPACE
             faults.append(Fault("columns", str(path), number, key, fault, (key,)))
             continue
         if key in seen:
-            same = "with the same value" if seen[key].value == value else "with another value"
+            same = "with the same value" if seen[key].value == value else f"with another value{_AT_A_SPACE}"
             faults.append(Fault("duplicate", str(path), number, key, f"was on line {seen[key].line} already, {same}"))
             continue
         if key < previous:

@@ -2,14 +2,14 @@
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hubert_iter.data import collect_alignments, equal_audio
+from hubert_iter.data import collect_alignments, decoding, equal_audio
 from hubert_iter.data.alignment import TIERS
-from hubert_iter.data.audio import AudioError, decode
+from hubert_iter.data.audio_ark import Dump
 from hubert_iter.data.datadir import DataDir, Utterance, files, parse_length, parse_segment
+from hubert_iter.data.decoding import Places
 from hubert_iter.data.tables import Fault, Row, scan
 from hubert_iter.errors import UserError, summarise
 from hubert_iter.frames import num_frames
@@ -41,6 +41,10 @@ class Findings:
     faults: list[Fault] = field(default_factory=list)
     hashes: dict[str, str] = field(default_factory=dict)
     equal: list[Fault] = field(default_factory=list)
+    written: dict[str, str] = field(default_factory=dict)
+    """Entries of wav.scp for those whose audio was written."""
+    shared_speakers: dict[str, str] = field(default_factory=dict)
+    """Speakers that are in another set too, where that is allowed, and which one."""
 
     def dropped(self) -> dict[str, str]:
         """Utterances that a fix leaves out, and the first reason of each."""
@@ -64,10 +68,13 @@ def examine(
     others: Sequence[str | Path] = (),
     nj: int = 1,
     other_utterances: Sequence[str | Path] = (),
+    dump: Dump | None = None,
+    same_speakers: bool = False,
 ) -> Findings:
-    """Examine tables, audio and limits.
+    """Examine tables, audio and limits; with `dump` also write the audio that is to be written.
 
-    No speaker may be in the data directories `others`; no utterance, by name or by its samples, in `other_utterances`.
+    No speaker may be in the data directories `others`, unless `same_speakers`; no utterance, by name or by its samples,
+    in `other_utterances`.
     """
     path = Path(path)
     if not path.is_dir():
@@ -75,17 +82,27 @@ def examine(
     findings = Findings(DataDir(path, (), {}))
     tables = _tables(path, findings)
     candidates = _candidates(path, tables, findings)
-    places = _Places(str(path / "wav.scp"), {key: row.line for key, row in tables["wav.scp"].items()})
-    counted, hashes = _decode(candidates, places, findings, nj)
+    if not candidates and not findings.faults:
+        message = "expected at least one utterance, found none. Data preparation has to make some"
+        findings.faults.append(Fault("empty set", str(path / "wav.scp"), 0, "", message))
+    parts = tables.get("segments", {})
+    places = Places(str(path / "wav.scp"), tables["wav.scp"], str(path / "segments"), parts)
+    log.info("%s: decoding %d utterances with %d threads", path, len(candidates), nj)
+    decoded = decoding.decode(candidates, places, nj, dump)
+    findings.faults.extend(decoded.faults)
+    counted, hashes = decoded.utterances, decoded.hashes
     _check_lengths(path / "utt2num_samples", tables.get("utt2num_samples", {}), counted, findings)
     equal_audio.check_hashes(path / "utt2hash", tables.get("utt2hash", {}), hashes, findings)
     _check_limits(counted, places, limits, findings)
     equal_audio.check_utterances(path, tables, hashes, other_utterances, findings)
-    _check_speakers(path, tables, counted, others, findings)
+    _check_speakers(path, tables, counted, others, same_speakers, findings)
     dropped = findings.dropped()
     good = tuple(u for u in counted if u.id not in dropped)
     text = {u.id: tables["text"][u.id].value for u in good} if tables.get("text") else {}
     findings.data = DataDir(path, good, text)
+    findings.written = {
+        utterance.id: decoded.written[utterance.id] for utterance in good if utterance.id in decoded.written
+    }
     findings.hashes = {utterance.id: hashes[utterance.id] for utterance in good}
     findings.equal = equal_audio.pairs(path, tables, findings.hashes)
     speakers = set(findings.data.speakers)
@@ -221,40 +238,6 @@ def _check_spk2utt(path: Path, tables: dict[str, dict[str, Row]], findings: Find
         findings.faults.append(Fault("speaker", file, 0, key, message))
 
 
-@dataclass(frozen=True)
-class _Places:
-    """Where wav.scp names each recording, to say so of its faults."""
-
-    file: str
-    lines: Mapping[str, int]
-
-    def fault(self, kind: str, utterance: Utterance, message: str) -> Fault:
-        line = self.lines.get(utterance.recording or utterance.id, 0)
-        return Fault(kind, self.file, line, utterance.id, f"{utterance.wav}: {message}", (utterance.id,))
-
-
-def _decode(
-    utterances: list[Utterance], places: _Places, findings: Findings, nj: int
-) -> tuple[list[Utterance], dict[str, str]]:
-    """Decode every utterance: their lengths and hashes; those that cannot be decoded, or are empty, become faults."""
-
-    def count(utterance: Utterance) -> tuple[Utterance, str] | Fault:
-        try:
-            decoded = decode(utterance)
-        except AudioError as error:
-            return places.fault(error.kind, utterance, f"{error.fault}. Repair the file")
-        if decoded.num_samples == 0:
-            return places.fault("empty", utterance, "has no samples. Repair the file")
-        return replace(utterance, num_samples=decoded.num_samples), decoded.hash
-
-    log.info("%s: decoding %d utterances with %d threads", findings.data.path, len(utterances), nj)
-    with ThreadPoolExecutor(max(1, nj)) as pool:
-        results = list(pool.map(count, utterances))
-    findings.faults.extend(result for result in results if isinstance(result, Fault))
-    good = [result for result in results if not isinstance(result, Fault)]
-    return [utterance for utterance, _ in good], {utterance.id: found for utterance, found in good}
-
-
 def _check_lengths(file: Path, rows: Mapping[str, Row], utterances: list[Utterance], findings: Findings) -> None:
     """Compare lengths with utt2num_samples; a fix counts anew."""
     for utterance in utterances:
@@ -269,7 +252,7 @@ def _check_lengths(file: Path, rows: Mapping[str, Row], utterances: list[Utteran
                 findings.faults.append(Fault("length", str(file), row.line, utterance.id, message))
 
 
-def _check_limits(utterances: list[Utterance], places: _Places, limits: Limits, findings: Findings) -> None:
+def _check_limits(utterances: list[Utterance], places: Places, limits: Limits, findings: Findings) -> None:
     """An utterance must hold one frame at least, and keep to the user's limits."""
     for utterance in utterances:
         seconds = utterance.seconds
@@ -286,16 +269,21 @@ def _check_speakers(
     tables: dict[str, dict[str, Row]],
     utterances: list[Utterance],
     others: Sequence[str | Path],
+    allowed: bool,
     findings: Findings,
 ) -> None:
-    """No speaker may be in another set as well, where that is asked for."""
+    """Speakers that are in another set as well: faults, unless they are allowed."""
     by_speaker: dict[str, list[str]] = {}
     for utterance in utterances:
         by_speaker.setdefault(utterance.speaker, []).append(utterance.id)
     for other in others:
         theirs = {row.value for row in scan(Path(other) / "utt2spk")[0]}
         for speaker in sorted(theirs & by_speaker.keys()):
+            if allowed:
+                findings.shared_speakers.setdefault(speaker, Path(other).name)
+                continue
             ids = by_speaker[speaker]
-            message = f"speaker {speaker} is also in {other} ({len(ids)} utterances here: {summarise(ids, 3)})"
+            message = f"speaker {speaker} is also in {other} ({len(ids)} utterances here: {summarise(ids, 3)}). "
+            message += "Split by speaker, or allow for it by --same_speakers true: the report then says so"
             line = tables["utt2spk"][ids[0]].line
             findings.faults.append(Fault("shared speaker", str(path / "utt2spk"), line, ids[0], message, tuple(ids)))

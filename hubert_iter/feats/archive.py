@@ -8,6 +8,7 @@ import mmap
 import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import kaldiio
@@ -34,25 +35,48 @@ def write_vectors(folder: Path, name: str, items: Iterable[tuple[str, np.ndarray
 
 
 def _write(folder: Path, name: str, items: Iterable, final: Path | None, dtype: type, dimensions: int) -> int:
-    folder, final, total = Path(folder), Path(final or folder), 0
-    with (
-        open(folder / f"{name}.ark", "wb") as ark,
-        open(folder / f"{name}.scp", "w", encoding="utf-8") as scp,
-        open(folder / "utt2num_frames", "w", encoding="utf-8") as lengths,
-    ):
+    with Writer(folder, name, final, dtype, dimensions) as writer:
         for utt, array in items:
-            array = np.ascontiguousarray(array, dtype=dtype)
-            if array.ndim != dimensions or not len(array):
-                raise UserError(
-                    f"utterance {utt}: expected an array of {dimensions} dimension(s) with at least one frame for "
-                    f"{final / name}.ark, found shape {array.shape}. Drop utterances shorter than 25 ms (stage 2)"
-                )
-            offset = ark.tell() + len(utt.encode()) + 1
-            kaldiio.save_ark(ark, {utt: array})
-            scp.write(f"{utt} {final / name}.ark:{offset}\n")
-            lengths.write(f"{utt} {len(array)}\n")
-            total += len(array)
-    return total
+            writer.add(utt, array)
+    return writer.total
+
+
+class Writer:
+    """Writes NAME.ark, NAME.scp and utt2num_frames, array by array: for who writes several archives at once."""
+
+    def __init__(
+        self, folder: Path, name: str, final: Path | None = None, dtype: type = np.float32, dimensions: int = 2
+    ):
+        folder = Path(folder)
+        self.path = Path(final or folder) / f"{name}.ark"
+        self.total = 0
+        """Frames so far."""
+        self._dtype, self._dimensions = dtype, dimensions
+        with ExitStack() as files:
+            self._ark = files.enter_context(open(folder / f"{name}.ark", "wb"))
+            self._scp = files.enter_context(open(folder / f"{name}.scp", "w", encoding="utf-8"))
+            self._lengths = files.enter_context(open(folder / "utt2num_frames", "w", encoding="utf-8"))
+            self._files = files.pop_all()
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._files.close()
+
+    def add(self, utt: str, array: np.ndarray) -> None:
+        """Append an utterance's array."""
+        array = np.ascontiguousarray(array, dtype=self._dtype)
+        if array.ndim != self._dimensions or not len(array):
+            raise UserError(
+                f"utterance {utt}: expected an array of {self._dimensions} dimension(s) with at least one frame for "
+                f"{self.path}, found shape {array.shape}. Drop utterances shorter than 25 ms (stage 2)"
+            )
+        offset = self._ark.tell() + len(utt.encode()) + 1
+        kaldiio.save_ark(self._ark, {utt: array})
+        self._scp.write(f"{utt} {self.path}:{offset}\n")
+        self._lengths.write(f"{utt} {len(array)}\n")
+        self.total += len(array)
 
 
 def merge(folders: Iterable[Path], folder: Path, name: str, final: Path | None = None) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hubert_iter.feats import mfcc_folders
 from hubert_iter.feats.taps import TappedModel
-from hubert_iter.frames import FRAME_LENGTH, FRAME_SHIFT, MFCC_SHIFT, SAMPLE_RATE
+from hubert_iter.frames import FRAME_LENGTH, FRAME_RATE, FRAME_SHIFT, MFCC_SHIFT, SAMPLE_RATE
 from hubert_iter.models.settings import MEL_BANDS
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class FeatureModel(TappedModel):
     """Features in the form of a model with one tap."""
 
     names = (TAP,)
+    rate = FRAME_RATE
 
     def __init__(self, name: str):
         self.description: dict = {}

@@ -71,7 +71,7 @@ class NormalisedSource:
     utterances.
     """
 
-    def __init__(self, source: "FeatureSource", kind: str, data: Path):
+    def __init__(self, source: "FeatureSource", kind: str, data: Path | datadir.DataDir):
         self.path, self.rate = source.path, source.rate
         self._source, self._kind, self._data = source, kind, data
 
@@ -104,7 +104,8 @@ class NormalisedSource:
 
     @cached_property
     def _speakers(self) -> dict[str, str]:
-        return {utterance.id: utterance.speaker for utterance in datadir.read(self._data).utterances}
+        data = self._data if isinstance(self._data, datadir.DataDir) else datadir.read(self._data)
+        return {utterance.id: utterance.speaker for utterance in data.utterances}
 
     def _of_speakers(self, utts: list[str]) -> dict[str, Statistics]:
         """Statistics of the speakers of these utterances."""

@@ -98,15 +98,17 @@ class MfccSource:
         for utt in utts:
             if utt not in self._feats:
                 raise UserError(f"{self._feats.path}: utterance {utt} has no features. Make them again (stage 4)")
-            yield utt, _checked(utt, self._feats[utt], self.num_frames(utt), self.path)
+            yield utt, checked(utt, self._feats[utt], self.num_frames(utt), self.path)
 
 
 class LayerSource:
     """A tap (a layer's full output) of a trained model, computed from the audio without masking or dropout."""
 
     def __init__(self, model_dir: str | Path, tap: str, data: Path, device: str = "cpu"):
-        self.path, self.tap, self.rate = locate(model_dir), str(tap), FRAME_RATE
+        self.path, self.tap, self.rate = self._locate(model_dir), str(tap), FRAME_RATE
         self._data_folder, self._device = data, device
+
+    _locate = staticmethod(locate)
 
     @cached_property
     def _data(self) -> datadir.DataDir:
@@ -149,7 +151,7 @@ class LayerSource:
             return
         features = partial(self._features, self._model)
         with ThreadPoolExecutor(num_threads(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            yield from _ahead(pool, features, utts, 2 * num_threads())
+            yield from ahead(pool, features, utts, 2 * num_threads())
 
     def _by_length(self, utts: Iterable[str]) -> "Iterator[tuple[str, np.ndarray]]":
         """The same by batches; threads read audio ahead."""
@@ -157,20 +159,21 @@ class LayerSource:
 
         model = self._model
         with ThreadPoolExecutor(num_threads()) as pool:
-            for batch, waves in _ahead(pool, self._read, batches_by_length(utts, self.num_frames), 2 * num_threads()):
+            for batch, waves in ahead(pool, self._read, batches_by_length(utts, self.num_frames), 2 * num_threads()):
                 for utt, feats in zip(batch, model.tap_of_many(waves, self.tap), strict=True):
-                    yield utt, _checked(utt, feats, self.num_frames(utt), f"tap {self.tap} of {self.path}")
+                    yield utt, checked(utt, feats, self.num_frames(utt), f"tap {self.tap} of {self.path}")
 
     def _read(self, utts: list[str]) -> "tuple[list[str], list[np.ndarray]]":
-        from hubert_iter.data import audio
-
-        return utts, [audio.read_audio(self._data[utt]) for utt in utts]
+        return utts, [self._samples(utt) for utt in utts]
 
     def _features(self, model: "TappedModel", utt: str) -> "tuple[str, np.ndarray]":
+        feats = model.tap(self._samples(utt), self.tap)
+        return utt, checked(utt, feats, self.num_frames(utt), f"tap {self.tap} of {self.path}")
+
+    def _samples(self, utt: str) -> "np.ndarray":
         from hubert_iter.data import audio
 
-        feats = model.tap(audio.read_audio(self._data[utt]), self.tap)
-        return utt, _checked(utt, feats, self.num_frames(utt), f"tap {self.tap} of {self.path}")
+        return audio.read_audio(self._data[utt])
 
 
 def batches_by_length(utts: Iterable[str], frames_of: Callable[[str], int]) -> Iterator[list[str]]:
@@ -249,7 +252,7 @@ def check_utterances(source: FeatureSource, utts: Iterable[str]) -> None:
         raise UserError(f"{source.path}: utterances without a frame: {summarise(without)}. Drop them (stage 2)")
 
 
-def _ahead(pool: "Executor", function: Callable, items: Iterable, most: int) -> Iterator:
+def ahead(pool: "Executor", function: Callable, items: Iterable, most: int) -> Iterator:
     """Map in order, with at most `most` results computed ahead of their use."""
     pending = deque()
     try:
@@ -264,7 +267,8 @@ def _ahead(pool: "Executor", function: Callable, items: Iterable, most: int) -> 
             future.cancel()
 
 
-def _checked(utt: str, feats: "np.ndarray", expected: int, where: str | Path) -> "np.ndarray":
+def checked(utt: str, feats: "np.ndarray", expected: int, where: str | Path) -> "np.ndarray":
+    """Features float32 [expected, D]; UserError where they are not, or are not finite."""
     import numpy as np
 
     if feats.ndim != 2 or len(feats) != expected:

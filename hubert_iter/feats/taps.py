@@ -1,6 +1,6 @@
 """A model seen through its taps: "conv", "0" (Transformer input), "1" to "L" (block outputs)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hubert_iter.errors import UserError, nearest
@@ -21,6 +21,21 @@ class Wanted:
         if name == self.name:
             self.value = value
         return name == self.name
+
+
+class _Several:
+    """An observer that keeps some taps' values, and stops when it has them."""
+
+    def __init__(self, names: Collection[str]):
+        self.missing = set(names)
+        self.values: dict[str, Any] = {}
+
+    def __call__(self, name: str, value: Any) -> bool:
+        """See a tap."""
+        if name in self.missing:
+            self.values[name] = value
+            self.missing.remove(name)
+        return not self.missing
 
 
 class TappedModel:
@@ -45,6 +60,14 @@ class TappedModel:
         wanted = Wanted(name)
         self._run(samples, wanted)
         return wanted.value
+
+    def some(self, samples: "np.ndarray", names: Collection[str]) -> "dict[str, np.ndarray]":
+        """These taps [T, D] float32, in the model's order; blocks after the last of them are not computed."""
+        for name in names:
+            self.check(name)
+        several = _Several(names)
+        self._run(samples, several)
+        return several.values
 
     def tap_of_many(self, waves: "Sequence[np.ndarray]", name: str) -> "list[np.ndarray]":
         """One tap of several utterances that have equally many frames; a model may take them all at once."""

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from hubert_iter.analysis import claims, findings
 from hubert_iter.analysis.findings import Evidence, Kind
-from hubert_iter.report import curves as scores
 from hubert_iter.report import (
+    cautions,
     figures,
     guide,
     label_figures,
@@ -20,6 +20,7 @@ from hubert_iter.report import (
     training_figures,
     verdicts,
 )
+from hubert_iter.report import curves as scores
 from hubert_iter.report.read import Results
 from hubert_iter.report.section import Section, Table
 
@@ -31,6 +32,8 @@ class Content:
     title: str
     question: str
     note: str
+    cautions: list[str]
+    """What limits all that follows."""
     verdicts: Table
     answers: tuple[tuple[str, list[str]], ...]
     glance: Table
@@ -66,7 +69,8 @@ def build(results: Results, folder: Path, title: str, note: str) -> Content:
         title=title,
         question=results.question,
         note=note,
-        verdicts=verdicts.table(claims.judge(specs, found)),
+        cautions=cautions.cautions(results),
+        verdicts=verdicts.table(claims.judge(specs, found, cautions.unscored(results))),
         answers=tuple(sentences.answers(found)),
         glance=score_tables.glance_table(results, main, [line for line in lines if main.updates(line)]),
         missing=results.missing,

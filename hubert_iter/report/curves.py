@@ -11,11 +11,14 @@ from statistics import fmean
 import numpy as np
 
 from hubert_iter.analysis import statistics
-from hubert_iter.analysis.measure import FACT
+from hubert_iter.analysis.measure import ALL, FACT
 from hubert_iter.analysis.sample import PROPERTIES
 from hubert_iter.feats.baselines import BASELINES, TAP
 from hubert_iter.report.read import Measured
 from hubert_iter.runs import Run
+
+WHOLE = (TAP, ALL)
+"""In place of a layer: a baseline's features, and all layers together."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +85,9 @@ class Curves:
 def position(layer: str) -> float:
     """Where a tap lies on the axis of layers: conv is left of layer 0, with room for its name.
 
-    What is no layer of a network (a baseline's features) comes first of all.
+    What is no layer of a network (`WHOLE`) comes first of all.
     """
-    if layer == TAP:
+    if layer in WHOLE:
         return -math.inf
     return float(layer) if layer.isdigit() else -1.6
 

@@ -18,6 +18,7 @@ from hubert_iter.report import page
 from hubert_iter.report.content import Content
 from hubert_iter.report.curves import position
 from hubert_iter.report.figures import RAMP, Canvas, matrix, middles
+from hubert_iter.report.read import WITHOUT_ALIGNMENTS
 from hubert_iter.report.section import Section, Table, number
 from hubert_iter.units import labels as units
 
@@ -85,20 +86,21 @@ def build(folder: Path, run: str, rows: Sequence[Row], scored: Mapping[str, list
         if found:
             with canvas.figure(f"clusters_{metric}", "clusters", f"{label}, over updates") as figure:
                 _courses(figure.add_subplot(), found, label, unit)
-    best = best_layer(rows)
-    changes = phone_changes(rows, best)
-    _draw_phones(canvas, rows, best, [change.phone for change in changes])
     missing = [] if taught else ["Agreement with labels: this run is taught none."]
-    sections += [
-        Section("clusters", "Clusters of each layer", (COURSE, *TAUGHT)),
-        Section(
-            "phones", f"Phones with clusters of their own, layer {best}", PHONES, (_phone_table(changes),), beside=True
-        ),
-    ]
+    sections.append(Section("clusters", "Clusters of each layer", (COURSE, *TAUGHT)))
+    answers = []
+    if best := best_layer(rows):
+        changes = phone_changes(rows, best)
+        _draw_phones(canvas, rows, best, [change.phone for change in changes])
+        title = f"Phones with clusters of their own, layer {best}"
+        sections.append(Section("phones", title, PHONES, (_phone_table(changes),), beside=True))
+        answers = _answers(rows, best, changes)
+    else:
+        missing.append(WITHOUT_ALIGNMENTS)
     drawn = {drawing.section for drawing in canvas.drawings}
     return Content(
         title=f"Learning dynamics of {run}", question="How do its layers come about?", note=NOTE,
-        verdicts=Table("", [], []), answers=tuple(_answers(rows, best, changes)), glance=_glance(rows), missing=missing,
+        cautions=[], verdicts=Table("", [], []), answers=tuple(answers), glance=_glance(rows), missing=missing,
         sections=tuple(section for section in sections if section.name in drawn or section.has_content),
         drawings=tuple(canvas.drawings), styles={},
     )  # fmt: skip
@@ -114,12 +116,12 @@ class Change:
 
 
 def best_layer(rows: Sequence[Row]) -> str:
-    """The layer whose clusters say most of phones at the last milestone."""
+    """The layer whose clusters say most of phones at the last milestone; "" where there are no phones."""
     last = max(row.update for row in rows)
     found = {
         row.layer: row.value for row in rows if (row.metric, row.update) == ("share", last) and row.layer.isdecimal()
     }
-    return max(found, key=lambda layer: found[layer])
+    return max(found, key=lambda layer: found[layer], default="")
 
 
 def phone_changes(rows: Sequence[Row], layer: str) -> list[Change]:

@@ -183,7 +183,8 @@ class _Panel:
         low, high = min(reached), max(reached)
         room = (high - low) or 1.0
         axes.set_ylim(low - 0.03 * room, high + 0.08 * room)
-        taps = [tap for tap in self.curves.layers(self.look.lines, self.prop, self.metric.name) if tap != scores.TAP]
+        taps = self.curves.layers(self.look.lines, self.prop, self.metric.name)
+        taps = [tap for tap in taps if tap not in scores.WHOLE]
         layer_ticks(axes, [scores.position(tap) for tap in taps])
         label = self.metric.label + (" (lower is better)" if self.metric.lower_is_better else "")
         axes.set(title=self.prop, xlabel="layer", ylabel=label)
@@ -193,8 +194,9 @@ class _Panel:
     def _line(self, line: str, points: dict[str, scores.Point]) -> list[float]:
         """Draw a line; the values that the axis must show."""
         look, reached = self.look.styles[line], []
-        if scores.TAP in points:  # features without a network have no layers
-            value = points[scores.TAP].mean
+        whole = [points[name] for name in scores.WHOLE if name in points]
+        if whole:  # features without a network have no layers, a recogniser has all of them
+            value = whole[0].mean
             self.axes.axhline(value, color=look.hex, dashes=look.dashes, linewidth=1.2, label=line)
             return [value]
         # conv is not joined: between it and layer 0 lie the positional convolutions and a LayerNorm.
@@ -221,7 +223,8 @@ class _Panel:
     def _control(self) -> list[float]:
         """Draw what the control scores (range over the runs' intervals); the values that the axis must show."""
         found = [self.curves.last(line, self.prop, self.metric.control) for line in self.look.lines]
-        taps = [tap for tap in self.curves.layers(self.look.lines, self.prop, self.metric.control) if tap != scores.TAP]
+        taps = self.curves.layers(self.look.lines, self.prop, self.metric.control)
+        taps = [tap for tap in taps if tap not in scores.WHOLE]
         if not taps:
             return []
         x = [scores.position(tap) for tap in taps]

@@ -65,6 +65,7 @@ def render(content: Content) -> str:
         f"<h1>{escape(content.title)}</h1>",
         f'<p class="question">{escape(content.question)}</p>' if content.question else "",
         f'<p class="note">{escape(content.note)}</p>' if content.note else "",
+        *(f'<p class="note">{escape(caution)}</p>' for caution in content.cautions),
         _table(content.verdicts),
         _answers(content),
         f'<p class="muted">Not in this report: {escape(" ".join(content.missing))}</p>' if content.missing else "",

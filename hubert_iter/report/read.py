@@ -14,6 +14,7 @@ from hubert_iter import frames, provenance, study, tsv
 from hubert_iter.analysis import learning, measures, sample, scores
 from hubert_iter.analysis.measure import Measure
 from hubert_iter.config import read_yaml
+from hubert_iter.data.recordings import SHARED_SPEAKERS
 from hubert_iter.errors import UserError
 from hubert_iter.feats.baselines import BASELINES
 from hubert_iter.runs import Run
@@ -21,6 +22,13 @@ from hubert_iter.runs import Run
 QUALITY_COLUMNS = ("labels", "set", "metric", "value")
 CONFUSION_COLUMNS = ("labels", "set", "phone", "read_as", "share", "frames")
 AGREEMENT_COLUMNS = ("labels_a", "labels_b", "metric", "value")
+
+WITHOUT_ALIGNMENTS = (
+    "No scores of phones and words: the evaluation set has no alignments. For English, ./run.sh --stage 3 --alignments "
+    "make makes them; with TextGrids or CTM files of another aligner it is --alignments given (docs/alignments.md). "
+    "All that rests on them is then scored, nothing is trained again."
+)
+"""What a page says of a corpus without alignments."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,8 @@ class DataSet:
     hours: float | None
     speakers: int
     unaligned: int | None
+    shared_speakers: Mapping[str, str]
+    """Speakers that another set has too, as was allowed, and which set."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,8 @@ class Results:
     provenance: dict[str, dict]
     samples: dict[str, dict]
     """What was sampled of each property: classes and instances found, kept and left out."""
+    left_out: dict[str, dict[str, str]]
+    """By the measure's name: network -> why the measure does not score it."""
 
     @property
     def cca(self) -> Measured:
@@ -124,6 +136,7 @@ class Results:
             "No label quality (stage 10).": not self.quality,
             "No agreement between label sets (stage 10; needs two label sets).": not self.agreement,
             "No description of the data (stage 2).": not self.data,
+            WITHOUT_ALIGNMENTS: bool(self.samples) and not self.samples["phone"]["wanted"],
         }
         return [note for note, applies in notes.items() if applies]
 
@@ -143,8 +156,11 @@ FILES = {
     "speakers": ("common", "data/*/utt2spk"),
     "lengths": ("common", "data/*/utt2num_samples"),
     "unaligned": ("common", "alignments/*/missing.txt"),
+    "shared_speakers": ("common", f"data/*/{SHARED_SPEAKERS}"),
+    "left_out": ("exp", f"*/measures/*{scores.LEFT_OUT}"),
 }
-"""Kinds of files that are read, and where they are. The part with the * names the run, label set or data set."""
+"""Kinds of files that are read, and where they are. The part with the * names the run, label set or data set; where two
+parts have one, both do."""
 
 
 @dataclass(frozen=True)
@@ -195,10 +211,10 @@ def find(study_file: str | Path, expdir: str | Path, dumpdir: str | Path) -> Sou
 
 
 def _files(base: Path, pattern: str) -> dict[str, Path]:
-    """Files by the part of their path that has the *."""
-    place = next(place for place, part in enumerate(Path(pattern).parts) if "*" in part)
+    """Files by the parts of their path that have a *."""
+    places = [place for place, part in enumerate(Path(pattern).parts) if "*" in part]
     found = (path for path in sorted(base.glob(pattern)) if _is_current(path.parent, base))
-    return {path.relative_to(base).parts[place]: path for path in found}
+    return {"/".join(path.relative_to(base).parts[place] for place in places): path for path in found}
 
 
 def _is_current(folder: Path, base: Path) -> bool:
@@ -227,12 +243,13 @@ def read(sources: Sources) -> Results:
         question=the_study.question,
         compare=the_study.compare,
         measured={each.name: each for each in found},
-        metrics={run: _metrics(files["metrics"][run]) for run in runs if run in files["metrics"]},
+        metrics={run: read_metrics(files["metrics"][run]) for run in runs if run in files["metrics"]},
         configs={run: read_yaml(files["configs"][run]) for run in runs if run in files["configs"]},
         quality=_rows(files["quality"], QUALITY_COLUMNS, used),
         confusion=_rows(files["confusion"], CONFUSION_COLUMNS, used),
         agreement=_rows(files["agreement"], AGREEMENT_COLUMNS),
         data=[_data_set(name, files) for name in files["speakers"]],
+        left_out=_left_out(files["left_out"]),
         samples=sample.read_facts(sources.stages["samples"]) if "samples" in sources.stages else {},
         provenance={name: provenance.read(folder) for name, folder in sources.stages.items()},
     )
@@ -254,8 +271,16 @@ def _rows(files: dict[str, Path], columns: tuple[str, ...], first: Iterable[str]
     return [row for name in dict.fromkeys([*first, *files]) if name in files for row in tsv.read(files[name], columns)]
 
 
-def _metrics(path: Path) -> list[dict]:
-    """The records in the order of updates; a resumed run may repeat an update, then the later record counts."""
+def _left_out(files: dict[str, Path]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for name, path in files.items():
+        run, _, measure = name.removesuffix(scores.LEFT_OUT).rpartition("/")
+        found.setdefault(measure, {})[run] = " ".join(_lines(path))
+    return found
+
+
+def read_metrics(path: Path) -> list[dict]:
+    """A metrics.jsonl in the order of updates; a resumed run may repeat an update, then the later record counts."""
     records = {}
     lines = _lines(path)
     for number, line in enumerate(lines, start=1):
@@ -274,13 +299,14 @@ def _metrics(path: Path) -> list[dict]:
 
 def _data_set(name: str, files: dict[str, dict[str, Path]]) -> DataSet:
     speakers = [line.split()[1] for line in _lines(files["speakers"][name]) if len(line.split()) == 2]
-    lengths, unaligned = files["lengths"].get(name), files["unaligned"].get(name)
+    lengths, unaligned, shared = (files[kind].get(name) for kind in ("lengths", "unaligned", "shared_speakers"))
     return DataSet(
         name,
         len(speakers),
         frames.hours(sum(int(line.split()[1]) for line in _lines(lengths))) if lengths else None,
         len(set(speakers)),
         len(_lines(unaligned)) if unaligned else None,
+        dict(line.split(maxsplit=1) for line in _lines(shared)) if shared else {},
     )
 
 

@@ -14,6 +14,7 @@ from hubert_iter.train.config import RunConfig
 from hubert_iter.train.distributed import World
 from hubert_iter.train.metrics import Metrics
 from hubert_iter.train.update import Done
+from hubert_iter.train.wandb_board import WandbBoard
 
 log = logging.getLogger(__name__)
 COLLAPSED = 0.02
@@ -23,13 +24,21 @@ COLLAPSED = 0.02
 class Journal:
     """Every process has one, since means are over all processes; only the first process writes."""
 
-    def __init__(self, folder: Path, config: RunConfig, objective: Objective, world: World, state: State):
-        """`state` is that of the beginning, or of the checkpoint that the training goes on from."""
+    def __init__(
+        self, folder: Path, config: RunConfig, objective: Objective, world: World, state: State, wandb: str = ""
+    ):
+        """`state` is that of the beginning, or of the checkpoint that the training goes on from.
+
+        `wandb`: a project of W&B that is told, too.
+        """
         self.updates = config.run["updates"]
         self.max_skipped = config.train.max_skipped
         self.objective = objective
         self.world = world
-        self.metrics = Metrics(folder, state.update, self.updates) if world.first else None
+        self.metrics = None
+        if world.first:
+            board = WandbBoard(folder, wandb, config.as_dict()) if wandb else None
+            self.metrics = Metrics(folder, state.update, self.updates, board)
         self.skipped_in_a_row = 0
         self._open_page()
 

@@ -71,11 +71,11 @@ class Trainer:
         )  # fmt: skip
         self.held_out = HeldOut(held_out.reader(config), held_out.lengths)
 
-    def run(self, folder: Path, before: Before | None = None, gate: bool = False) -> None:
+    def run(self, folder: Path, before: Before | None = None, gate: bool = False, wandb: str = "") -> None:
         """Train to the last update, writing into `folder`; raises Stopped when told to stop on the way.
 
         `before` is the leg that this one continues. With `gate` a run that has learnt nothing when it gets there
-        raises Gated.
+        raises Gated. `wandb` names a project of W&B.
         """
         train, world = self.config.train, self.world
         updater, model, optimiser = self.updater, self.updater.model, self.updater.optimiser
@@ -93,7 +93,7 @@ class Trainer:
         self._try_largest_batch(self.until - state.update)
 
         with (
-            Journal(folder, self.config, model.objective, world, state) as journal,
+            Journal(folder, self.config, model.objective, world, state, wandb) as journal,
             StopOrders() as orders,
             closing(self._batches(state.update)) as batches,
         ):

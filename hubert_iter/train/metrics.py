@@ -1,4 +1,4 @@
-"""Where a run's numbers go: metrics.jsonl (the record), TensorBoard (to look at), the log, a bar on a terminal."""
+"""Where a run's numbers go: metrics.jsonl (the record), TensorBoard, on request W&B (to look at), the log, a bar."""
 
 import json
 import logging
@@ -7,6 +7,8 @@ from pathlib import Path
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from hubert_iter.train.wandb_board import WandbBoard
+
 log = logging.getLogger(__name__)
 FILE = "metrics.jsonl"
 
@@ -14,7 +16,7 @@ FILE = "metrics.jsonl"
 class Metrics:
     """Writes one process's numbers; a resumed run drops the rows past its checkpoint first."""
 
-    def __init__(self, folder: Path, done: int, updates: int):
+    def __init__(self, folder: Path, done: int, updates: int, wandb: WandbBoard | None = None):
         from torch.utils.tensorboard import SummaryWriter
 
         self.path = folder / FILE
@@ -30,6 +32,7 @@ class Metrics:
         temporary.replace(self.path)
         self.file = self.path.open("a", buffering=1)
         self.board = SummaryWriter(folder / "tensorboard", purge_step=done + 1)
+        self.wandb = wandb
         # On a terminal only: a log file would get a line per update that never ends.
         self.bar = tqdm(total=updates, initial=done, unit=" updates", smoothing=0.05, dynamic_ncols=True, disable=None)
         self.validations = [row for row in rows if row.get("split") == "valid"]
@@ -40,8 +43,11 @@ class Metrics:
         if split == "valid":
             self.validations.append(row)
         self.file.write(json.dumps(row) + "\n")
-        for key, value in values.items():
-            self.board.add_scalar(f"{split}/{key}", value, update)
+        named = {f"{split}/{key}": value for key, value in values.items()}
+        for name, value in named.items():
+            self.board.add_scalar(name, value, update)
+        if self.wandb:
+            self.wandb.add(split, named, update)
         shown = " ".join(f"{key} {_short(value)}" for key, value in values.items())
         with logging_redirect_tqdm():
             log.info("%s update %d: %s", split, update, shown)
@@ -55,6 +61,8 @@ class Metrics:
         """Flush everything."""
         self.bar.close()
         self.board.close()
+        if self.wandb:
+            self.wandb.close()
         self.file.close()
 
 

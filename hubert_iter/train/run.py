@@ -42,10 +42,13 @@ def write_random(config: RunConfig, product: Product, folder: Path) -> None:
     write_yaml(folder / "config.yaml", config.as_dict())
 
 
-def train(config: RunConfig, inputs: Inputs, product: Product, folder: Path, world: World, gate: bool = False) -> None:
+def train(
+    config: RunConfig, inputs: Inputs, product: Product, folder: Path, world: World, gate: bool = False, wandb: str = ""
+) -> None:
     """Train into `folder`, going on where an interrupted call stopped; the result is the product, `folder`/model.
 
-    With `gate` a run that has learnt nothing by half of its updates ends with the model as it is then.
+    With `gate` a run that has learnt nothing by half of its updates ends with the model as it is then. `wandb` names a
+    project of W&B that metrics are sent to.
     """
     training, held_out = _materials(config, inputs)
     before = None
@@ -63,7 +66,7 @@ def train(config: RunConfig, inputs: Inputs, product: Product, folder: Path, wor
             memory.keep_freed()
         updates = config.until
         try:
-            Trainer(config, model, training, held_out, world).run(folder, before, gate)
+            Trainer(config, model, training, held_out, world).run(folder, before, gate, wandb)
         except Gated as gated:
             log.warning("%s", gated)
             updates, product = gated.update, stopped_product(product, gated.update)

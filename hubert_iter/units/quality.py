@@ -49,7 +49,8 @@ class Counts:
 def count(labels: Labels, data: DataDir, segments: Mapping[str, Sequence[alignment.Segment]]) -> Counts:
     """Count over the utterances of a data set; `segments` are its phones by utterance.
 
-    An utterance that `segments` lacks has no alignment: its frames are neither phones nor silence.
+    An utterance that `segments` lacks has no alignment: its frames are neither phones nor silence. Where `segments` is
+    empty the set has none, and there are no phones to count.
     """
     phones = tuple(sorted({segment.label for utt in data.utterances for segment in segments.get(utt.id, ())}))
     index = {phone: number for number, phone in enumerate(phones)}
@@ -66,7 +67,7 @@ def count(labels: Labels, data: DataDir, segments: Mapping[str, Sequence[alignme
             joint += contingency(units, spoken, labels.k, len(phones))
             quiet = units[: len(spoken)][spoken[: len(units)] < 0]
             silence += np.bincount(quiet, minlength=labels.k)
-    if not joint.any():
+    if segments and not joint.any():
         raise UserError(
             f"{labels.folder}: expected aligned phones for {data.path}, found none for any frame. "
             "Are these the alignments of this data set (stage 3)?"
@@ -110,18 +111,21 @@ def share(joint: np.ndarray) -> float:
 
 
 def measure(counts: Counts) -> dict[str, float]:
-    """All METRICS.
+    """All METRICS: those of phones only where there are any, speaker_share only where there are several speakers.
 
     phone_purity: accuracy when each cluster is read as its most frequent phone. cluster_purity: accuracy when each
     phone is taken for its most frequent cluster. pnmi: I(phone; label) / H(phone). The same with _sil: silence is a
     phone. Over all frames: speaker_share, I(speaker; label) / H(speaker); cluster_entropy, in bits; mean_run_length, in
     frames of 20 ms.
     """
-    with_silence = measure_phones(np.column_stack([counts.joint, counts.silence]))
+    found: dict[str, float] = {}
+    if counts.phones:
+        with_silence = measure_phones(np.column_stack([counts.joint, counts.silence]))
+        found = measure_phones(counts.joint) | {metric + SILENCE: value for metric, value in with_silence.items()}
+    if np.count_nonzero(counts.speakers.sum(axis=0)) > 1:
+        found["speaker_share"] = share(counts.speakers)
     return {
-        **measure_phones(counts.joint),
-        **{metric + SILENCE: value for metric, value in with_silence.items()},
-        "speaker_share": share(counts.speakers),
+        **found,
         "used_clusters": int(np.count_nonzero(counts.labels)),
         "cluster_entropy": entropy(counts.labels),
         "mean_run_length": float(counts.labels.sum() / counts.runs),
@@ -143,8 +147,10 @@ def confusion(counts: Counts) -> np.ndarray:
 
     A phone with nothing on the diagonal has no cluster of its own: it has merged into others.
     """
-    owner = counts.joint.argmax(axis=1)
     table = np.zeros((len(counts.phones),) * 2, np.int64)
+    if not counts.phones:
+        return table
+    owner = counts.joint.argmax(axis=1)
     np.add.at(table, (slice(None), owner), counts.joint.T)
     return table
 

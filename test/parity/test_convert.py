@@ -6,42 +6,20 @@ import os
 import numpy as np
 import pytest
 import torch
+from trained_models import CLASSES, TINY, write_model
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from hubert_iter import options, provenance
+from hubert_iter import options
 from hubert_iter.bin import export
 from hubert_iter.errors import UserError
 from hubert_iter.feats.layers import open_model
 from hubert_iter.models import store
 from hubert_iter.models.convert import names
 from hubert_iter.models.encoder import Encoder
-from hubert_iter.models.pretrainer import build
 from hubert_iter.models.settings import EncoderConfig
 
-TINY = {
-    "conv_channels": [8, 12, 12, 16, 16, 24, 24], "width": 32, "layers": 3, "heads": 4, "feedforward": 48,
-    "position_kernel": 16, "position_groups": 4,
-}  # fmt: skip
-CLASSES = 7
 TOLERANCE = {"rtol": 0, "atol": 1e-4}
-
-
-def write_model(folder, objective="hubert", run=None, options=None, updates=12, **changes):
-    """A trained-looking model: every parameter random, so that no two weights can be exchanged unnoticed."""
-    classes = None if objective == "wav2vec2" else CLASSES
-    objective = {"name": objective, **(options or {})}
-    description = {"model": TINY | changes, "objective": objective, "classes": classes, "updates": updates}
-    description |= {"run": run} if run else {}
-    torch.manual_seed(0)
-    model = build(description["model"], description["objective"], classes, "test")
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter), alpha=0.1)
-    stage = provenance.Product(folder, "train", description, {})
-    with stage.writing() as work:
-        store.write(work, model, description)
-    return folder
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from recipe_runs import Folders, end_of, outcome, running, wait_until
 STAGES = {
     1: "data/valid",
     2: "dump/data/train",
-    3: "dump/alignments/train",
+    3: "dump/alignments/eval",
     4: "dump/mfcc/train",
     5: "dump/ci/units/mfcc_k20/kmeans",
     6: "dump/ci/units/mfcc_k20/train",

@@ -72,7 +72,8 @@ def test_a_changed_setting_redoes_what_depends_on_it(finished):
     changed = {name for name, when in folders.made().items() if before.get(name) != when}
     scored = {name for name in before if re.match(r"exp/ci/[^/]+/(layers|measures/)", name)}
     assert scored >= {f"exp/ci/{name}/measures/cca" for name in (*NETWORKS, *BASELINES)}
-    assert changed == {"exp/ci/samples", "exp/ci/report"} | scored
+    cards = {f"exp/ci/{name}/export/huggingface" for name in NETWORKS}  # which have the scores
+    assert changed == {"exp/ci/samples", "exp/ci/report"} | scored | cards
 
 
 def test_values_for_one_call_make_results_of_their_own(copy):

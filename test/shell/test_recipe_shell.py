@@ -6,9 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from recipe_runs import copy_of_project
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted(path.parent for path in ROOT.glob("egs/*/ssl1/run.sh"))
+RECOGNISERS = sorted(path.parent for path in ROOT.glob("egs/*/asr1/run.sh"))
 
 
 def run(*command, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
@@ -16,16 +18,6 @@ def run(*command, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedP
     return subprocess.run(
         command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, timeout=120
     )
-
-
-def copy_of_project(destination: Path) -> Path:
-    """The project's scripts and code, with the environment of this checkout."""
-    for name in ("egs", "conf", "hubert_iter"):
-        ignored = shutil.ignore_patterns("__pycache__", "data", "dump", "exp", "downloads") if name == "egs" else None
-        shutil.copytree(ROOT / name, destination / name, symlinks=True, ignore=ignored)
-    shutil.copytree(ROOT / "tools", destination / "tools", ignore=shutil.ignore_patterns("venv"))
-    (destination / "tools/venv").symlink_to(ROOT / "tools/venv")
-    return destination
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +79,44 @@ class TestEveryRecipe:
         }
 
 
+@pytest.mark.parametrize("recipe", RECOGNISERS, ids=lambda path: path.parent.name)
+class TestEveryRecogniser:
+    """What all asr1 folders share."""
+
+    def test_options(self, recipe):
+        result = run(recipe / "run.sh", "--help")
+        assert result.returncode == 0, result.stderr
+        assert set(result.stdout.split()) >= {"--stage", "--stop_stage", "--nj", "--study", "--runs", "--asr_config"}
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (("--stage", "6"), "--stage and --stop_stage: expected 1 to 5, got '6'"),
+            (("--study", "nothing_of_the_kind"), "no study 'nothing_of_the_kind'"),
+            (("--asr_config", "syllable=x"), "--asr_config: expected phone=, bpe= or char= and a YAML"),
+            (("--nj", "0"), "--nj: expected a whole number of at least 1"),
+        ],
+    )
+    def test_values_that_cannot_be_are_refused_before_any_work(self, recipe, options, message, tmp_path):
+        result = run(recipe / "run.sh", *options, "--expdir", str(tmp_path / "exp"))
+        assert result.returncode == 1 and message in result.stderr
+        assert not (tmp_path / "exp").exists()
+
+    def test_links_lead_somewhere(self, recipe):
+        assert all(path.exists() for path in recipe.rglob("*"))
+
+
+def test_setup_makes_a_recogniser_beside_a_recipe(elsewhere):
+    recipe = elsewhere / "egs/their corpus/asr1"
+    made = run(elsewhere / "egs/TEMPLATE/asr1/setup.sh", recipe)
+    assert made.returncode == 0, made.stderr
+    untrained = run(recipe / "run.sh", "--study", "mini", cwd=elsewhere)
+    assert untrained.returncode == 1
+    assert "Train the study first" in untrained.stderr
+
+
 def test_every_entry_point_and_script_named_in_a_recipe_exists():
-    for script in ROOT.glob("egs/*/ssl1/**/*.sh"):
+    for script in ROOT.glob("egs/*/*1/**/*.sh"):
         if script.is_symlink() or "utils" in script.parts:
             continue
         for word in script.read_text().replace('"', " ").split():

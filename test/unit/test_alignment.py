@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hubert_iter import provenance
+from hubert_iter.bin import align_data
 from hubert_iter.data import collect_alignments, datadir
 from hubert_iter.data.alignment import (
     Segment,
@@ -248,3 +250,34 @@ def test_own_ctm_goes_before_textgrids(tmp_path, data):
     assert found.tiers["phones"]["u3"] == [Segment("u3", 0.1, 0.35, "ah")]
     with pytest.raises(UserError, match="expected alignments, found none"):
         collect_alignments.choose_source(tmp_path / "nowhere", tmp_path / "g")
+
+
+def test_an_aligner_s_own_names_of_silence_are_left_out_in_any_case_and_position(tmp_path, data):
+    for tier in ("phones", "words"):
+        labels = ("BRTH_S", "AH1", "{NS}", "sil")
+        lines = (f"u{n} 1 {0.1 * i:.1f} 0.1 {label}\n" for n in (1, 2, 3) for i, label in enumerate(labels))
+        (tmp_path / f"{tier}.ctm").write_text("".join(lines))
+    options = ["--data", str(tmp_path / "d"), "--ctm_dir", str(tmp_path), "--out", str(tmp_path / "out")]
+    provenance.write(tmp_path / "d", "test", {}, {})
+    align_data.main(options)
+    assert [segment.label for segment in read_ctm(tmp_path / "out/phones.ctm")["u1"]] == ["brth", "ah", "{ns}"]
+    align_data.main([*options, "--silence_phones", "brth {ns}"])
+    assert [segment.label for segment in read_ctm(tmp_path / "out/phones.ctm")["u1"]] == ["ah"]
+    assert len(read_ctm(tmp_path / "out/words.ctm")["u1"]) == 3  # people may say the word
+
+
+def test_a_set_without_alignments_has_files_without_a_line_and_a_check_tells(tmp_path, data):
+    provenance.write(tmp_path / "d", "test", {}, {})
+    options = ["--data", str(tmp_path / "d"), "--out", str(tmp_path / "out")]
+    with pytest.raises(UserError, match=r"out: expected the alignments of .*, found none: .*--stage 3"):
+        align_data.main([*options, "--check", "true"])
+    with pytest.raises(UserError, match="neither"):
+        align_data.main(options)
+    align_data.main([*options, "--without", "true"])
+    assert read_ctm(tmp_path / "out/phones.ctm") == {} == read_ctm(tmp_path / "out/words.ctm")
+    assert (tmp_path / "out/missing.txt").read_text().splitlines() == [f"u{n} no alignment" for n in (1, 2, 3)]
+    align_data.main([*options, "--check", "true"])
+    datadir.write(tmp_path / "other", data.utterances[:2])
+    provenance.write(tmp_path / "other", "test", {}, {})
+    with pytest.raises(UserError, match="found those of other data"):
+        align_data.main(["--data", str(tmp_path / "other"), "--out", str(tmp_path / "out"), "--check", "true"])

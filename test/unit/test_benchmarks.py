@@ -30,6 +30,12 @@ def test_the_loader_s_share_of_a_step_is_printed():
     assert float(re.search(r"share ([\d.]+)%", printed)[1]) > 0
 
 
+def test_crops_of_what_was_cut_are_compared_with_those_of_the_recording():
+    printed = run("segments.py", "--minutes", "1", "--crops", "4")
+    found = {form: float(ratio) for form, ratio in re.findall(r"^(\w+): .*ratio ([\d.]+)", printed, re.MULTILINE)}
+    assert found.keys() == {"FLAC", "MP3", "command"} and found["command"] > 1
+
+
 def test_start_up_is_compared_with_python_alone():
     printed = run("startup.py", "--repeats", "1", "--only", "merge_mfcc", "validate_data")
     found = {name: float(ratio) for name, ratio in re.findall(r"^(\w+) .*ratio ([\d.]+)", printed, re.MULTILINE)}

@@ -57,6 +57,13 @@ def test_scores_as_in_the_paper_show_its_findings(tmp_path):
     assert shown.rows[0][-1] == "shown" and shown.rows[0][4] == "3"
 
 
+def test_a_claim_on_speakers_cannot_be_told_where_there_is_one(tmp_path):
+    runs = read(tmp_path, 3)
+    judged = claims.judge(runs, [], {"speaker"})
+    assert {each.standing for each in judged if each.prop == "speaker"} == {Standing.UNSCORED}
+    assert {each.standing for each in judged if each.prop == "phone"} == {Standing.MISSING}
+
+
 def test_the_reverse_is_contrary(tmp_path):
     swapped = {**AS_THE_PAPER, "hubert_it1": AS_THE_PAPER["hubert_it2"], "hubert_it2": AS_THE_PAPER["hubert_it1"]}
     _, standing = judge(read(tmp_path, 3), swapped)

@@ -1,87 +1,27 @@
 """Downloads from a server of our own: resumed, checked, unpacked in one step."""
 
-import hashlib
-import http.server
 import io
-import tarfile
-import threading
 import zipfile
 from pathlib import Path
 
 import pytest
+from archive_server import packed, running_server, serve
 
 from hubert_iter.bin import download_librispeech
-from hubert_iter.corpora.download import Fetcher, download, download_alignments
+from hubert_iter.corpora import download as download_module
+from hubert_iter.corpora.download import Fetcher, download
+from hubert_iter.corpora.public_alignments import download_alignments
 from hubert_iter.errors import UserError
 
 CONTENT = {f"tiny-part/1/2/1-2-{n:04}.flac": bytes([n]) * 40000 for n in range(3)}
 
 
-class Server(http.server.ThreadingHTTPServer):
-    """Serves `files`; `ranges` switches resuming off, `breaks` holds after how many bytes to hang up, one an answer."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.files: dict[str, bytes] = {}
-        self.breaks: list[int] = []
-        self.failures: list[int] = []
-        self.ranges = True
-        self.requests: list[tuple[str, str | None]] = []
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self):  # noqa: N802
-        wanted = self.headers.get("Range")
-        self.server.requests.append((self.path, wanted))
-        body = self.server.files.get(self.path)
-        if body is None:
-            return self.send_error(404)
-        if self.server.failures and not self.path.endswith("md5sum.txt"):
-            return self.send_error(self.server.failures.pop(0))
-        first = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and self.server.ranges else 0
-        if first >= len(body):
-            return self.send_error(416)
-        self.send_response(206 if first else 200)
-        if first:
-            self.send_header("Content-Range", f"bytes {first}-{len(body) - 1}/{len(body)}")
-        self.send_header("Content-Length", str(len(body) - first))
-        self.end_headers()
-        cut = None if self.path.endswith("md5sum.txt") or not self.server.breaks else self.server.breaks.pop(0)
-        self.wfile.write(body[first:] if cut is None else body[first : first + cut])
-
-    def log_message(self, *args):
-        pass
-
-
 @pytest.fixture
 def server():
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
+    with running_server() as server:
         members = CONTENT | {"SPEAKERS.TXT": b"; s"}
         serve(server, "tiny-part.tar.gz", packed({f"LibriSpeech/{name}": data for name, data in members.items()}))
         yield server
-        server.shutdown()
-        thread.join()
-
-
-def packed(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=0) as tar:
-        for name, data in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return buffer.getvalue()
-
-
-def serve(server, name: str, body: bytes, md5: str | None = None) -> None:
-    server.files[f"/{name}"] = body
-    sums = server.files.get("/md5sum.txt", b"").decode()
-    server.files["/md5sum.txt"] = f"{sums}{md5 or hashlib.md5(body).hexdigest()}  {name}\n".encode()
 
 
 def fetcher(attempts: int = 3) -> Fetcher:
@@ -201,24 +141,116 @@ def test_a_truncated_or_wrong_archive_leaves_no_part(server, tmp_path):
     assert not [path for path in (tmp_path / "LibriSpeech").iterdir()]
 
 
-@pytest.mark.parametrize("prefix", ["LibriSpeech/", "", "LibriSpeech-Alignments/"])
-def test_alignments(server, tmp_path, prefix):
+@pytest.mark.parametrize("room", ["announced", "used up"])
+def test_a_full_disk_is_named_and_what_was_fetched_is_kept(server, tmp_path, monkeypatch, room):
+    if room == "announced":
+        free = download_module.shutil.disk_usage(tmp_path)._replace(free=200_000)
+        monkeypatch.setattr(download_module.shutil, "disk_usage", lambda path: free)
+        with pytest.raises(UserError, match=r"needs about 0.0 GB of free space to download and unpack, found 0.0 GB"):
+            download(["tiny-part"], tmp_path, server.url, fetcher())
+        return
+    partial = tmp_path / "tiny-part.tar.gz.part"
+    partial.symlink_to("/dev/full")
+    with pytest.raises(UserError, match=f"{tmp_path}: No space left on device. What was fetched is kept: make room"):
+        download(["tiny-part"], tmp_path, server.url, fetcher())
+    partial.unlink()
+    download(["tiny-part"], tmp_path, server.url, fetcher())
+    assert unpacked(tmp_path).keys() > CONTENT.keys()
+
+
+def test_a_disk_that_fills_up_while_unpacking_is_named_and_nothing_is_fetched_again(server, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(download_module.tarfile.TarFile, "extractall", full)
+        with pytest.raises(UserError, match="LibriSpeech: No space left on device"):
+            download(["tiny-part"], tmp_path, server.url, fetcher())
+    assert not list((tmp_path / "LibriSpeech").iterdir())
+    download(["tiny-part"], tmp_path, server.url, fetcher())
+    assert asked(server) == [None]
+    assert unpacked(tmp_path).keys() > CONTENT.keys()
+
+
+GRIDS = ("dev-clean/1/2/1-2-0000", "dev-clean/1/2/1-2-0001", "dev-clean/3/4/3-4-0000", "train-clean-100/5/6/5-6-0000")
+
+
+def audio(root: Path, *paths: str) -> None:
+    for path in paths:
+        (root / "LibriSpeech" / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / "LibriSpeech" / f"{path}.flac").touch()
+
+
+def serve_grids(server, prefix: str = "LibriSpeech/", kind: str = "zip") -> str:
+    members = {f"{prefix}{path}.TextGrid": path.encode() for path in GRIDS} | {f"{prefix}README.txt": b""}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as file:
-        file.writestr(f"{prefix}dev-clean/1/2/1-2-0000.TextGrid", "grid")
-    serve(server, "ali.zip", buffer.getvalue())
+        for name, data in members.items():
+            file.writestr(name, data)
+    serve(server, f"ali.{kind}", buffer.getvalue() if kind == "zip" else packed(members))
+    return f"{server.url}/ali.{kind}"
+
+
+def aligned(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(
+    ("prefix", "kind"), [("LibriSpeech/", "zip"), ("", "zip"), ("a/b/", "zip"), ("LibriSpeech/", "tar.gz")]
+)
+def test_alignments_of_the_parts_wanted_and_no_others(server, tmp_path, prefix, kind):
+    audio(tmp_path, "dev-clean/1/2/1-2-0000", "dev-clean/1/2/1-2-0001", "dev-clean/1/2/1-2-0002")
+    url = serve_grids(server, prefix, kind)
     for _ in range(2):
-        download_alignments(tmp_path, f"{server.url}/ali.zip", fetcher())
-    found = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()]
-    assert found == ["LibriSpeech-Alignments/dev-clean/1/2/1-2-0000.TextGrid"]
-    assert [path for path, _ in server.requests].count("/ali.zip") == 1
+        download_alignments(["dev-clean"], tmp_path / "LibriSpeech", tmp_path / "ali", url, fetcher())
+    assert aligned(tmp_path / "ali") == [f"dev-clean/1/2/1-2-000{n}.TextGrid" for n in range(2)]
+    assert [path for path, _ in server.requests].count(f"/ali.{kind}") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["LibriSpeech", "ali"]
+
+
+def test_alignments_of_mini_librispeech_are_those_of_the_parts_that_it_was_drawn_from(server, tmp_path):
+    audio(tmp_path, "train-clean-5/5/6/5-6-0000", "dev-clean-2/3/4/3-4-0000")
+    url = serve_grids(server)
+    parts = ["train-clean-5", "dev-clean-2"]
+    download_alignments(parts, tmp_path / "LibriSpeech", tmp_path / "ali", url, fetcher())
+    assert aligned(tmp_path / "ali") == ["dev-clean-2/3/4/3-4-0000.TextGrid", "train-clean-5/5/6/5-6-0000.TextGrid"]
+    assert (tmp_path / "ali/dev-clean-2/3/4/3-4-0000.TextGrid").read_text() == "dev-clean/3/4/3-4-0000"
+
+
+def test_alignments_of_the_whole_part_serve_its_mini_part(server, tmp_path):
+    (tmp_path / "ali/dev-clean").mkdir(parents=True)
+    download_alignments(["dev-clean-2"], tmp_path / "LibriSpeech", tmp_path / "ali", serve_grids(server), fetcher())
+    assert not server.requests
+
+
+def test_alignments_of_other_utterances_are_refused(server, tmp_path):
+    audio(tmp_path, "dev-clean/7/8/7-8-0000")
+    url = serve_grids(server)
+    with pytest.raises(UserError, match="expected 7-8-0000.TextGrid and others of dev-clean, found none of its 1 utt"):
+        download_alignments(["dev-clean"], tmp_path / "LibriSpeech", tmp_path / "ali", url, fetcher())
+    assert not (tmp_path / "ali").exists()
+    with pytest.raises(UserError, match="LibriSpeech/dev-other: expected .* found no utterance to align"):
+        download_alignments(["dev-other"], tmp_path / "LibriSpeech", tmp_path / "ali", url, fetcher())
+
+
+def test_corpus_and_alignments_in_one_call(server, tmp_path):
+    serve(server, "dev-clean.tar.gz", packed({f"LibriSpeech/{path}.flac": b"1" for path in GRIDS[:3]}))
+    options = ["--parts", "dev-clean", "--out", str(tmp_path), "--url", server.url, "--alignments", "true"]
+    options += ["--alignments_url", serve_grids(server)]
+    download_librispeech.main(options)
+    assert aligned(tmp_path / "LibriSpeech-Alignments") == [f"{path}.TextGrid" for path in GRIDS[:3]]
+    download_librispeech.main([*options, "--alignments_out", str(tmp_path / "other place")])
+    assert len(aligned(tmp_path / "other place")) == 3
 
 
 def test_an_evil_zip_is_refused(server, tmp_path):
+    audio(tmp_path / "out", "dev-clean/1/2/1-2-0000")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as file:
-        file.writestr("../../evil.TextGrid", "grid")
+        file.writestr("../../1-2-0000.TextGrid", "grid")
     serve(server, "ali.zip", buffer.getvalue())
     with pytest.raises(UserError, match="points outside"):
-        download_alignments(tmp_path / "out", f"{server.url}/ali.zip", fetcher())
-    assert not list(tmp_path.rglob("evil*"))
+        download_alignments(
+            ["dev-clean"], tmp_path / "out/LibriSpeech", tmp_path / "out/ali", f"{server.url}/ali.zip", fetcher()
+        )
+    assert not list(tmp_path.rglob("1-2-0000.TextGrid"))

@@ -1,5 +1,7 @@
 """One run over its training: clusters that come to follow labels and phones, and the page that shows it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from frame_networks import Here, frames, write
@@ -7,6 +9,7 @@ from sklearn.metrics import normalized_mutual_info_score
 
 from hubert_iter.analysis import dynamics
 from hubert_iter.analysis.dynamics import own_clusters
+from hubert_iter.analysis.frame_sample import NONE
 from hubert_iter.bin import dynamics as entry
 from hubert_iter.errors import UserError
 from hubert_iter.report import dynamics as page
@@ -95,6 +98,15 @@ def test_the_page_names_what_was_gained_and_lost(rows, tmp_path):
         "phones",
     }
     assert "one network" in content.note
+
+
+def test_without_phones_the_page_has_all_but_them(stages, sample, tmp_path):
+    silent = replace(sample, labels=sample.labels | {"phone": np.full(len(sample), NONE)})
+    rows = dynamics.course(stages, silent, sample.codes("phone")[0], 0, Here())
+    assert {row.metric for row in rows} == {"taught", "before"}
+    content = page.build(tmp_path, "net", rows, {}, taught=True)
+    assert {drawing.name for drawing in content.drawings} == {"clusters_taught", "clusters_before"}
+    assert content.answers == () and "docs/alignments.md" in content.missing[0]
 
 
 def test_a_run_without_milestones_is_told_how_to_keep_them(tmp_path):

@@ -102,7 +102,8 @@ def test_encoder_gradients_by_gradcheck():
 
 
 def test_layerdrop_skips_blocks_while_training_only():
-    encoder = small(layerdrop=1.0)
+    # As good as all: 1 is refused, since nothing would be learnt.
+    encoder = small(layerdrop=1 - 1e-9)
     features = torch.randn(1, 20, 16)
     first = {}
     output = encoder.transform(features, observe=lambda name, x: first.update({name: x}))

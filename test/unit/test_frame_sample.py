@@ -106,6 +106,12 @@ def test_frames_are_read_as_written_and_faults_are_named(spoken, tmp_path):
         frame_sample.read(tmp_path)
 
 
-def test_nothing_aligned_is_refused(spoken):
+def test_alignments_of_other_utterances_are_refused(spoken):
     with pytest.raises(UserError, match="no utterance of the evaluation set has aligned phones"):
-        frame_sample.draw(spoken[0], {}, {}, 100, 0)
+        frame_sample.draw(spoken[0], {"other": [Segment("other", 0, 1, "a")]}, {}, 100, 0)
+
+
+def test_without_any_alignment_frames_have_speakers_alone(spoken):
+    frames = frame_sample.draw(spoken[0], {}, {}, 100, 0)
+    assert len(frames) == 100 and frames.codes("phone")[1] == [] == frames.codes("word")[1]
+    assert len(frames.codes("speaker")[1]) > 1

@@ -241,7 +241,7 @@ def metrics(folder: Path) -> None:
 
 def read_metrics(folder: Path) -> None:
     content = (folder / "metrics.jsonl").read_bytes()
-    report._metrics(folder / "metrics.jsonl")
+    report.read_metrics(folder / "metrics.jsonl")
     Metrics(folder, 2, 9).close()
     (folder / "metrics.jsonl").write_bytes(content)
 

@@ -2,11 +2,12 @@
 
 import pytest
 import yaml
+from scored import write_samples
 from tiny import ROOT
 
 from hubert_iter import options
 from hubert_iter.analysis import measures, table
-from hubert_iter.analysis.measure import Measure
+from hubert_iter.analysis.measure import Material, Measure
 from hubert_iter.analysis.sample import Limits
 from hubert_iter.bin import plan
 from hubert_iter.errors import UserError
@@ -19,6 +20,14 @@ def test_each_module_is_a_measure_that_says_what_the_report_needs():
         assert isinstance(found, Measure) and found.title and found.text and found.metrics
         assert len({metric.name for metric in found.metrics}) == len(found.metrics)
         found.Settings()  # every option has a default
+
+
+@pytest.mark.parametrize("name", ["cca", "probe", "subspaces", "abx"])
+def test_without_phones_and_a_second_speaker_measures_of_classes_leave_a_network_out(name, tmp_path):
+    write_samples(tmp_path, {}, {"utt": "speaker"})
+    (tmp_path / "phones.ctm").write_text("")
+    material = Material(None, tmp_path / "samples", None, alignments=tmp_path)
+    assert measures.find(name, "test").leaves_out(material)
 
 
 def test_a_misspelt_measure_is_named_with_the_nearest():

@@ -102,7 +102,10 @@ def test_what_is_recorded_is_complete(tmp_path):
 
 @pytest.mark.parametrize(
     "path",
-    sorted([*CONF.glob("*/*.yaml"), *ROOT.glob("egs/*/ssl1/conf/*/*.yaml")]),
+    # conf/asr holds ESPnet's own options, whose meaning ESPnet's help tells.
+    sorted(
+        path for path in [*CONF.glob("*/*.yaml"), *ROOT.glob("egs/*/ssl1/conf/*/*.yaml")] if path.parent.name != "asr"
+    ),
     ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_every_value_is_commented(path: Path):

@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from hubert_iter import provenance, tsv
-from hubert_iter.analysis import scores
+from hubert_iter.analysis import sample, scores
 from hubert_iter.analysis.learning import GUESSES
 from hubert_iter.analysis.measure import FACT, Metric, Row, Scored, SpeakerRow
 from hubert_iter.analysis.pool import Layers
@@ -83,7 +83,7 @@ def add_scores(folder: Path, run: str, updates: list, gain: float, taps: Sequenc
 FACTS = {"abx_tokens": 3068, "abx_phones": 39, "abx_speakers": 10, "abx_within_triples": 7_000_000, "chance": 0.5}
 
 
-def add_abx(exp: Path, run: str, gain: float, context: str = "any") -> None:
+def add_abx(exp: Path, run: str, gain: float, context: str = "any", without: str = "") -> None:
     """ABX errors that fall towards layer 2, more across speakers than within; without a speaker by 0.01 n more."""
     rows, speakers = [], []
     for layer, tap in enumerate(LAYERS):
@@ -92,6 +92,7 @@ def add_abx(exp: Path, run: str, gain: float, context: str = "any") -> None:
             rows.append(Row(tap, "phone", metric, 0, 0, error))
             speakers += [SpeakerRow(tap, "phone", metric, f"s{n}", error + 0.01 * n) for n in range(-2, 3)]
     rows += [Row(FACT, "phone", metric, 0, None, float(value)) for metric, value in FACTS.items()]
+    rows, speakers = ([row for row in each if row.metric != without] for each in (rows, speakers))
     folder = exp / run / "measures/abx"
     folder.mkdir(parents=True)
     scores.write(folder, Layers(folder, LAYERS, 2000, run), Scored(rows, speakers))
@@ -214,6 +215,36 @@ def test_page_is_complete_and_self_contained(finished):
         "1 h 06 min",
     ):
         assert words in text, words
+
+
+def test_one_trained_on_speaker_and_what_it_leaves_unscored_head_the_page(options, tmp_path):
+    folder = tmp_path / "exp/toy/samples"
+    folder.mkdir()
+    facts = dict(zip(sample.FACTS, (39, 39, 39, 0, 3), strict=True))
+    speakers = dict(zip(sample.FACTS, (1, 1, 0, 1, 3), strict=True))
+    (folder / "facts.json").write_text(json.dumps({"phone": facts, "word": facts, "speaker": speakers}))
+    provenance.write(folder, "sample_segments", {}, {})
+    shared = tmp_path / "dump/data/eval/shared_speakers.txt"
+    shared.write_text("s0 train\ns1 train\n")
+    for run, why in (("mfcc", "no blocks here"), ("random", "too few speakers"), ("hubert_it1", "too few speakers")):
+        (tmp_path / f"exp/toy/{run}/measures").mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"exp/toy/{run}/measures/subspaces{scores.LEFT_OUT}").write_text(why + "\n")
+    add_abx(tmp_path / "exp/toy", "random", 0.1, without="abx_across")
+    report.main(options)
+    text = "".join(Page((folder_of(options) / "index.html").read_text()).text)
+    top = text[: text.index("At a glance")]
+    for words in (
+        "2 of 3 speakers of eval are in train too",
+        "The evaluation set has one speaker.",
+        "Not scored: speaker identity. It takes two speakers with 3 instances each; the evaluation set has 1.",
+        "(subspaces): too few speakers.",
+        "Not scored: ABX error across speakers. It takes two evaluation speakers",
+    ):
+        assert words in top, words
+    assert "no blocks here" not in text
+    shared.write_text("s0 train\ns1 train\ns2 train\n")
+    report.main(options)
+    assert "All speakers (3) of eval" in (folder_of(options) / "index.html").read_text()
 
 
 def test_scores_keep_every_row(finished):

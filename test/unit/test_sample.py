@@ -1,5 +1,6 @@
 import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -135,9 +136,18 @@ def test_a_property_with_one_class_is_left_out_with_a_warning(caplog):
 
 
 def test_nothing_to_score_is_an_error():
-    utterances, _, _ = corpus(speakers=1)
+    utterances, phones, _ = corpus(speakers=1)
+    alike = {key: [replace(segment, label="p") for segment in segments] for key, segments in phones.items()}
     with pytest.raises(UserError, match="no property has two classes"):
-        draw_all(utterances, {}, {}, VOCABULARY, sample.Limits(), seed=0)
+        draw_all(utterances, alike, {}, VOCABULARY, sample.Limits(), seed=0)
+
+
+def test_without_alignments_speakers_are_drawn_and_of_one_speaker_nothing_but_frames():
+    utterances, _, _ = corpus(speakers=4)
+    samples = draw_all(utterances, {}, {}, VOCABULARY, sample.Limits(), seed=0)
+    assert {prop for prop, _ in samples} == {"speaker"}
+    utterances, _, _ = corpus(speakers=1)
+    assert draw_all(utterances, {}, {}, VOCABULARY, sample.Limits(), seed=0) == {}
 
 
 def test_frequent_words_are_normalised_with_ties_in_alphabetical_order(tmp_path):

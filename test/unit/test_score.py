@@ -98,6 +98,19 @@ def test_only_what_changed_is_scored_again(run, monkeypatch, tmp_path):
     assert run({"alpha": {}, "beta": {"level": 2}}) == {"alpha", "beta"}
 
 
+def test_why_a_network_is_left_out_is_kept_until_it_is_scored(run, monkeypatch, tmp_path):
+    kind = type(measures.find("alpha", "test"))
+    monkeypatch.setattr(kind, "leaves_out", lambda self, material: "it takes 3 speakers")
+    assert run({"alpha": {}}) == set()
+    note = tmp_path / "measures" / f"alpha{scores.LEFT_OUT}"
+    assert note.read_text() == "it takes 3 speakers\n"
+    when = note.stat().st_mtime_ns
+    run({"alpha": {}})
+    assert note.stat().st_mtime_ns == when
+    monkeypatch.setattr(kind, "leaves_out", lambda self, material: "")
+    assert run({"alpha": {}}) == {"alpha"} and not note.exists()
+
+
 def test_tables_are_read_as_they_were_written(run, tmp_path):
     run({"alpha": {"level": 0.1}}, "--others", f"first={tmp_path / 'layers'}", "second=nowhere")
     folder = tmp_path / "measures/alpha"

@@ -6,6 +6,7 @@ from scored import cca_task, score, write_layers, write_samples
 
 from hubert_iter.analysis import cca, folds, sample
 from hubert_iter.analysis.left_out import speaker_groups
+from hubert_iter.analysis.measures import probe
 from hubert_iter.analysis.measures.cca import Settings, score_features
 from hubert_iter.analysis.sample import Span
 from hubert_iter.data.datadir import Utterance
@@ -93,6 +94,14 @@ def test_speakers_table_holds_the_mean_over_sets_and_trials(root):
     tasks = [cca_task(labels, SETTINGS, 2, sample_set=number, groups=who, num_groups=6) for number in range(2)]
     expected = np.mean([result.without for task in tasks for result in score_features(features, task)], axis=0)
     np.testing.assert_allclose([row.value for row in found.speakers if row.layer == "0"], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["cca", "probe"])
+def test_of_one_speaker_no_score_is_left_and_the_others_stay(root, name):
+    settings = SETTINGS if name == "cca" else probe.Settings(penalties=(0.01,), control=False)
+    sample.write_speakers(root / "samples", [Utterance(f"u{n}", "alone", 16000, "-") for n in range(6)])
+    found = score(name, root, settings, trials=2)
+    assert not found.speakers and found.rows
 
 
 def test_an_utterance_of_nobody_is_refused(root):

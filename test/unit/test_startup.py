@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tiny import ROOT, Corpus
 
-from hubert_iter.bin import align_data, filter_data
+from hubert_iter.bin import align_data, filter_data, label, layers
 
 # numpy alone takes twice as long to import as all the rest of such a call.
 HEAVY = ("numpy", "torch", "torchaudio", "scipy", "soundfile", "kaldiio", "faiss", "matplotlib")
@@ -38,6 +38,11 @@ def calls(corpus: Corpus, tmp_path: Path) -> dict[str, list[str]]:
         ],
         "make_labels": [*data, *mfcc, "--kmeans", str(root / "kmeans"), "--out", str(corpus.valid_labels)],
     }  # fmt: skip
+    audio = ["--model", "mfcc", "--audio", str(root / "valid_audio")]
+    options["label"] = [*audio, "--kmeans", str(root / "kmeans"), "--out", str(tmp_path / "units")]
+    options["layers"] = [*audio, "--out", str(tmp_path / "layers")]
+    label.main(options["label"])
+    layers.main(options["layers"])
     filter_data.main(options["filter_data"])
     align_data.main(options["align_data"])
     return options
@@ -47,7 +52,10 @@ def _utterances(data: Path) -> list[str]:
     return [line.split()[0] for line in (data / "wav.scp").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("name", ["filter_data", "align_data", "make_mfcc", "merge_mfcc", "fit_kmeans", "make_labels"])
+@pytest.mark.parametrize(
+    "name",
+    ["filter_data", "align_data", "make_mfcc", "merge_mfcc", "fit_kmeans", "make_labels", "label", "layers"],
+)
 def test_a_call_that_finds_its_work_done_imports_nothing_heavy(calls, name):
     command = [sys.executable, "-c", CALL, name, *calls[name]]
     done = subprocess.run(command, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120)

@@ -44,6 +44,15 @@ def test_plan_prints_one_row_per_run(tmp_path, capsys):
     assert second == ["second", "hubert", "first", "6", "500", "first@6_k500", "10", "-", "1", "none", *"-----"]
 
 
+def test_a_best_layer_without_alignments_is_refused_by_the_plan(tmp_path, capsys):
+    runs = {"one": {"objective": "hubert", "targets": "mfcc"}, "two": {"objective": "hubert", "targets": "one@best"}}
+    options = ["--study", str(write(tmp_path, runs)), "--alignments", "none"]
+    with pytest.raises(UserError, match="two cluster the layer .*alignments of the validation set"):
+        plan.main(options)
+    plan.main([*options, "--runs", "one"])
+    assert capsys.readouterr().out.startswith("one\t")
+
+
 def test_labels_are_named_after_their_normalisation_which_the_plan_tells(tmp_path, capsys):
     row = {"objective": "hubert", "targets": "mfcc", "seeds": 2}
     rows = {"raw": {**row, "normalise": "none"}, "agnostic": {**row, "normalise": "utterance"}}

@@ -94,6 +94,14 @@ def test_a_set_too_small_to_choose_on_is_refused(held_out):
     assert not (held_out / "best").exists()
 
 
+def test_without_alignments_no_layer_is_named(held_out):
+    (held_out / "none").mkdir()
+    (held_out / "none/phones.ctm").write_text("")
+    provenance.write(held_out / "none", "align_data", {}, {})
+    with pytest.raises(UserError, match="a best layer cannot be named: the set has no aligned phones"):
+        choose(held_out, alignments=held_out / "none")
+
+
 def test_labels_must_be_of_the_layer_that_was_chosen(held_out):
     from hubert_iter.feats.source import describe_layer
 

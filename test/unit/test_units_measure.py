@@ -129,7 +129,10 @@ def test_words_are_left_out_where_there_are_none_and_any_tap_is_scored(tmp_path)
 def test_fewer_frames_than_clusters_and_a_single_utterance(tmp_path):
     sample = frames(utterances=2, length=20, speakers=1)
     network = write(tmp_path / "few", sample, {"0": np.random.default_rng(0).standard_normal((40, 3))})
-    assert values(MEASURE.score(material(network), units.Settings()), "bits_per_second")["0"] > 0
+    scored = MEASURE.score(material(network), units.Settings())
+    assert values(scored, "bits_per_second")["0"] > 0
+    # Of a single speaker units have nothing to tell.
+    assert {row.prop for row in scored.rows} == {"phone", "word", "unit"}
     sample = frames(utterances=1, length=20)
     alone = write(tmp_path / "alone", sample, {"0": np.zeros((20, 3))})
     assert "1 utterance" in MEASURE.leaves_out(material(alone))

@@ -121,7 +121,7 @@ FAULTS = {
     ),
     "segment beyond its recording": (
         lambda d: (d / "segments").write_text("a-1 a-1 0 1\na-2 a-2 0 2\nb-1 b-1 0 1.5\nb-2 b-2 0 2\n"),
-        ("audio", "wav.scp", 3, "b-1"),
+        ("segments", "segments", 3, "b-1"),
         ["b-1"],
     ),
     "segment backwards": (
@@ -165,6 +165,92 @@ def test_a_sound_folder_has_no_fault_and_is_left_alone(folder):
     validate_data.main(["--data", str(folder)])
     validate_data.main(["--data", str(folder), "--fix", "true"])
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+# What to write, and what the message must say of it: the cause that is likely, and what to do.
+CAUSES = {
+    "a space in an id": (
+        lambda d: change(d / "utt2spk", "a-2 a", "a 2 a"),
+        r"utt2spk:2: utterance a: expected '<utterance> <speaker>', found 3 columns: 'a 2 a'.* first space",
+    ),
+    "a space in an id of wav.scp": (
+        lambda d: change(d / "wav.scp", "a-2 ", "a-2 x "),
+        r"wav.scp:2: utterance a-2: .*no such file, but \S*/au dio/a-2.flac is one: there is a space in the id",
+    ),
+    "ids alike up to their space": (
+        lambda d: (d / "text").write_text("a 1 SOME WORDS\na 2 SOME WORDS\n"),
+        r"text:2: utterance a: was on line 1 already, with another value\. Is there a space in its name\?",
+    ),
+    "a command without its pipe": (
+        lambda d: change(d / "wav.scp", f"a-2 {audio_of(d, 'a-2')}", f"a-2 cat '{audio_of(d, 'a-2')}'"),
+        r"wav.scp:2: utterance a-2: .*It begins with the program cat: a command must end in \|",
+    ),
+    "a relative path": (
+        lambda d: change(d / "wav.scp", f"a-2 {audio_of(d, 'a-2')}", "a-2 audio/a-2.flac"),
+        r"wav.scp:2: utterance a-2: .*no such file in \S+\. Relative paths begin at .* the\s+recipe's",
+    ),
+    "another rate": (
+        lambda d: soundfile.write(audio_of(d, "b-1"), np.zeros(8000), 8000),
+        r"found 8000 Hz\. Convert all such audio by --resample true .*: sox '\S+/au dio/b-1.flac' -r 16000 -c 1 .* \|",
+    ),
+    "another rate from a command": (
+        lambda d: (
+            soundfile.write(d.parent / "x.wav", np.zeros((8000, 2)), 16000),
+            change(d / "wav.scp", f"b-1 {audio_of(d, 'b-1')}", f"b-1 cat {d.parent}/x.wav |"),
+        ),
+        r"one channel, found 2\. .*: cat \S+/x.wav \| sox -t wav - -r 16000 -c 1 -b 16 -t wav - \|",
+    ),
+    "a segment beyond the audio": (
+        lambda d: (d / "segments").write_text("a-1 a-1 0 1\na-2 a-2 0 2\nb-1 b-1 0 1.5\nb-2 b-2 0 2\n"),
+        r"segments:3: utterance b-1: expected 1.500 s as segments says, found 1.000 s\. Correct the times",
+    ),
+    "nothing": (
+        lambda d: [(d / name).write_text("") for name in ("wav.scp", "utt2spk", "text", "spk2utt", "utt2num_samples")],
+        r"wav.scp: expected at least one utterance, found none",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_the_likely_cause_is_said(folder, name, tmp_path):
+    spoil, message = CAUSES[name]
+    spoil(folder)
+    with pytest.raises(UserError, match=message):
+        validate_data.main(["--data", str(folder)])
+    with pytest.raises(UserError, match=message):
+        filter_data.main(["--data", str(folder), "--out", str(tmp_path / "o")])
+    assert not (tmp_path / "o").exists()
+
+
+def test_what_a_fix_would_do_is_said(folder):
+    swap_lines(folder / "text")
+    with pytest.raises(UserError, match=r"or let --fix true mend the tables$"):
+        validate_data.main(["--data", str(folder)])
+    soundfile.write(audio_of(folder, "b-1"), np.zeros(8000), 8000)
+    with pytest.raises(UserError, match=r"or let --fix true drop 1 utterances$"):
+        validate_data.main(["--data", str(folder)])
+
+
+def test_a_relative_path_begins_at_the_folder_that_the_program_runs_in(folder, tmp_path, monkeypatch):
+    """As Kaldi's do; recipes run in their own folder, wherever they are called from."""
+    scp = folder / "wav.scp"
+    scp.write_text(scp.read_text().replace(f"{tmp_path}/", ""))
+    with pytest.raises(UserError, match="no such file in"):
+        stage2(folder, tmp_path / "o")
+    monkeypatch.chdir(tmp_path)
+    assert len(datadir.read(stage2(folder, tmp_path / "o"))) == 4
+
+
+def test_speakers_of_two_sets_may_be_allowed_and_are_listed(folder, tmp_path):
+    other = tmp_path / "train"
+    datadir.write(other, [Utterance("b-9", "b", 1, "x")])
+    allowed = ("--other_speakers_than", other, "--same_speakers", "true")
+    out = stage2(folder, tmp_path / "o", *allowed)
+    assert len(datadir.read(out)) == 4 and (out / "dropped.txt").read_text() == ""
+    assert (out / "shared_speakers.txt").read_text() == "b train\n"
+    with pytest.raises(UserError, match="speaker b is also in .* by --same_speakers true: the report then says so"):
+        stage2(folder, out, *allowed[:2])
+    assert not (stage2(folder, tmp_path / "p") / "shared_speakers.txt").exists()
 
 
 def test_limits(folder):

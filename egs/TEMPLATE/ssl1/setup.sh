@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Start a recipe for a new corpus: setup.sh DIR, e.g. egs/TEMPLATE/ssl1/setup.sh egs/mycorpus/ssl1
 # run.sh, cmd.sh, conf and local are copied, to be changed; ssl.sh, path.sh, db.sh and utils are links. Then write
-# DIR/local/data.sh and set the recipe's settings in DIR/run.sh.
+# DIR/local/data.sh and set the recipe's settings in DIR/run.sh. egs/TEMPLATE/asr1/setup.sh egs/mycorpus/asr1 does the
+# same for recognition on the networks of egs/mycorpus/ssl1, and leaves nothing to write.
 set -euo pipefail
 
 if [ $# -ne 1 ] || [[ $1 == -* ]]; then
@@ -9,7 +10,7 @@ if [ $# -ne 1 ] || [[ $1 == -* ]]; then
     if [ "${1:-}" = --help ]; then exit 0; else exit 2; fi
 fi
 dir=$1
-template=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
+template=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 if [ -e "${dir}" ] || [ -L "${dir}" ]; then
     echo "ERROR: setup.sh: ${dir} exists. Choose another folder, or remove it first" >&2
     exit 1
@@ -17,9 +18,12 @@ fi
 
 mkdir -p "${dir}"
 for name in run.sh cmd.sh conf local; do
-    cp -RL "${template}/${name}" "${dir}/${name}"
+    if [ -e "${template}/${name}" ]; then cp -RL "${template}/${name}" "${dir}/${name}"; fi
 done
-for name in ssl.sh path.sh db.sh utils; do
+for name in ssl.sh asr.sh path.sh db.sh utils; do
+    if [ ! -e "${template}/${name}" ]; then continue; fi
     ln -s "$(realpath --relative-to="${dir}" "${template}/${name}")" "${dir}/${name}"
 done
-echo "setup.sh: made ${dir}. Next: write ${dir}/local/data.sh, set the settings in ${dir}/run.sh, run it"
+next="set the settings in ${dir}/run.sh, run it"
+if [ -e "${dir}/local/data.sh" ]; then next="write ${dir}/local/data.sh, ${next}"; fi
+echo "setup.sh: made ${dir}. Next: ${next}"

@@ -30,6 +30,7 @@ teacher_nj=1       # Jobs in parallel by which a trained network runs over a set
 run_jobs=          # Runs trained side by side; empty: as many as are independent and this machine has room for (processors,
                    # 4 GB of memory each), 1 with GPUs; on a cluster all that are independent.
 max_memory_gb=4.0  # Memory for the frames that k-means is fitted on.
+wandb=             # Project of Weights & Biases to send training metrics to, beside TensorBoard; empty: nothing is sent.
 python=python3     # Python to run.
 
 # Folders
@@ -39,7 +40,11 @@ expdir=exp         # Models, scores, reports.
 
 # Data
 corpus=            # Folder of the corpus, for local/data.sh; empty for that of db.sh.
+alignments=given   # Phone and word times of the evaluation set: given (--textgrids, or CTM files of local/data.sh), make (English,
+                   # by pocketsphinx), or none: then what needs no phones is scored. docs/alignments.md
 textgrids=         # Folder of Praat TextGrid alignments; empty: phones.ctm and words.ctm from local/data.sh.
+silence_phones=    # Names of silence and noise in them, beside the usual ones, e.g. "pau brth".
+lexicon=           # Pronunciations for --alignments make, "<word> <phone> <phone> ..." a line, that go before its dictionary.
 download=false     # Download corpus and alignments first (recipes that can).
 data_opts=         # More options for local/data.sh, in one word, e.g. "--num_valid 40".
 train_set=train    # Name of the training set.
@@ -48,6 +53,8 @@ eval_set="eval"    # Name of the set that layers are analysed on.
 min_seconds=2.0    # Shorter training and validation utterances are left out.
 max_seconds=40.0   # Longer utterances are left out.
 eval_min_seconds=0.1  # Shorter utterances of the evaluation set are left out.
+same_speakers=false  # Evaluation speakers may be in training too (a corpus of one speaker); the report says so.
+resample=false     # Convert other rates and several channels to 16 kHz and one channel, once, in stage 2.
 fix=false          # Drop faulty utterances in stage 2 and report them, instead of stopping.
 max_missing=0      # Utterances per set that may lack an alignment.
 
@@ -66,6 +73,13 @@ checkpoints=false  # Score the runs' kept checkpoints too: the course of scores 
 title="Layers of HuBERT"  # Title of the report.
 data_note=         # What a reader must know about the data, e.g. that they are synthetic.
 export_formats="huggingface torchaudio"  # Formats of stage 12: huggingface torchaudio fairseq.
+license=apache-2.0 # Licence of the weights, for the model card.
+language=          # Codes of the speech's languages, for the model card, e.g. "en".
+datasets=          # Names of the corpora on the Hugging Face hub, for the model card, e.g. "openslr/librispeech_asr".
+own_units=         # "LAYER K": a k-means of that layer of each exported run is fitted and put beside it, to label audio by.
+push_to=           # Repository on the hub to upload Hugging Face folders to, "owner/name-RUN" (RUN: the run's name);
+                   # nothing is uploaded without.
+push_private=true  # Make that repository a private one.
 
 # bash reads a script as it goes; the braces make it read all of it now, so that a change to this file during a run of
 # days does no harm.
@@ -134,6 +148,9 @@ if [ "${ngpu}" -gt 0 ]; then
     on_gpu=true
     model_cmd="${cuda_cmd} --gpu 1"
 fi
+if [ -n "${own_units}" ] && ! [[ ${own_units} =~ ^(conv|[0-9]+)\ [0-9]+$ ]]; then
+    die "--own_units: expected a layer and a number of clusters, as '6 500', got '${own_units}'"
+fi
 study_file=
 for file in "${study}" "conf/study/${study}.yaml" "${MAIN_ROOT}/conf/study/${study}.yaml"; do
     if [ -z "${study_file}" ] && [ -f "${file}" ]; then study_file=${file}; fi
@@ -152,7 +169,7 @@ logs=${exp}/log
 # The runs in the order of their dependencies, checked now so that a fault in a table costs no waiting.
 # shellcheck disable=SC2086  # runs is a list of words
 run_table=$(${python} -m hubert_iter.bin.plan --study "${study_file}" --runs ${runs} --conf_dirs "${conf_dirs[@]}" \
-    --analysis "${analysis}")
+    --analysis "${analysis}" --alignments "${alignments}" --wandb "${wandb}" --push "${push_to}")
 if "${dry_run}"; then
     # shellcheck disable=SC2086  # runs is a list of words
     ${python} -m hubert_iter.bin.preview --study "${study_file}" --conf_dirs "${conf_dirs[@]}" --runs ${runs} \
@@ -244,21 +261,39 @@ if [ "${stage}" -le 2 ] && [ "${stop_stage}" -ge 2 ] && ! skip 2; then
         if [ "${set}" = "${valid_set}" ]; then
             opts+=(--other_utterances_than "${dumpdir}/data/${train_set}")
         elif [ "${set}" = "${eval_set}" ]; then
-            opts=(--min_seconds "${eval_min_seconds}" --other_speakers_than "${dumpdir}/data/${train_set}"
+            opts=(--min_seconds "${eval_min_seconds}" --same_speakers "${same_speakers}" --other_speakers_than "${dumpdir}/data/${train_set}"
                 --other_utterances_than "${dumpdir}/data/${train_set}" "${dumpdir}/data/${valid_set}")
         fi
         ${python} -m hubert_iter.bin.filter_data --data "${datadir}/${set}" --out "${dumpdir}/data/${set}" \
-            --max_seconds "${max_seconds}" --fix "${fix}" --nj "${nj}" "${opts[@]}"
+            --max_seconds "${max_seconds}" --fix "${fix}" --resample "${resample}" --nj "${nj}" "${opts[@]}"
     done
 fi
 
+# Layers are analysed with the evaluation set's alignments; one that is chosen by phones (tap "best") takes those of held-out speech.
+aligned_sets=("${eval_set}")
+if [ -n "$(awk -F '\t' '$4 == "best"' <<<"${run_table}")" ]; then aligned_sets+=("${valid_set}"); fi
+
 if [ "${stage}" -le 3 ] && [ "${stop_stage}" -ge 3 ] && ! skip 3; then
-    log "Stage 3: alignments: ${dumpdir}/alignments"
-    for set in "${train_set}" "${valid_set}" "${eval_set}"; do
+    log "Stage 3: alignments (${alignments}): ${dumpdir}/alignments/{$(IFS=, && echo "${aligned_sets[*]}")}"
+    for set in "${aligned_sets[@]}"; do
         opts=(--ctm_dir "${datadir}/${set}")
-        if [ -n "${textgrids}" ]; then opts=(--textgrids "${textgrids}"); fi
+        if [ "${alignments}" = none ]; then
+            opts=(--without true)
+        elif [ "${alignments}" = make ]; then
+            over_set "${nj}" "${train_cmd}" "${logs}/align_${set}" \
+                hubert_iter.bin.make_alignments hubert_iter.bin.make_alignments hubert_iter.bin.merge_alignments \
+                --data "${dumpdir}/data/${set}" --out "${dumpdir}/made_alignments/${set}" --lexicon "${lexicon}"
+            opts=(--ctm_dir "${dumpdir}/made_alignments/${set}")
+        elif [ -n "${textgrids}" ]; then
+            opts=(--textgrids "${textgrids}")
+        fi
         ${python} -m hubert_iter.bin.align_data --data "${dumpdir}/data/${set}" --out "${dumpdir}/alignments/${set}" \
-            --max_missing "${max_missing}" "${opts[@]}"
+            --max_missing "${max_missing}" --silence_phones "${silence_phones}" "${opts[@]}"
+    done
+elif [ "${stage}" -le 7 ] && [ "${stop_stage}" -ge 5 ]; then
+    # Before anything is trained, and not after it.
+    for set in "${aligned_sets[@]}"; do
+        ${python} -m hubert_iter.bin.align_data --data "${dumpdir}/data/${set}" --out "${dumpdir}/alignments/${set}" --check true
     done
 fi
 
@@ -314,7 +349,8 @@ train_run() {
             log "Stage 7, ${run}: pre-training up to update ${updates}: ${exp}/${run}; log: ${exp}/${run}/train.log"
         fi
         opts=(--study "${study_file}" --name "${run}" --out "${exp}/${run}" --conf_dirs "${conf_dirs[@]}"
-            --data "${dumpdir}/data/${train_set}" --valid_data "${dumpdir}/data/${valid_set}" --gate "${gate}")
+            --data "${dumpdir}/data/${train_set}" --valid_data "${dumpdir}/data/${valid_set}" --gate "${gate}"
+            --wandb "${wandb}")
         if [ "${labels}" != - ]; then
             opts+=(--labels "${units}/${labels}/${train_set}" --valid_labels "${units}/${labels}/${valid_set}")
         fi
@@ -433,8 +469,19 @@ if [ "${stage}" -le 12 ] && [ "${stop_stage}" -ge 12 ] && ! skip 12; then
             formats=${formats//fairseq/}
         fi
         if [ -z "${formats// /}" ]; then continue; fi
-        # shellcheck disable=SC2086  # formats is a list of words
-        ${python} -m hubert_iter.bin.export --model "${exp}/${run}/model" --formats ${formats} --out "${exp}/${run}/export"
+        if [ -n "${own_units}" ]; then
+            read -r tap k <<<"${own_units}"
+            # As in stage 5 of a run that is taught by this layer, which then has this k-means already.
+            opts=(--data "${dumpdir}/data/${train_set}" --out "${units}/${run}@${tap}_k${k}/kmeans" --k "${k}" --seed "${seed}"
+                --replicate "${replicate}" --portion "${portion}" --max_memory_gb "${max_memory_gb}"
+                --model "${exp}/${run}/model" --tap "${tap}" --gpu "${on_gpu}" --normalise none)
+            over_set "${teacher_nj}" "${model_cmd}" "${logs}/kmeans_${run}@${tap}_k${k}" \
+                hubert_iter.bin.fit_kmeans hubert_iter.bin.sample_frames hubert_iter.bin.fit_kmeans "${opts[@]}"
+        fi
+        # shellcheck disable=SC2086  # lists of words
+        ${python} -m hubert_iter.bin.export --model "${exp}/${run}/model" --formats ${formats} --out "${exp}/${run}/export" \
+            --units "${units}" --license "${license}" --language ${language} --datasets ${datasets} \
+            --data_note "${data_note}" --push "${push_to//RUN/${run}}" --private "${push_private}"
     done
 fi
 

@@ -15,4 +15,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
     --max_seconds 36.0 \
     --title "Layers of HuBERT on LibriSpeech-960" \
     --data_note "Trained on LibriSpeech-960, analysed on dev-clean with the public alignments." \
+    --language en \
+    --datasets openslr/librispeech_asr \
     "$@"

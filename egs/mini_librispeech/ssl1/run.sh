@@ -7,10 +7,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 ./ssl.sh \
     --study mini \
     --nj 2 \
-    --textgrids "${LIBRISPEECH_ALIGNMENTS}" \
-    --max_missing 1 \
+    --textgrids "${LIBRISPEECH_ALIGNMENTS:-downloads/LibriSpeech-Alignments}" \
+    --max_missing 10 \
     --portion 1.0 \
     --max_memory_gb 2.0 \
     --title "Layers of HuBERT on a few hours of LibriSpeech" \
-    --data_note "Trained on 2.4 h of LibriSpeech, analysed on 0.2 h of other speakers; phone times by an automatic aligner." \
+    --data_note "Trained on a few hours of LibriSpeech, analysed on other speakers; phone times by an automatic aligner." \
+    --language en \
+    --datasets openslr/librispeech_asr \
     "$@"

@@ -13,4 +13,5 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
     --title "Layers of HuBERT on synthetic speech" \
     --data_note "The speech is synthetic (espeak-ng, exact phone and word times). Its speakers are voices of one \
 synthesiser: they are much easier to tell apart, and their phones much more regular, than those of people." \
+    --language en \
     "$@"

@@ -22,6 +22,7 @@ from hubert_iter.analysis import tokens
 from hubert_iter.analysis.measure import FACT, Material, Measure, Metric, Row, Scored, SpeakerRow
 from hubert_iter.analysis.tokens import Token, bounds
 from hubert_iter.data import alignment, datadir
+from hubert_iter.data.tables import read_lines
 from hubert_iter.errors import UserError
 from hubert_iter.options import option
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from fastabx import Dataset, Task
 
 CONDITIONS = ("within", "across")
-PHONE = "phone"
+PHONE, PHONES = "phone", "phones.ctm"
 CHANCE = 0.5
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,14 @@ class Abx(Measure):
     order = 20
     metrics = (
         Metric("abx_within", "ABX error within speakers", lower_is_better=True, lines=("chance",), course=True),
-        Metric("abx_across", "ABX error across speakers", lower_is_better=True, lines=("chance",), course=True),
+        Metric(
+            "abx_across",
+            "ABX error across speakers",
+            lower_is_better=True,
+            lines=("chance",),
+            course=True,
+            needs="two evaluation speakers who say the same phones",
+        ),
     )
     facts: Mapping[str, str] = {
         "abx_tokens": "tokens", "abx_phones": "phones", "abx_speakers": "speakers",
@@ -104,6 +112,10 @@ class Abx(Measure):
                 "your own: pip install -e '.[abx]'), or take an --analysis without abx"
             )
 
+    def leaves_out(self, material: Material) -> str:
+        """Needs phones."""
+        return "" if any(read_lines(material.alignments / PHONES)) else "the evaluation set has no aligned phones"
+
     def inputs(self, material: Material) -> dict[str, Path]:
         """Tokens are whole phones, so the model runs once more: pooled segments do not have them."""
         found = {"data": material.data, "alignments": material.alignments}
@@ -114,7 +126,7 @@ class Abx(Measure):
         from hubert_iter.feats.layers import open_model
 
         data, name = datadir.read(material.data), material.layers.name
-        found = tokens.find(data.utterances, alignment.read_ctm(material.alignments / "phones.ctm"))
+        found = tokens.find(data.utterances, alignment.read_ctm(material.alignments / PHONES))
         drawn = tokens.draw(found, settings.max_tokens, material.seed, settings.in_context)
         triples = count(drawn, settings, material.seed)  # before the model runs, which takes longer
         log.info("%s: %d of %d tokens, triples: %s", name, len(drawn), len(found), triples)

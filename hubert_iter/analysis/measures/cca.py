@@ -14,7 +14,7 @@ import numpy as np
 from hubert_iter.analysis import folds, pool
 from hubert_iter.analysis.left_out import Groups, mean_rows
 from hubert_iter.analysis.measure import FACT, Material, Measure, Metric, Row, Scored
-from hubert_iter.analysis.sample import class_numbers
+from hubert_iter.analysis.sample import NOTHING_SAMPLED, class_numbers
 from hubert_iter.options import option
 
 log = logging.getLogger(__name__)
@@ -67,6 +67,10 @@ class Cca(Measure):
     )
     facts: Mapping[str, str] = {"num_instances": "instances", "num_classes": "classes", "ceiling": "ceiling"}
     Settings = Settings
+
+    def leaves_out(self, material: Material) -> str:
+        """Needs classes."""
+        return "" if material.segments else NOTHING_SAMPLED
 
     def score(self, material: Material, settings: Settings) -> Scored:
         """All properties and sample sets; warns where instances are too few for the layer's width."""

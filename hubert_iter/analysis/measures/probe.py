@@ -13,7 +13,7 @@ import numpy as np
 from hubert_iter.analysis import folds, logistic, pool
 from hubert_iter.analysis.left_out import Groups, mean_rows
 from hubert_iter.analysis.measure import FACT, Material, Measure, Metric, Row, Scored
-from hubert_iter.analysis.sample import class_numbers
+from hubert_iter.analysis.sample import NOTHING_SAMPLED, class_numbers
 from hubert_iter.errors import UserError
 from hubert_iter.options import option
 
@@ -87,6 +87,10 @@ class Probe(Measure):
         """There must be a penalty to choose."""
         if not settings.penalties:
             raise UserError("probe: penalties: expected at least one, found none. The default is 0.01 and 0.001")
+
+    def leaves_out(self, material: Material) -> str:
+        """Needs classes."""
+        return "" if material.segments else NOTHING_SAMPLED
 
     def score(self, material: Material, settings: Settings) -> Scored:
         """Rows of each sample set and trial, and means over them with each evaluation speaker left out."""

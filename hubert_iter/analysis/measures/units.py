@@ -83,7 +83,8 @@ class Units(Measure):
         halves = folds.deal_utterances(frames, "units", material.seed, HALVES)
         utterances = np.repeat(np.arange(len(frames.parts)), [part.stop - part.start for part in frames.parts])
         labels = {prop: frames.codes(prop)[0] for prop in PROPERTIES}
-        labels = {prop: codes for prop, codes in labels.items() if (codes >= 0).any()}
+        # Of one class (a single speaker) nothing can be told.
+        labels = {prop: codes for prop, codes in labels.items() if codes.max(initial=-1) > 0}
         generator = np.random.default_rng(material.seed)
         shuffled = {prop: shuffle(codes, halves, generator) for prop, codes in labels.items()}
         tasks = [

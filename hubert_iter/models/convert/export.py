@@ -10,11 +10,14 @@ from hubert_iter.models.objective import Objective
 FORMATS = {"huggingface": huggingface.write, "torchaudio": torchaudio.write, "fairseq": fairseq.write}
 
 
-def export(model_dir: Path, name: str, folder: Path) -> None:
-    """Write the model into `folder`, with a README that says how to load it and what it is."""
+def export(model_dir: Path, name: str, folder: Path) -> tuple[str, dict[str, str]]:
+    """Write the model into `folder`; returns what its README is to say, and facts that distinguish the model.
+
+    A README for torchaudio or fairseq is complete, for Hugging Face it is the part on loading of a model card.
+    """
     model = store.read(model_dir)
-    readme = FORMATS[name](folder, model, _facts(model_dir, model.objective))
-    (folder / "README.md").write_text(readme)
+    facts = _facts(model_dir, model.objective)
+    return FORMATS[name](folder, model, facts), facts
 
 
 def _facts(model_dir: Path, objective: Objective | None) -> dict[str, str]:

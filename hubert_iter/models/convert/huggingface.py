@@ -5,24 +5,32 @@ from pathlib import Path
 
 from safetensors.torch import save
 
+from hubert_iter import __version__
 from hubert_iter.frames import SAMPLE_RATE
 from hubert_iter.models.convert import names
 from hubert_iter.models.pretrainer import Pretrainer
 from hubert_iter.models.settings import KERNELS, STRIDES, EncoderConfig
 
-README = """\
-# {title}
-
-For Hugging Face transformers:
+USAGE = """\
+## How to load
 
 ```python
+import soundfile
 from transformers import AutoFeatureExtractor, AutoModel
 
-model = AutoModel.from_pretrained("PATH OF THIS FOLDER").eval()    # a {kind}
-extractor = AutoFeatureExtractor.from_pretrained("PATH OF THIS FOLDER")
-inputs = extractor(samples, sampling_rate=16000, return_tensors="pt")    # samples in +-1, not normalised
+folder = "."    # where this file is; or the name of its repository on the hub
+samples, rate = soundfile.read("speech.wav", dtype="float32")    # 16 kHz, one channel, in +-1
+extractor = AutoFeatureExtractor.from_pretrained(folder)
+model = AutoModel.from_pretrained(folder).eval()    # weights of a {kind}
+inputs = extractor(samples, sampling_rate=rate, return_tensors="pt")    # does not normalise them
 layers = model(**inputs, output_hidden_states=True).hidden_states    # 0: Transformer input; 1 to {layers}: its blocks
 ```
+
+A frame lasts 20 ms: frame t sees samples 320 t to 320 t + 399.
+
+ESPnet reads it with `frontend: huggingface`, `frontend_conf: {{model: PATH OF THIS FOLDER}}`.
+
+## Padding
 
 Run utterances one by one, or batches of utterances of one length. The model was trained without padding and attention
 masks, and its first convolution is normalised over all of its input (`feat_extract_norm: group`), so that padding
@@ -35,17 +43,12 @@ recipe, largest difference in the last layer (whose values have a standard devia
 | 1.25 times | 4.9 | 3.4 |
 | 2 times | 7.1 | 8.5 |
 
-So an `attention_mask` does not make up for padding.
-
-ESPnet reads it with `frontend: huggingface`, `frontend_conf: {{model: PATH OF THIS FOLDER}}`; it pads
-batches, so there too give it batches of one length.
-
-{facts}
+So an `attention_mask` does not make up for padding. ESPnet pads batches: there too give it batches of one length.
 """
 
 
 def write(folder: Path, model: Pretrainer, facts: dict[str, str]) -> str:
-    """Write weights, config.json and preprocessor_config.json; returns the README's text."""
+    """Write weights, config.json and preprocessor_config.json; returns how to load them, for the model card."""
     encoder = model.encoder
     state = names.export_state(encoder.state_dict(), names.HUGGINGFACE)
     config = {"model_type": "hubert", "architectures": ["HubertModel"]} | configuration(encoder.config)
@@ -54,12 +57,13 @@ def write(folder: Path, model: Pretrainer, facts: dict[str, str]) -> str:
         kind = head.note
         config |= head.config
         state = {f"{config['model_type']}.{name}": value for name, value in state.items()} | names.copies(head.weights)
+    # Which model this is, for k-means of its layers: transformers keeps what it does not know.
+    config["hubert_iter"] = {"model": facts["identity"], "version": __version__}
     # By way of bytes: safetensors' own file is readable by its owner alone, whatever the umask.
     (folder / "model.safetensors").write_bytes(save(state, metadata={"format": "pt"}))
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     (folder / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR, indent=2) + "\n")
-    lines = "\n".join(f"- {name}: {value}" for name, value in facts.items())
-    return README.format(title=facts["model"], kind=kind, layers=encoder.config.layers, facts=lines)
+    return USAGE.format(kind=kind, layers=encoder.config.layers)
 
 
 PREPROCESSOR = {

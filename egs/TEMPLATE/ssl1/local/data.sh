@@ -2,10 +2,10 @@
 # Turn your corpus into Kaldi data directories. This is the one script that a new corpus needs.
 #
 # Make ${datadir}/${train_set}, ${datadir}/${valid_set} and ${datadir}/${eval_set}, each with
-#   wav.scp utt2spk spk2utt text utt2num_samples, optionally segments and spk2gender, and alignments as
+#   wav.scp utt2spk spk2utt text utt2num_samples, optionally segments and spk2gender; the evaluation set's alignments as
 #   phones.ctm words.ctm   <utterance> 1 <start> <duration> <label>, in seconds
-# (or leave the two out and give run.sh a folder of Praat TextGrids by --textgrids). All files in C order, audio of
-# 16 kHz. Stage 2 checks what is made here and says what is wrong with it.
+# (or leave the two out: docs/alignments.md says what else there is). All files in C order, audio of
+# 16 kHz (or --resample true). Stage 2 checks what is made here and says what is wrong with it.
 # shellcheck disable=SC2034  # every local/data.sh takes the same options, whether it has a use for them or not
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -25,5 +25,5 @@ seed=0          # Seed of random choices, e.g. of validation utterances.
 . ./path.sh
 . ./db.sh
 
-echo "ERROR: local/data.sh: write this script for your corpus; egs/mini_librispeech/ssl1/local/data.sh is an example" >&2
+echo "ERROR: local/data.sh: write this script for your corpus; egs/vctk/ssl1/local/data.sh is an example" >&2
 exit 1

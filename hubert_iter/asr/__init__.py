@@ -1,0 +1,1 @@
+"""Recognition on a network's layers, by ESPnet: tokens, front end, training, decoding, error rates, table."""

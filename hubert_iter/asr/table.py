@@ -1,0 +1,108 @@
+"""The table of error rates: a line for each condition of the study, baselines first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hubert_iter import tsv
+from hubert_iter.analysis import scores, statistics
+from hubert_iter.analysis.measures.recognition import ERRORS
+from hubert_iter.analysis.statistics import Condition, Interval, Scores
+from hubert_iter.feats.baselines import BASELINES
+from hubert_iter.runs import Study
+
+ORDER = ("phone", "word", "character")
+COLUMNS = ("condition", "what", "networks", "error_rate", "half_interval", "minus_reference", "half_interval_of_minus")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A condition's error rate, and how far it is from the reference's on the same speakers (None for itself)."""
+
+    rate: Interval
+    minus: Interval | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """(condition, what is counted) -> cell, and what the others are compared with."""
+
+    cells: dict[tuple[str, str], Cell]
+    reference: str
+
+
+def build(study: Study, folders: Sequence[Path], reference: str) -> Table:
+    """Gather what asr_measure has written; UserError where networks were not scored alike."""
+    scores.check_comparable(folders)
+    found: dict[tuple[str, str], list[Scores]] = {}
+    for folder in folders:
+        for (run, what), network in _networks(folder).items():
+            condition = study.runs[run].condition if run in study.runs else run
+            found.setdefault((condition, what), []).append(network)
+    conditions = dict.fromkeys(condition for condition, _ in found)
+    if reference not in conditions:
+        reference = next((name for name in reversed(BASELINES) if name in conditions), "")
+    order = [*BASELINES, *dict.fromkeys(run.condition for run in study.runs.values())]
+    named = [name for name in order if name in conditions] + [name for name in conditions if name not in order]
+    cells = {
+        (name, what): _cell(found[name, what], found.get((reference, what)) if name != reference else None)
+        for name in named
+        for what in ORDER
+        if (name, what) in found
+    }
+    return Table(cells, reference)
+
+
+def _cell(networks: Condition, reference: Condition | None) -> Cell:
+    return Cell(statistics.level(networks), statistics.difference(networks, reference) if reference else None)
+
+
+def _networks(folder: Path) -> dict[tuple[str, str], Scores]:
+    """(run, what) -> its error rate, one layer, one trial, and with each speaker left out."""
+    without: dict[tuple[str, str], dict[str, float]] = {}
+    for row in scores.read(folder, scores.SPEAKERS_FILE):
+        if row["metric"] == ERRORS:
+            without.setdefault((row["run"], row["property"]), {})[row["speaker"]] = float(row["value"])
+    return {
+        key: Scores(np.array([[[float(row["value"])]]]), _array(without.get(key)))
+        for row in scores.read(folder)
+        if row["metric"] == ERRORS
+        for key in [(row["run"], row["property"])]
+    }
+
+
+def _array(left_out: dict[str, float] | None) -> np.ndarray | None:
+    return np.array([[left_out[speaker] for speaker in sorted(left_out)]]) if left_out else None
+
+
+def write(folder: Path, table: Table) -> None:
+    """Write error_rates.tsv, and error_rates.md for documents."""
+    rows = []
+    for (condition, what), cell in table.cells.items():
+        minus = (cell.minus.mean, cell.minus.half) if cell.minus else (0.0, 0.0)
+        numbers = (cell.rate.mean, cell.rate.half, *minus)
+        rows.append((condition, what, str(cell.rate.networks[0]), *(f"{number:.6g}" for number in numbers)))
+    tsv.write(folder / "error_rates.tsv", COLUMNS, rows)
+    (folder / "error_rates.md").write_text(markdown(table), encoding="utf-8")
+
+
+def markdown(table: Table) -> str:
+    """Per cent, mean ± half of the 95 % interval over networks and evaluation speakers."""
+    kinds = [what for what in ORDER if any(key[1] == what for key in table.cells)]
+    header = ["condition", "networks", *(cell for what in kinds for cell in (f"{what} errors", f"− {table.reference}"))]
+    lines = [header, ["---"] * len(header)]
+    for condition in dict.fromkeys(condition for condition, _ in table.cells):
+        cells = [table.cells.get((condition, what)) for what in kinds]
+        networks = max(cell.rate.networks[0] for cell in cells if cell)
+        shown = [text for cell in cells for text in (_percent(cell and cell.rate), _percent(cell and cell.minus))]
+        lines.append([condition, str(networks), *shown])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _percent(interval: Interval | None) -> str:
+    if interval is None:
+        return "–"
+    half = "" if np.isnan(interval.half) else f" ± {100 * interval.half:.1f}"
+    return f"{100 * interval.mean:.1f}{half}"

@@ -1,0 +1,147 @@
+"""A recogniser on a network's layers, trained by ESPnet's ASRTask from its usual YAML.
+
+The training's own folder is ESPnet's (`checkpoint.pth`, `images`, `tensorboard`), so a training that was killed goes on
+from its last epoch. It says what it was made for; one that was made for something else begins anew.
+"""
+
+import json
+import logging
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hubert_iter.asr import stored_layers, tokens
+from hubert_iter.asr.frontend import NAME, register, stored
+from hubert_iter.asr.weights import write_weights
+from hubert_iter.config import write_yaml
+from hubert_iter.data import datadir
+from hubert_iter.errors import UserError, summarise
+from hubert_iter.feats.layers import open_model
+from hubert_iter.frames import SAMPLE_RATE, num_frames
+
+MADE_FOR = "made_for.json"
+CONFIG, MODEL = "config.yaml", "model.pth"
+STORED = "layers"
+"""Where a training keeps the layers."""
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Recogniser:
+    """What a recogniser is trained from."""
+
+    model: str
+    """A network, as pool_layers takes it."""
+    values: Mapping
+    """ESPnet's YAML."""
+    tokens: tokens.Tokens
+    data: datadir.DataDir
+    valid_data: datadir.DataDir
+    max_features_gb: float
+    """Layers of a frozen network that take more are not kept on the disk during training."""
+    gpu: bool = False
+
+    @property
+    def front_end(self) -> dict:
+        """Settings of the front end."""
+        return {**self.values.get("frontend_conf", {}), "model": self.model}
+
+    def utterances(self, data: datadir.DataDir) -> list[datadir.Utterance]:
+        """Those that have a transcript in tokens."""
+        text = self.tokens.text(data.path.name)
+        found = [utterance for utterance in data.utterances if utterance.id in text]
+        if not found:
+            raise UserError(f"{self.tokens.folder}: expected transcripts of {data.path}, found none. Run stage 1 again")
+        return found
+
+
+def train(job: Recogniser, made_for: Mapping, folder: Path, final: Path) -> None:
+    """Train in `folder`, going on where it was left, and write the best recogniser into `final`."""
+    from espnet2.tasks.asr import ASRTask
+
+    wanted = json.dumps(made_for, sort_keys=True, default=str)
+    note = folder / MADE_FOR
+    if folder.exists() and not (note.is_file() and note.read_text() == wanted):
+        log.info("%s was made from other settings or inputs: beginning anew", folder)
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    note.write_text(wanted)
+    values = {**job.values, "frontend": NAME, "frontend_conf": job.front_end}
+    write_yaml(folder / "train.yaml", values)
+    options = [*job.tokens.espnet, *_data_options(job, folder)]
+    register()
+    ASRTask.main(cmd=["--config", str(folder / "train.yaml"), "--output_dir", str(folder), "--resume", "true",
+                      "--ngpu", str(int(job.gpu)), *options])  # fmt: skip
+    _keep(folder, final, values)
+    shutil.rmtree(folder / STORED, ignore_errors=True)
+
+
+def _data_options(job: Recogniser, folder: Path) -> list[str]:
+    """Write lists of what is trained on; the options that hand them to ESPnet."""
+    use_stored = _use_stored(job)
+    options = []
+    for kind, data in (("train", job.data), ("valid", job.valid_data)):
+        text, utterances = job.tokens.text(data.path.name), job.utterances(data)
+        lists = folder / kind
+        lists.mkdir(exist_ok=True)
+        tokens.write_text(lists / "text", {utterance.id: text[utterance.id] for utterance in utterances})
+        # In frames, whatever ESPnet is given: so batch_bins of a configuration means the same.
+        tokens.write_text(lists / "shape", {each.id: str(num_frames(each.num_samples)) for each in utterances})
+        if use_stored:
+            scp = stored_layers.make(job.model, data, utterances, folder / STORED / kind, job.gpu)
+            speech = f"{scp},speech,kaldi_ark"
+        else:
+            speech = f"{_audio_list(data.path, utterances, lists / 'wav.scp')},speech,sound"
+        options += [f"--{kind}_data_path_and_name_and_type", speech]
+        options += [f"--{kind}_data_path_and_name_and_type", f"{lists / 'text'},text,text"]
+        options += [f"--{kind}_shape_file", str(lists / "shape")]
+    return options
+
+
+def _use_stored(job: Recogniser) -> bool:
+    """True where the network is frozen and its layers fit into the space allowed."""
+    if job.front_end.get("fine_tune"):
+        return False
+    width = stored(open_model(job.model), np.zeros(SAMPLE_RATE, np.float32)).shape[1]
+    size = stored_layers.gigabytes(width, (*job.utterances(job.data), *job.utterances(job.valid_data)))
+    keep = size <= job.max_features_gb
+    what = "kept on the disk during training" if keep else "above the limit, so computed anew in each epoch"
+    log.info("layers of %s: %.1f GB, %s", job.model, size, what)
+    return keep
+
+
+def _audio_list(data: Path, utterances: list[datadir.Utterance], path: Path) -> Path:
+    """A list of audio files for ESPnet, which reads whole files alone."""
+    others = [each.id for each in utterances if each.start is not None or each.wav.endswith("|") or ".ark:" in each.wav]
+    if others:
+        raise UserError(
+            f"{data}: expected an audio file for each utterance, found segments, pipes or archives: "
+            f"{summarise(others)}. Cut them into files, or allow for stored layers by a larger --max_features_gb"
+        )
+    tokens.write_text(path, {utterance.id: utterance.wav for utterance in utterances})
+    return path
+
+
+def _keep(folder: Path, final: Path, values: Mapping) -> None:
+    """The recogniser that ESPnet's criterion calls best, its configuration, and the layers' weights."""
+    phase, metric = values["best_model_criterion"][0][:2]
+    average = folder / f"{phase}.{metric}.ave.pth"
+    best = average if average.is_file() else folder / f"{phase}.{metric}.best.pth"
+    if not best.is_file():
+        raise UserError(f"{best}: ESPnet's training has left no such file: best_model_criterion names {phase} "
+                        f"{metric}, which it does not report")  # fmt: skip
+    shutil.copyfile(best, final / MODEL)
+    shutil.copyfile(folder / "config.yaml", final / CONFIG)
+    write_weights(final, load(final).frontend.shares())
+
+
+def load(folder: Path, device: str = "cpu"):
+    """A recogniser, ESPnetASRModel in evaluation mode."""
+    from espnet2.tasks.asr import ASRTask
+
+    register()
+    model, _ = ASRTask.build_model_from_file(str(folder / CONFIG), str(folder / MODEL), device)
+    return model.eval()
