@@ -44,7 +44,7 @@ class LayersFrontend(AbsFrontend):
         self.encoder = store.read(model).encoder if fine_tune else None
         names = self.encoder.config.taps if fine_tune else self._open("cpu").names
         self.layers = layers_of(names)
-        self.width = self.encoder.config.width if fine_tune else _width(self._open("cpu"), self.layers)
+        self.width = self.encoder.config.width if fine_tune else width_of(self._open("cpu"))
         self.layer_weights = nn.Parameter(torch.zeros(len(self.layers)))
 
     def output_size(self) -> int:
@@ -105,8 +105,7 @@ def stored(model: TappedModel, samples: np.ndarray) -> np.ndarray:
     return np.concatenate([seen[name] for name in layers_of(model.names)], axis=1)
 
 
-def _width(model: TappedModel, layers: tuple[str, ...]) -> int:
-    """Channels of each of the layers, seen on a second of noise."""
+def width_of(model: TappedModel) -> int:
+    """D, the channels of each of its layers, seen on a second of noise."""
     noise = np.random.default_rng(0).standard_normal(SAMPLE_RATE).astype(np.float32) / 100
-    seen = model.taps(noise)
-    return seen[layers[0]].shape[1]
+    return model.tap(noise, layers_of(model.names)[0]).shape[1]

@@ -32,6 +32,9 @@ class Errors:
         return Errors(*(getattr(self, name) + getattr(other, name) for name in COLUMNS[2:]))
 
 
+NONE = Errors(0, 0, 0, 0)
+
+
 def count(reference: Mapping[str, str], found: Mapping[str, str], speakers: Mapping[str, str], unit: str):
     """what -> speaker -> Errors. UserError where an utterance of the reference was not recognised."""
     import jiwer
@@ -79,18 +82,11 @@ def read(folder: Path) -> dict[str, dict[str, Errors]]:
 
 def rates(by_speaker: Mapping[str, Errors]) -> tuple[float, dict[str, float]]:
     """The error rate over all speakers, and with each of them left out (none where there is but one)."""
-    whole = _sum(by_speaker.values())
+    whole = sum(by_speaker.values(), NONE)
     if len(by_speaker) < 2:
         return whole.rate, {}
     others = {
-        left_out: _sum(errors for speaker, errors in by_speaker.items() if speaker != left_out)
+        left_out: sum((errors for speaker, errors in by_speaker.items() if speaker != left_out), NONE)
         for left_out in by_speaker
     }
     return whole.rate, {speaker: errors.rate for speaker, errors in others.items()}
-
-
-def _sum(errors) -> Errors:
-    total = Errors(0, 0, 0, 0)
-    for each in errors:
-        total += each
-    return total

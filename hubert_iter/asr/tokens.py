@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubert_iter.data import alignment, datadir
+from hubert_iter.data.tables import read_lines
 from hubert_iter.errors import UserError
 
 PHONE, CHARACTER, SUBWORD = UNITS = ("phone", "char", "bpe")
@@ -56,7 +57,7 @@ def write(folder: Path, unit: str, texts: Mapping[str, Mapping[str, str]], size:
     """
     for name, text in texts.items():
         (folder / name).mkdir()
-        write_text(folder / name / TEXT, text)
+        datadir.write_table(folder / name / TEXT, text)
     training = list(next(iter(texts.values())).values())
     if unit == SUBWORD:
         listed = _subwords(folder, training, size)
@@ -108,16 +109,5 @@ def _subwords(folder: Path, training: Iterable[str], size: int) -> list[str]:
 
 
 def read_text(path: Path) -> dict[str, str]:
-    """Kaldi's text: utterance, then words; an empty line of words is allowed."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file. Run the stage that makes it") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: expected UTF-8 text, found other bytes. Run the stage that makes it again") from None
-    return {utt: words for utt, _, words in (line.partition(" ") for line in lines) if utt}
-
-
-def write_text(path: Path, text: Mapping[str, str]) -> None:
-    """Write Kaldi's text in C order."""
-    path.write_text("".join(f"{utt} {text[utt]}".rstrip() + "\n" for utt in sorted(text)), encoding="utf-8")
+    """Kaldi's text: utterance, then words; there may be none."""
+    return {utt: words for utt, _, words in (line.partition(" ") for line in read_lines(path)) if utt}

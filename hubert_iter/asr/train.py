@@ -7,20 +7,19 @@ from its last epoch. It says what it was made for; one that was made for somethi
 import json
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from hubert_iter.asr import stored_layers, tokens
-from hubert_iter.asr.frontend import NAME, register, stored
+from hubert_iter.asr.frontend import NAME, layers_of, register, width_of
 from hubert_iter.asr.weights import write_weights
 from hubert_iter.config import write_yaml
 from hubert_iter.data import datadir
+from hubert_iter.data.recordings import is_command
 from hubert_iter.errors import UserError, summarise
 from hubert_iter.feats.layers import open_model
-from hubert_iter.frames import SAMPLE_RATE, num_frames
+from hubert_iter.frames import num_frames
 
 MADE_FOR = "made_for.json"
 CONFIG, MODEL = "config.yaml", "model.pth"
@@ -49,10 +48,10 @@ class Recogniser:
         """Settings of the front end."""
         return {**self.values.get("frontend_conf", {}), "model": self.model}
 
-    def utterances(self, data: datadir.DataDir) -> list[datadir.Utterance]:
-        """Those that have a transcript in tokens."""
+    def transcribed(self, data: datadir.DataDir) -> dict[datadir.Utterance, str]:
+        """Utterances that have a transcript in tokens, with it."""
         text = self.tokens.text(data.path.name)
-        found = [utterance for utterance in data.utterances if utterance.id in text]
+        found = {utterance: text[utterance.id] for utterance in data.utterances if utterance.id in text}
         if not found:
             raise UserError(f"{self.tokens.folder}: expected transcripts of {data.path}, found none. Run stage 1 again")
         return found
@@ -81,47 +80,47 @@ def train(job: Recogniser, made_for: Mapping, folder: Path, final: Path) -> None
 
 def _data_options(job: Recogniser, folder: Path) -> list[str]:
     """Write lists of what is trained on; the options that hand them to ESPnet."""
-    use_stored = _use_stored(job)
+    sets = {kind: (data, job.transcribed(data)) for kind, data in (("train", job.data), ("valid", job.valid_data))}
+    use_stored = _use_stored(job, [utterance for _, given in sets.values() for utterance in given])
     options = []
-    for kind, data in (("train", job.data), ("valid", job.valid_data)):
-        text, utterances = job.tokens.text(data.path.name), job.utterances(data)
+    for kind, (data, given) in sets.items():
         lists = folder / kind
         lists.mkdir(exist_ok=True)
-        tokens.write_text(lists / "text", {utterance.id: text[utterance.id] for utterance in utterances})
+        datadir.write_table(lists / "text", {utterance.id: words for utterance, words in given.items()})
         # In frames, whatever ESPnet is given: so batch_bins of a configuration means the same.
-        tokens.write_text(lists / "shape", {each.id: str(num_frames(each.num_samples)) for each in utterances})
+        datadir.write_table(lists / "shape", {each.id: str(num_frames(each.num_samples)) for each in given})
         if use_stored:
-            scp = stored_layers.make(job.model, data, utterances, folder / STORED / kind, job.gpu)
+            scp = stored_layers.make(job.model, data, given, folder / STORED / kind, job.gpu)
             speech = f"{scp},speech,kaldi_ark"
         else:
-            speech = f"{_audio_list(data.path, utterances, lists / 'wav.scp')},speech,sound"
+            speech = f"{_audio_list(data.path, given, lists / 'wav.scp')},speech,sound"
         options += [f"--{kind}_data_path_and_name_and_type", speech]
         options += [f"--{kind}_data_path_and_name_and_type", f"{lists / 'text'},text,text"]
         options += [f"--{kind}_shape_file", str(lists / "shape")]
     return options
 
 
-def _use_stored(job: Recogniser) -> bool:
+def _use_stored(job: Recogniser, utterances: Iterable[datadir.Utterance]) -> bool:
     """True where the network is frozen and its layers fit into the space allowed."""
     if job.front_end.get("fine_tune"):
         return False
-    width = stored(open_model(job.model), np.zeros(SAMPLE_RATE, np.float32)).shape[1]
-    size = stored_layers.gigabytes(width, (*job.utterances(job.data), *job.utterances(job.valid_data)))
+    network = open_model(job.model)
+    size = stored_layers.gigabytes(len(layers_of(network.names)) * width_of(network), utterances)
     keep = size <= job.max_features_gb
     what = "kept on the disk during training" if keep else "above the limit, so computed anew in each epoch"
     log.info("layers of %s: %.1f GB, %s", job.model, size, what)
     return keep
 
 
-def _audio_list(data: Path, utterances: list[datadir.Utterance], path: Path) -> Path:
+def _audio_list(data: Path, utterances: Iterable[datadir.Utterance], path: Path) -> Path:
     """A list of audio files for ESPnet, which reads whole files alone."""
-    others = [each.id for each in utterances if each.start is not None or each.wav.endswith("|") or ".ark:" in each.wav]
+    others = [each.id for each in utterances if each.start is not None or is_command(each.wav) or ".ark:" in each.wav]
     if others:
         raise UserError(
             f"{data}: expected an audio file for each utterance, found segments, pipes or archives: "
             f"{summarise(others)}. Cut them into files, or allow for stored layers by a larger --max_features_gb"
         )
-    tokens.write_text(path, {utterance.id: utterance.wav for utterance in utterances})
+    datadir.write_table(path, {utterance.id: utterance.wav for utterance in utterances})
     return path
 
 

@@ -42,7 +42,7 @@ def main(argv=None) -> None:
     search = decode.Search(args.beam, args.ctc_weight, args.ngram and args.ngram / "ngram.arpa", args.ngram_weight)
     with product.writing() as work:
         utterances = datadir.read(args.data).utterances
-        tokens.write_text(work / tokens.TEXT, dict(decode.decode(args.asr, utterances, search, args.gpu)))
+        datadir.write_table(work / tokens.TEXT, dict(decode.decode(args.asr, utterances, search, args.gpu)))
 
 
 def _check_network(asr: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hubert_iter.bin import cli
 from hubert_iter.data import any_audio
-from hubert_iter.errors import UserError, summarise
+from hubert_iter.errors import UserError
 from hubert_iter.feats import normalise
 from hubert_iter.feats.any_source import AnySource, place
 from hubert_iter.feats.baselines import BASELINES, TAP
@@ -65,8 +65,6 @@ def main(argv=None) -> None:
     from hubert_iter.units import foreign_kmeans, written
 
     data, short = any_audio.measure(found, args.resample)
-    if short:
-        logging.warning("%s: left out, shorter than a frame of 25 ms: %s", args.audio, summarise(short))
     source = AnySource(model, tap, data, "cuda" if args.gpu else "cpu")
     if kind != normalise.NONE:
         source = normalise.NormalisedSource(source, kind, data)

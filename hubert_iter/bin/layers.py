@@ -4,12 +4,10 @@ Audio is a folder of files, a wav.scp or a data directory; the model a run's, a 
 torchaudio bundle or state dict, a fairseq checkpoint, or mfcc or logmel.
 """
 
-import logging
 from pathlib import Path
 
 from hubert_iter.bin import cli
 from hubert_iter.data import any_audio
-from hubert_iter.errors import summarise
 from hubert_iter.feats import any_source
 from hubert_iter.feats.baselines import BASELINES
 from hubert_iter.provenance import Product
@@ -49,8 +47,6 @@ def main(argv=None) -> None:
     from hubert_iter.feats import layer_files
 
     data, short = any_audio.measure(found, args.resample)
-    if short:
-        logging.warning("%s: left out, shorter than a frame of 25 ms: %s", args.audio, summarise(short))
     source = any_source.AnySource(args.model, "", data, "cuda" if args.gpu else "cpu")
     taps = tuple(dict.fromkeys(args.taps)) or source.names
     source.check(taps)

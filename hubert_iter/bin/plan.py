@@ -38,7 +38,8 @@ def main(argv=None) -> None:
     )
     args = parser.parse_args(argv)
     table = study.read(args.study)
-    _check_alignments(args.alignments, [leg for run in table.select(args.runs) for leg in table.legs[run.name]])
+    chosen = table.select(args.runs)
+    _check_alignments(args.alignments, [leg for run in chosen for leg in table.legs[run.name]])
     if args.conf_dirs:
         from hubert_iter.train import check_study
 
@@ -51,7 +52,6 @@ def main(argv=None) -> None:
         from hubert_iter.train import wandb_board
 
         wandb_board.check(args.wandb)
-    chosen = table.select(args.runs)
     if args.push:
         from hubert_iter.share import push
 

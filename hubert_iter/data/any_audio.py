@@ -7,9 +7,9 @@ converts it, or converted on request.
 
 import hashlib
 import json
+import logging
 import os
 import shlex
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hubert_iter.data.datadir import DataDir, Utterance, parse_segment
-from hubert_iter.data.recordings import split_offset
+from hubert_iter.data.recordings import is_command, split_offset
 from hubert_iter.data.tables import Row, raise_first, scan
 from hubert_iter.errors import UserError, summarise
 from hubert_iter.frames import FRAME_LENGTH, SAMPLE_RATE
@@ -30,6 +30,7 @@ SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".
 """Endings of the files that a folder is searched for; all are libsndfile's."""
 NO_SPEAKER = "-"
 FACTS = "audio.json"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Found:
         for utterance in self.utterances:
             file, offset = split_offset(utterance.wav)
             content: tuple = (utterance.wav,)  # a command, or what is missing
-            if not utterance.wav.endswith("|") and os.path.exists(file):
+            if not is_command(utterance.wav) and os.path.exists(file):
                 seen = os.stat(file)
                 content = (seen.st_size, seen.st_mtime_ns, offset)
             words = (utterance.id, utterance.speaker, utterance.start, utterance.end, *content)
@@ -191,17 +192,16 @@ def measure(found: Found, resample: bool) -> tuple[DataDir, list[str]]:
     kept = tuple(utterance for utterance in measured if utterance.num_samples >= FRAME_LENGTH)
     if not kept:
         raise UserError(f"{found.path}: expected audio of at least 25 ms, found none")
-    return DataDir(found.path, kept, {}), _left_out(measured)
-
-
-def _left_out(utterances: Iterable[Utterance]) -> list[str]:
-    return [utterance.id for utterance in utterances if utterance.num_samples < FRAME_LENGTH]
+    short = [utterance.id for utterance in measured if utterance.num_samples < FRAME_LENGTH]
+    if short:
+        log.warning("%s: left out, shorter than a frame of 25 ms: %s", found.path, summarise(short))
+    return DataDir(found.path, kept, {}), short
 
 
 def pipe(wav: str) -> str:
     """The entry of a wav.scp that gives the same audio at 16 kHz with one channel."""
     convert = partial("ffmpeg -nostdin -v error -i {} -ac 1 -ar 16000 -f wav - |".format)
-    return f"{wav} {convert('-')}" if wav.endswith("|") else convert(shlex.quote(wav))
+    return f"{wav} {convert('-')}" if is_command(wav) else convert(shlex.quote(wav))
 
 
 def read(utterance: Utterance) -> "np.ndarray":
@@ -209,30 +209,9 @@ def read(utterance: Utterance) -> "np.ndarray":
 
     UserError where it cannot be read any more, or is shorter than its header says.
     """
-    import numpy as np
-    import soundfile
+    from hubert_iter.data.audio import load  # loads soundfile
 
-    try:
-        with _open(utterance) as file:
-            extent = _extent(file, utterance)
-            if extent.first:
-                file.seek(extent.first)
-            samples = file.read(extent.count, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise UserError(f"{utterance.wav}: utterance {utterance.id}: cannot be read ({error})") from None
-    if len(samples) != extent.count:
-        raise UserError(
-            f"{utterance.wav}: utterance {utterance.id}: expected {extent.count} samples as its header says, found "
-            f"{len(samples)}: the file is truncated. Get it again, or take it out"
-        )
-    mono = samples[:, 0] if extent.channels == 1 else samples.mean(axis=1)
-    if extent.rate == SAMPLE_RATE:
-        return np.ascontiguousarray(mono)
-
-    import torch
-    from torchaudio.functional import resample
-
-    return resample(torch.from_numpy(np.ascontiguousarray(mono)), extent.rate, SAMPLE_RATE).numpy()
+    return load(utterance, resample=True).samples
 
 
 def _open(utterance: Utterance) -> "soundfile.SoundFile":

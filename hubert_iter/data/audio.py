@@ -79,26 +79,8 @@ def read_audio(utterance: "Utterance", start: int = 0, num_samples: int | None =
     return samples
 
 
-class Decoded(NamedTuple):
-    """How many samples an utterance has, and a hash that only the same samples have, whatever file they come from."""
-
-    num_samples: int
-    hash: str
-
-
-def decode(utterance: "Utterance") -> Decoded:
-    """Decode all of the utterance's audio, count its samples and hash them; the utterance's `num_samples` is not used.
-
-    UserError as for `read_audio`; this finds truncated and corrupt files whose header is sound.
-    """
-    (loaded,) = load_each([utterance])
-    if isinstance(loaded, AudioError):
-        raise loaded
-    return Decoded(len(loaded.samples), hash_of(loaded.samples))
-
-
 def duration(utterance: "Utterance") -> float:
-    """Seconds of the recording that holds the utterance, by its header, at whatever rate; UserError as `decode`."""
+    """Seconds of the recording that holds the utterance, by its header, at whatever rate; UserError as `load`."""
     try:
         with open_audio(utterance) as file:
             return file.frames / file.samplerate
@@ -116,6 +98,18 @@ class Loaded(NamedTuple):
 
     samples: np.ndarray
     converted: bool
+
+
+def load(utterance: "Utterance", resample: bool = False) -> Loaded:
+    """All samples of one utterance, whose `num_samples` is not used; `resample` as in `load_each`.
+
+    AudioError as for `read_audio`; this finds truncated and corrupt files whose header is sound.
+    """
+    try:
+        with open_audio(utterance) as file:
+            return _load(file, utterance, resample)
+    except UNREADABLE as error:
+        raise AudioError(utterance, f"cannot be decoded ({error})") from None
 
 
 def load_each(utterances: Sequence["Utterance"], resample: bool = False) -> Iterator[Loaded | AudioError]:

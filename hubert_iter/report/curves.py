@@ -81,6 +81,10 @@ class Curves:
         """All layers of the lines, conv first, then by number."""
         return sorted({layer for line in lines for layer in self.last(line, prop, metric)}, key=position)
 
+    def axis(self, lines: Iterable[str], prop: str, metric: str) -> list[str]:
+        """The same, for an axis of layers: what is no layer (`WHOLE`) left out."""
+        return [layer for layer in self.layers(lines, prop, metric) if layer not in WHOLE]
+
 
 def position(layer: str) -> float:
     """Where a tap lies on the axis of layers: conv is left of layer 0, with room for its name.

@@ -183,8 +183,7 @@ class _Panel:
         low, high = min(reached), max(reached)
         room = (high - low) or 1.0
         axes.set_ylim(low - 0.03 * room, high + 0.08 * room)
-        taps = self.curves.layers(self.look.lines, self.prop, self.metric.name)
-        taps = [tap for tap in taps if tap not in scores.WHOLE]
+        taps = self.curves.axis(self.look.lines, self.prop, self.metric.name)
         layer_ticks(axes, [scores.position(tap) for tap in taps])
         label = self.metric.label + (" (lower is better)" if self.metric.lower_is_better else "")
         axes.set(title=self.prop, xlabel="layer", ylabel=label)
@@ -223,8 +222,7 @@ class _Panel:
     def _control(self) -> list[float]:
         """Draw what the control scores (range over the runs' intervals); the values that the axis must show."""
         found = [self.curves.last(line, self.prop, self.metric.control) for line in self.look.lines]
-        taps = self.curves.layers(self.look.lines, self.prop, self.metric.control)
-        taps = [tap for tap in taps if tap not in scores.WHOLE]
+        taps = self.curves.axis(self.look.lines, self.prop, self.metric.control)
         if not taps:
             return []
         x = [scores.position(tap) for tap in taps]

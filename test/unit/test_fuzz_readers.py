@@ -23,7 +23,7 @@ from hubert_iter.analysis.sample import Span
 from hubert_iter.corpora import librispeech
 from hubert_iter.data import datadir, validate
 from hubert_iter.data.alignment import frame_labels, read_ctm, read_textgrid
-from hubert_iter.data.audio import decode, read_audio
+from hubert_iter.data.audio import load, read_audio
 from hubert_iter.errors import UserError
 from hubert_iter.feats import archive
 from hubert_iter.models import store
@@ -145,7 +145,7 @@ def data(folder: Path) -> None:
 def read_data(folder: Path) -> None:
     validate.examine(folder, validate.Limits(0.01, 30.0))
     for utterance in datadir.read(folder).utterances:
-        decode(utterance)
+        load(utterance)
         read_audio(utterance)
 
 

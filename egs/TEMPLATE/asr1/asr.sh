@@ -34,6 +34,8 @@ valid_set=valid    # Name of the validation set.
 eval_set="eval"    # Name of the evaluation set.
 alignments=given   # Phone times, for phones: given (--textgrids, or CTM files), or make (English, by pocketsphinx).
 textgrids=         # For phones: folder of Praat TextGrid alignments; empty: phones.ctm and words.ctm of the data.
+silence_phones=    # Names of silence and noise in them, beside the usual ones, as for ssl.sh.
+lexicon=           # Pronunciations for --alignments make, as for ssl.sh.
 ctm_dir=           # Where phones.ctm of each set is if not in TextGrids; empty for data in the folder ssl1.
 max_missing=0      # Utterances per set that may lack an alignment: phones are not learnt from them.
 
@@ -53,6 +55,8 @@ reference=random   # What the table compares the other networks with.
 . utils/parse_options.sh
 . ./path.sh
 . ./cmd.sh
+. utils/jobs.sh
+. utils/align_set.sh
 
 die() { echo "ERROR: asr.sh: $*" >&2 && exit 1; }
 for number in "${stage}" "${stop_stage}"; do
@@ -63,6 +67,7 @@ if [[ ! ${nj} =~ ^[1-9][0-9]*$ ]]; then die "--nj: expected a whole number of at
 for task in ${asr_config}; do
     case ${task} in phone=?* | bpe=?* | char=?*) ;; *) die "--asr_config: expected phone=, bpe= or char= and a YAML, got '${task}'" ;; esac
 done
+if [ "${ngram_order}" -gt 0 ] && [ "${beam}" -eq 0 ]; then die "--ngram_order ${ngram_order}: greedy decoding takes no n-gram model. Give --beam too"; fi
 data=${ssl_dumpdir:-${ssl}/dump}/data
 study_file=
 for file in "${study}" "${ssl}/conf/study/${study}.yaml" "${MAIN_ROOT}/conf/study/${study}.yaml"; do
@@ -126,18 +131,8 @@ if [ "${stage}" -le 1 ] && [ "${stop_stage}" -ge 1 ]; then
         if [ "${unit}" = phone ]; then
             opts=(--alignments "${dumpdir}/alignments")
             for set in "${train_set}" "${valid_set}" "${eval_set}"; do
-                source=(--ctm_dir "${ctm_dir:-${ssl}/data}/${set}")
-                if [ "${alignments}" = make ]; then
-                    opts_of_set=(--data "${data}/${set}" --out "${dumpdir}/made_alignments/${set}" --parts "${nj}")
-                    ${train_cmd} JOB=1:"${nj}" "${logs}/align_${set}.JOB.log" \
-                        ${python} -m hubert_iter.bin.make_alignments --part JOB "${opts_of_set[@]}"
-                    if [ "${nj}" -gt 1 ]; then ${python} -m hubert_iter.bin.merge_alignments "${opts_of_set[@]}"; fi
-                    source=(--ctm_dir "${dumpdir}/made_alignments/${set}")
-                elif [ -n "${textgrids}" ]; then
-                    source=(--textgrids "${textgrids}")
-                fi
-                ${python} -m hubert_iter.bin.align_data --data "${data}/${set}" --out "${dumpdir}/alignments/${set}" \
-                    --max_missing "${max_missing}" --nj "${nj}" "${source[@]}"
+                align_set "${set}" "${data}/${set}" "${ctm_dir:-${ssl}/data}/${set}" "${textgrids}" "${lexicon}" \
+                    --max_missing "${max_missing}" --silence_phones "${silence_phones}"
             done
         fi
         ${python} -m hubert_iter.bin.asr_tokens --unit "${unit}" --data "${sets[@]}" --nbpe "${nbpe}" --out "$(tokens_of "${unit}")" "${opts[@]}"

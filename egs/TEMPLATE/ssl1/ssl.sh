@@ -92,31 +92,12 @@ elsewhere() { (. ./path.sh && ${python} -m hubert_iter.bin.options --study "${st
 . utils/parse_options.sh
 . ./path.sh
 . ./cmd.sh
+. utils/jobs.sh
 . utils/side_by_side.sh
+. utils/align_set.sh
 
 skip() { [[ " ${skip_stages} " == *" $1 "* ]]; }
 die() { echo "ERROR: ssl.sh: $*" >&2 && exit 1; }
-
-# Run a job through a launcher, then say on the terminal what it found to do. job LAUNCHER LOG COMMAND ...
-job() {
-    local launcher=$1 status=0
-    last_log=$2
-    shift
-    # Beside other runs in the background, where a trap can act only while bash waits.
-    # shellcheck disable=SC2086  # the launcher may carry options
-    if "${beside}"; then
-        ${launcher} "$@" &
-        launched=$!
-        wait "${launched}" || status=$?
-    else
-        ${launcher} "$@" || status=$?
-    fi
-    # A launcher that was told to stop, by Ctrl-C say, ends with 128 and the signal's number: then nothing goes on.
-    if [ "${status}" -ge 128 ]; then exit "${status}"; fi
-    if [ "${status}" -eq 0 ]; then tell "${last_log//JOB/1}"; fi
-    return "${status}"
-}
-tell() { awk -v RS='[\r\n]+' '/INFO .*(up to date|already|: making)/ && $0 != last { last = $0; $1 = $2 = $3 = ""; print substr($0, 4) }' "$@"; }
 
 for number in "${stage}" "${stop_stage}" ${skip_stages}; do
     case ${number} in [1-9] | 1[012]) ;; *) die "--stage, --stop_stage and --skip_stages: expected 1 to 12, got '${number}'" ;; esac
@@ -225,17 +206,6 @@ others_than() {
 teacher_cmd() { if [ "${features}" = mfcc ]; then echo "${train_cmd}"; else echo "${model_cmd}"; fi; }
 # shellcheck disable=SC2329  # train_run calls it
 teacher_parts() { if [ "${features}" = mfcc ]; then echo 1; else echo "${teacher_nj}"; fi; }
-# Work over a set, at once or in parts that are then joined: over_set PARTS LAUNCHER LOG WHOLE PART JOIN OPTION ...
-over_set() {
-    local parts=$1 launcher=$2 log=$3 whole=$4 part=$5 join=$6
-    shift 6
-    if [ "${parts}" -eq 1 ]; then
-        job "${launcher}" "${log}.log" ${python} -m "${whole}" "$@"
-        return
-    fi
-    job "${launcher} JOB=1:${parts}" "${log}.JOB.log" ${python} -m "${part}" --part JOB --parts "${parts}" "$@" || return
-    job "${train_cmd}" "${log}.log" ${python} -m "${join}" --parts "${parts}" "$@"
-}
 # Where features come from, as options: those of an MFCC folder or of a teacher's layer; and what is taken from them.
 # shellcheck disable=SC2329  # train_run calls it
 source_options() {
@@ -276,19 +246,8 @@ if [ -n "$(awk -F '\t' '$4 == "best"' <<<"${run_table}")" ]; then aligned_sets+=
 if [ "${stage}" -le 3 ] && [ "${stop_stage}" -ge 3 ] && ! skip 3; then
     log "Stage 3: alignments (${alignments}): ${dumpdir}/alignments/{$(IFS=, && echo "${aligned_sets[*]}")}"
     for set in "${aligned_sets[@]}"; do
-        opts=(--ctm_dir "${datadir}/${set}")
-        if [ "${alignments}" = none ]; then
-            opts=(--without true)
-        elif [ "${alignments}" = make ]; then
-            over_set "${nj}" "${train_cmd}" "${logs}/align_${set}" \
-                hubert_iter.bin.make_alignments hubert_iter.bin.make_alignments hubert_iter.bin.merge_alignments \
-                --data "${dumpdir}/data/${set}" --out "${dumpdir}/made_alignments/${set}" --lexicon "${lexicon}"
-            opts=(--ctm_dir "${dumpdir}/made_alignments/${set}")
-        elif [ -n "${textgrids}" ]; then
-            opts=(--textgrids "${textgrids}")
-        fi
-        ${python} -m hubert_iter.bin.align_data --data "${dumpdir}/data/${set}" --out "${dumpdir}/alignments/${set}" \
-            --max_missing "${max_missing}" --silence_phones "${silence_phones}" "${opts[@]}"
+        align_set "${set}" "${dumpdir}/data/${set}" "${datadir}/${set}" "${textgrids}" "${lexicon}" \
+            --max_missing "${max_missing}" --silence_phones "${silence_phones}"
     done
 elif [ "${stage}" -le 7 ] && [ "${stop_stage}" -ge 5 ]; then
     # Before anything is trained, and not after it.

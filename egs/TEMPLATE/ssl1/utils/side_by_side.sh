@@ -4,9 +4,6 @@
 
 declare -A failed=() gated=()  # Runs that ended so -> why.
 declare -A left=() working=()  # Runs that are not done -> their row; those of them at work -> their process.
-beside=false  # In a process beside others: then job starts its launcher in the background.
-launched=     # That launcher.
-last_log=     # Of the last job.
 
 # A job of one run has failed, or one that the run needs: the others go on, and the end names it. fails RUN WHY
 fails() {
