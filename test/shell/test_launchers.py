@@ -168,6 +168,24 @@ def wait_until(condition, seconds: float = 20.0) -> None:
         time.sleep(0.02)
 
 
+def test_two_calls_with_one_log_do_not_write_into_each_others(tmp_path):
+    """A recipe is called again while a job of the call before still runs: the new job's log is its own."""
+    launch = Launcher("local.py", tmp_path)
+    wait = "while [ ! -e second ]; do sleep 0.02; done; sleep 0.3; echo of the first call"
+    first = subprocess.Popen(
+        [sys.executable, launch.program, "x.log", "bash", "-c", f"echo {'long ' * 99}; touch first; {wait}"],
+        cwd=launch.cwd, env=launch.environment,
+    )  # fmt: skip
+    wait_until((launch.cwd / "first").exists)
+    assert launch("x.log", "bash", "-c", "touch second; echo of the second call; sleep 0.6").returncode == 0
+    assert first.wait(timeout=20) == 0
+    lines = launch.read("x.log").splitlines()
+    assert lines[2] == "of the second call"
+    assert "of the first call" not in lines
+    assert len([line for line in lines if line.startswith("# ended")]) == 1
+    assert "\0" not in launch.read("x.log")
+
+
 def test_local_runs_no_more_jobs_than_allowed(tmp_path):
     launch = Launcher("local.py", tmp_path)
     count = "len([name for name in os.listdir('.') if name[:3] == 'on.'])"

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TextIO
 
 import launcher
 
@@ -34,6 +35,7 @@ class Pool:
         self.request = request
         self.waiting = list(request.jobs)
         self.running: dict[int, subprocess.Popen] = {}
+        self.logs: dict[int, TextIO] = {}
         self.failed: dict[int, str] = {}
         gpus = request.number("gpu", 0)
         # Jobs that want GPUs run one after another: they would share the same devices.
@@ -47,20 +49,20 @@ class Pool:
         if "num_threads" in self.request.options or len(self.request.jobs) > 1:
             environment.setdefault("OMP_NUM_THREADS", self.request.options.get("num_threads", "1"))
         line = self.request.shell_line(job)
-        with open(log, "w") as file:
-            file.write(f"# {line}\n# started {now()}\n")
-            file.flush()
-            self.running[job] = subprocess.Popen(
-                ["bash", "-c", f"set -o pipefail; {line}"]
-                if is_pipeline(self.request)
-                else self.request.command_of(job),
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,
-                preexec_fn=die_with_parent,
-            )
+        # A job of another call of the recipe may still write to the file of this name: it keeps that one.
+        log.unlink(missing_ok=True)
+        self.logs[job] = open(log, "w")  # noqa: SIM115 - closed when the job has ended
+        self.logs[job].write(f"# {line}\n# started {now()}\n")
+        self.logs[job].flush()
+        self.running[job] = subprocess.Popen(
+            ["bash", "-c", f"set -o pipefail; {line}"] if is_pipeline(self.request) else self.request.command_of(job),
+            stdin=subprocess.DEVNULL,
+            stdout=self.logs[job],
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
 
     def collect(self) -> None:
         """Take note of the jobs that have ended."""
@@ -72,7 +74,7 @@ class Pool:
             if status:
                 self.failed[job] = f"exit status {status}" if status > 0 else f"killed by signal {-status}"
             try:
-                with open(self.request.log_of(job), "a") as file:
+                with self.logs.pop(job) as file:
                     file.write(f"\n# ended {now()} with status {status}\n")
             except OSError as error:  # a full disk, most likely the reason why the job failed
                 self.failed[job] = f"its log cannot be written: {error.strerror}"
