@@ -1,19 +1,23 @@
 """Recognition on the layers of the recipe's networks: asr.sh, all stages; ESPnet's own program with our front end."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import safetensors.torch
 import soundfile
+import torch
 import yaml
 from recipe_runs import Folders, end_of
 from tiny import ROOT
 
 from hubert_iter import provenance
-from hubert_iter.asr import tokens
-from hubert_iter.bin import asr_decode, asr_ngram
+from hubert_iter.asr import tokens, train
+from hubert_iter.bin import asr_decode, asr_ngram, asr_train
 from hubert_iter.data import datadir
 from hubert_iter.errors import UserError
 
@@ -88,27 +92,74 @@ def test_the_report_takes_the_rates_up_as_a_measure(recognised):
     assert "error rate" in (recogniser.folders.exp / "ci/report/index.html").read_text()
 
 
+def few(recogniser: Recogniser, name: str, folder: Path) -> Path:
+    """The shortest utterances of a data set, under its name."""
+    data = datadir.read(recogniser.folders.dump / "data" / name, transcripts=True)
+    shortest = sorted(data.utterances, key=lambda utterance: utterance.num_samples)[:8]
+    datadir.write(folder / name, shortest, data.text)
+    provenance.write(folder / name, "test", {}, {})
+    return folder / name
+
+
 def test_beam_search_with_an_ngram_model(recognised, tmp_path):
     pytest.importorskip("kenlm", reason="kenlm is not installed (tools/install.sh --extras test,asr,ngram)")
     recogniser, _ = recognised
-    data = datadir.read(recogniser.folders.dump / "data/eval", transcripts=True)
-    shortest = sorted(data.utterances, key=lambda utterance: utterance.num_samples)[:2]
-    datadir.write(tmp_path / "two", shortest, data.text)
-    provenance.write(tmp_path / "two", "test", {}, {})
+    data = few(recogniser, "eval", tmp_path)
     known = recogniser.root / "dump/tokens/bpe40"
     asr_ngram.main(["--tokens", str(known), "--set", "train", "--order", "2", "--out", str(tmp_path / "ngram")])
     trained = recogniser.root / "exp/ci/hubert_it1.2/bpe40_quick_bpe/model"
-    options = ["--asr", str(trained), "--data", str(tmp_path / "two"), "--ngram", str(tmp_path / "ngram")]
+    options = ["--asr", str(trained), "--data", str(data), "--ngram", str(tmp_path / "ngram")]
     # At so large a weight the n-gram model alone says what is heard.
     for weight in ("0", "50"):
         asr_decode.main(
             [*options, "--beam", "2", "--ngram_weight", weight, "--out", str(tmp_path / f"weight {weight}")]
         )
     heard = [tokens.read_text(tmp_path / f"weight {weight}/text") for weight in ("0", "50")]
-    assert heard[0].keys() == heard[1].keys() == {utterance.id for utterance in shortest}
+    assert heard[0].keys() == heard[1].keys() == {each.id for each in datadir.read(data).utterances}
     assert heard[0] != heard[1]
     with pytest.raises(UserError, match="beam"):
         asr_decode.main([*options, "--out", str(tmp_path / "greedy")])
+
+
+def trained_on_few(recogniser: Recogniser, config: dict, folder: Path) -> Path:
+    """A recogniser of subword units on hubert_it1.2, after one epoch."""
+    (folder / "config.yaml").write_text(yaml.safe_dump(config | {"max_epoch": 1}))
+    data = [few(recogniser, name, folder) for name in ("train", "valid")]
+    asr_train.main([
+        "--model", str(recogniser.folders.exp / "ci/hubert_it1.2/model"),
+        "--data", str(data[0]), "--valid_data", str(data[1]),
+        "--tokens", str(recogniser.root / "dump/tokens/bpe40"), "--config", str(folder / "config.yaml"),
+        "--conf_dirs", str(ROOT / "conf"), "--out", str(folder / "recogniser"),
+    ])  # fmt: skip
+    return folder / "recogniser"
+
+
+def test_an_attention_decoder_as_documented(recognised, tmp_path):
+    recogniser, _ = recognised
+    documented = (ROOT / "docs/recognition.md").read_text().split("An attention decoder beside CTC:")[1]
+    config = yaml.safe_load("".join(re.findall(r"^    (.*\n)", documented.split("\nwith `")[0], re.MULTILINE)))
+    trained = trained_on_few(recogniser, config, tmp_path)
+    data = few(recogniser, "eval", tmp_path)
+    options = ["--asr", str(trained), "--data", str(data), "--beam", "2"]
+    heard = {}
+    for weight in ("0", "0.3", "1"):
+        asr_decode.main([*options, "--ctc_weight", weight, "--out", str(tmp_path / weight)])
+        heard[weight] = tokens.read_text(tmp_path / weight / "text")
+    assert heard["0"] != heard["1"], "by attention alone and by CTC alone"
+    assert heard["0.3"].keys() == {utterance.id for utterance in datadir.read(data).utterances}
+
+
+def test_fine_tuning_trains_the_network_and_keeps_it_in_the_recogniser(recognised, tmp_path):
+    recogniser, _ = recognised
+    config = QUICK["bpe"] | {"frontend_conf": {"fine_tune": True}}
+    trained = trained_on_few(recogniser, config, tmp_path)
+    own = safetensors.torch.load_file(recogniser.folders.exp / "ci/hubert_it1.2/model/model.safetensors")
+    tuned = train.load(trained).frontend.encoder.state_dict()
+    moved = {name for name, value in tuned.items() if not torch.equal(value, own[f"encoder.{name}"])}
+    assert {name for name in tuned if name.startswith("blocks.")} & moved
+    data = few(recogniser, "eval", tmp_path)
+    asr_decode.main(["--asr", str(trained), "--data", str(data), "--out", str(tmp_path / "heard")])
+    assert tokens.read_text(tmp_path / "heard/text").keys() == {each.id for each in datadir.read(data).utterances}
 
 
 def test_a_network_that_is_not_trained_is_named(recognised):
@@ -146,7 +197,5 @@ def test_espnets_own_program_reads_the_front_end_of_a_plain_yaml(finished, tmp_p
     assert result.returncode == 0, result.stderr[-3000:]
     trained = yaml.safe_load((tmp_path / "out/config.yaml").read_text())
     assert trained["frontend"] == "hubert_iter"
-    import torch
-
     weights = torch.load(tmp_path / "out/1epoch.pth", weights_only=True)
     assert weights["frontend.layer_weights"].abs().max() > 0, "the layers' weights are learnt"
