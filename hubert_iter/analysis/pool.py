@@ -23,6 +23,8 @@ from hubert_iter.array_files import DAMAGE
 from hubert_iter.data.audio import read_audio
 from hubert_iter.data.datadir import DataDir, Utterance
 from hubert_iter.errors import UserError
+from hubert_iter.frames import SAMPLE_RATE
+from hubert_iter.progress import Progress
 
 FILE_NAME = "layers.json"
 log = logging.getLogger(__name__)
@@ -124,7 +126,9 @@ def pool(
             return
     writers: dict[tuple, np.ndarray] = {}
     groups: list[list[str]] = []
-    for number, utterance_id in enumerate(sorted(wanted), 1):
+    seconds = {utterance_id: known[utterance_id].num_samples / SAMPLE_RATE for utterance_id in wanted}
+    progress = Progress(f"{name}: layers", len(wanted), sum(seconds.values()))
+    for utterance_id in sorted(wanted):
         outputs = model.taps(read_samples(known[utterance_id]))
         if not groups:
             groups = _groups(outputs)
@@ -134,8 +138,8 @@ def pool(
             for key, index, start, end in wanted[utterance_id]:
                 check_length(f"utterance {utterance_id}", stacked.shape[1], end)
                 writers[*key, group_index][:, index] = stacked[:, start:end].mean(axis=1, dtype=np.float64)
-        if number % 100 == 0 or number == len(wanted):
-            log.info("%s: %d of %d utterances pooled", name, number, len(wanted))
+        progress.step(seconds[utterance_id])
+    log.info("%s: %d utterances pooled", name, len(wanted))
     for array in writers.values():
         array.flush()
     facts = dict(facts or {})

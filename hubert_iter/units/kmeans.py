@@ -71,9 +71,11 @@ def fit(features: np.ndarray, k: int, seed: int, starts: int = STARTS, passes: i
         raise UserError(f"k-means: expected at least k = {k} frames, found {len(features)}. Lower k or add data")
     rng = np.random.default_rng(seed)
     began = time.monotonic()
+    log.info("k-means: seeding %d clusters, the best of %d starts", k, starts)
     centroids = _best_start(features, k, rng, starts)
-    log.info("k-means: seeded %d clusters in %.1f s", k, time.monotonic() - began)
+    log.info("k-means: seeded in %.1f s; batches of %d frames", time.monotonic() - began, min(BATCH, len(features)))
     centroids, batches = _refine(features, centroids, rng, passes)
+    log.info("k-means: %d batches after %.1f s; plain passes last", batches, time.monotonic() - began)
     centroids, inertia, used = _finish(features, centroids)
     return Fit(centroids, inertia, used, batches)
 

@@ -18,6 +18,7 @@ from hubert_iter.errors import UserError, summarise
 from hubert_iter.feats import archive, normalise
 from hubert_iter.feats.source import FeatureSource, describe_layer, sentence
 from hubert_iter.frames import FRAME_RATE, FRAME_SHIFT, hours, num_frames
+from hubert_iter.progress import Progress
 
 NAME = "labels"
 MOST_LABELS = 10**7
@@ -86,24 +87,15 @@ def stream(source: FeatureSource, utts: Sequence[str], centroids: np.ndarray) ->
     from hubert_iter.units import kmeans  # here: it loads faiss, which the trainer does not need
 
     step = step_of(source.rate)
-    last = began = time.monotonic()
-    pause = 5  # seconds; only the first message comes so soon
-    done, total = 0, sum(source.num_frames(utt) for utt in utts)
-    for number, (utt, feats) in enumerate(source.stream(utts), 1):
+    progress = Progress("labels", len(utts), sum(source.num_frames(utt) for utt in utts) / source.rate)
+    for utt, feats in source.stream(utts):
         if feats.shape[1] != centroids.shape[1]:
             raise UserError(
                 f"{source.path}: utterance {utt}: expected {centroids.shape[1]} dimensions as the k-means has, "
                 f"found {feats.shape[1]}"
             )
         yield utt, kmeans.nearest(feats[::step], centroids)[1]
-        done += len(feats)
-        if time.monotonic() - last > pause:
-            last, pause = time.monotonic(), 30
-            speed = done / source.rate / (last - began)
-            log.info(
-                "labels: %d of %d utterances; %.1f times real time, about %.2f h left; 960 h would take %.1f h",
-                number, len(utts), speed, (total - done) / source.rate / speed / 3600, 960 / speed,
-            )  # fmt: skip
+        progress.step(len(feats) / source.rate)
 
 
 def step_of(rate: int) -> int:

@@ -5,7 +5,6 @@ several processes read are together the frames that one would have read.
 """
 
 import logging
-import time
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from hubert_iter.array_files import DAMAGE
 from hubert_iter.errors import UserError
 from hubert_iter.feats.source import FeatureSource
+from hubert_iter.progress import Progress
 from hubert_iter.randomness import sorted_choice
 
 FILE_NAME = "frames.npy"
@@ -41,9 +41,9 @@ def sample_frames(
     """
     part = chosen if part is None else part
     places = {utt: place for place, utt in enumerate(chosen)}
-    features, ends, began = None, [0], time.monotonic()
-    last = began
-    for number, (utt, feats) in enumerate(source.stream(part), 1):
+    features, ends = None, [0]
+    progress = Progress("k-means: frames", len(part), sum(source.num_frames(utt) for utt in part) / source.rate)
+    for utt, feats in source.stream(part):
         if features is None:
             ends = _ends(source, chosen, feats.shape[1], max_memory_gb)
             first, end = ends[places[part[0]]], ends[places[part[-1]] + 1]
@@ -58,10 +58,7 @@ def sample_frames(
         if share < len(feats):
             drawn = sorted_choice(np.random.default_rng([seed, place]), len(feats), share)
         features[ends[place] - first : ends[place + 1] - first] = feats[drawn]
-        if time.monotonic() - last > 30:
-            last = time.monotonic()
-            left = (last - began) / number * (len(part) - number)
-            log.info("k-means: read %d of %d utterances, about %.0f s left", number, len(part), left)
+        progress.step(len(feats) / source.rate)
     return np.empty((0, 0), np.float32) if features is None else features
 
 

@@ -15,6 +15,7 @@ class FakeSource:
     """Frames that name their utterance and their place in it."""
 
     path = "fake"
+    rate = 50
 
     def __init__(self, lengths, dim=2, backwards=False):
         self.lengths, self.dim, self.backwards = lengths, dim, backwards
