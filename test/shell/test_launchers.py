@@ -198,6 +198,29 @@ def test_local_runs_no_more_jobs_than_allowed(tmp_path):
     assert max(counts) == 2
 
 
+@pytest.mark.parametrize(("wanted", "given", "shares"), [
+    ("1", None, {"0", "1", "2", "3"}),
+    ("2", None, {"0,1", "2,3"}),
+    ("2", "3,5,7", {"3,5"}),
+])  # fmt: skip
+def test_local_jobs_of_an_array_have_gpus_of_their_own(tmp_path, wanted, given, shares):
+    launch = Launcher("local.py", tmp_path)
+    driver = tmp_path / "bin/nvidia-smi"
+    driver.write_text("#!/bin/sh\nfor n in 0 1 2 3; do echo GPU $n: of a test; done\n")
+    driver.chmod(0o755)
+    launch.environment.pop("CUDA_VISIBLE_DEVICES", None)
+    if given:
+        launch.environment["CUDA_VISIBLE_DEVICES"] = given
+    # A job whose GPUs another has at the same time fails.
+    work = (
+        'mkdir "$CUDA_VISIBLE_DEVICES" && sleep 0.3 && rmdir "$CUDA_VISIBLE_DEVICES" && echo "on $CUDA_VISIBLE_DEVICES"'
+    )
+    result = launch("--gpu", wanted, "JOB=1:6", "x.JOB.log", "bash", "-c", work)
+    assert result.returncode == 0, result.stderr
+    lines = [line for job in range(1, 7) for line in launch.read(f"x.{job}.log").splitlines()]
+    assert {line.removeprefix("on ") for line in lines if line.startswith("on ")} == shares
+
+
 def test_slurm_options_come_from_the_configuration(tmp_path):
     launch = Launcher("slurm.py", tmp_path)
     (launch.cwd / "conf").mkdir()

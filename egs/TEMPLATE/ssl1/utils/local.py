@@ -3,6 +3,7 @@
 
 The arguments are those of Kaldi's run.pl. Each log holds the command, both times and the exit status. When jobs fail,
 the others end, the message names the log and shows its last lines, and the exit status is not 0. --mem is not enforced.
+Jobs of an array that want GPUs have their own, as many jobs at once as this machine has GPUs for.
 """
 
 import contextlib
@@ -37,9 +38,13 @@ class Pool:
         self.running: dict[int, subprocess.Popen] = {}
         self.logs: dict[int, TextIO] = {}
         self.failed: dict[int, str] = {}
-        gpus = request.number("gpu", 0)
-        # Jobs that want GPUs run one after another: they would share the same devices.
-        self.limit = request.most_at_once or (1 if gpus else len(os.sched_getaffinity(0)))
+        self.free = shares_of_gpus(request)
+        self.held: dict[int, str] = {}
+        most = request.most_at_once
+        if self.free:
+            self.limit = min(len(self.free), most or len(self.free))
+        else:
+            self.limit = most or (1 if request.number("gpu", 0) else len(os.sched_getaffinity(0)))
 
     def start(self, job: int) -> None:
         """Start one job in its own process group."""
@@ -48,6 +53,8 @@ class Pool:
         environment = dict(os.environ)
         if "num_threads" in self.request.options or len(self.request.jobs) > 1:
             environment.setdefault("OMP_NUM_THREADS", self.request.options.get("num_threads", "1"))
+        if self.free:
+            self.held[job] = environment["CUDA_VISIBLE_DEVICES"] = self.free.pop(0)
         line = self.request.shell_line(job)
         # A job of another call of the recipe may still write to the file of this name: it keeps that one.
         log.unlink(missing_ok=True)
@@ -71,6 +78,8 @@ class Pool:
             if status is None:
                 continue
             del self.running[job]
+            if job in self.held:
+                self.free.append(self.held.pop(job))
             if status:
                 self.failed[job] = f"exit status {status}" if status > 0 else f"killed by signal {-status}"
             try:
@@ -124,6 +133,24 @@ class Echo:
         self.position += len(new)
         sys.stderr.buffer.write(new)
         sys.stderr.buffer.flush()
+
+
+def shares_of_gpus(request: launcher.Request) -> list[str]:
+    """GPUs for each of the jobs of an array that run at once, as CUDA_VISIBLE_DEVICES names them; [] where none are."""
+    wanted = request.number("gpu", 0)
+    if not wanted or len(request.jobs) == 1:
+        return []
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is None:
+        listed = ""
+        with contextlib.suppress(FileNotFoundError):
+            listed = subprocess.run(
+                ["nvidia-smi", "--list-gpus"], stdout=subprocess.PIPE, text=True, check=False
+            ).stdout
+        names = [str(number) for number in range(len(listed.splitlines()))]
+    else:
+        names = [name for name in given.split(",") if name]
+    return [",".join(names[begin : begin + wanted]) for begin in range(0, len(names) - wanted + 1, wanted)]
 
 
 def is_pipeline(request: launcher.Request) -> bool:
