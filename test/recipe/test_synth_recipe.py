@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from recipe_runs import RECIPE, end_of, running, wait_until
+from recipe_runs import RECIPE, end_of, outcome, running, wait_until
 from tiny import ROOT
 
 from hubert_iter.analysis import scores, table
@@ -104,6 +104,21 @@ def test_a_measure_on_request(copy):
     assert [row["layer"] for row in errors[::2]] == ["conv", "0", "1", "2"]
     assert {row["metric"] for row in errors} == {"abx_within", "abx_across"}
     assert all(0 < float(row["value"]) < 0.5 for row in errors)
+
+
+def test_a_teachers_passes_in_parts_leave_the_same_bytes(copy):
+    units = next((copy.dump / "ci/units").glob("hubert_it1@1*"))
+    made = [units / "kmeans", units / "train", units / "valid", copy.exp / "ci/hubert_it2/layers"]
+    before = {folder: outcome(folder) for folder in made}
+    trained = (copy.exp / "ci/hubert_it2/model/provenance.json").stat().st_mtime_ns
+    for folder in made:
+        shutil.rmtree(folder)
+    result = copy.run("--stage", "5", "--stop_stage", "8", "--runs", "hubert_it2.1", "--teacher_nj", "2")
+    assert result.returncode == 0, end_of(result.stdout)
+    assert {folder: outcome(folder) for folder in made} == before
+    assert (copy.exp / "ci/hubert_it2/model/provenance.json").stat().st_mtime_ns == trained
+    for name in (f"kmeans_{units.name}", f"labels_{units.name}_train", "layers_hubert_it2"):
+        assert len(list((copy.exp / "ci/log").glob(f"{name}.[12].log"))) == 2, name
 
 
 def test_stages_and_runs_do_what_they_say(finished):
