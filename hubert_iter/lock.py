@@ -70,10 +70,28 @@ def claim(folder: Path, wait: bool = True) -> bool:
     path = _path(folder)
     if _held.get(path) == os.getpid():
         return False
+    waited = _claim(folder, os.getpid(), wait)
+    _held[path] = os.getpid()
+    return waited
+
+
+def claim_for(pid: int, folder: Path) -> None:
+    """Claim `folder`, waiting, for another process of this machine: a shell script, for several of its commands."""
+    _claim(folder, pid, wait=True)
+
+
+def release_for(pid: int, folder: Path) -> None:
+    """Release what that process holds; nothing happens where it does not."""
+    path = _path(folder)
+    holder = _read(path)
+    if holder and (holder.host, holder.pid, holder.started) == (_host(), pid, _started(pid)):
+        path.unlink(missing_ok=True)
+
+
+def _claim(folder: Path, pid: int, wait: bool) -> bool:
+    path = _path(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
-    me = Holder(
-        _host(), os.getpid(), _started(os.getpid()), os.environ.get("SLURM_JOB_ID", ""), _now(), uuid.uuid4().hex
-    )
+    me = Holder(_host(), pid, _started(pid), os.environ.get("SLURM_JOB_ID", ""), _now(), uuid.uuid4().hex)
     waited, told = False, -_REMIND
     while not _create(path, me):
         holder = _read(path)
@@ -89,7 +107,6 @@ def claim(folder: Path, wait: bool = True) -> bool:
                 told = time.monotonic()
             waited = True
             time.sleep(_POLL)
-    _held[path] = os.getpid()
     return waited
 
 

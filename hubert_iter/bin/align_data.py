@@ -48,7 +48,7 @@ def main(argv=None) -> None:
     silence = args.silence_phones.split()
     # Only where it is given, so that what was made before the option was there stays up to date.
     settings = {"fix": args.fix} | ({"silence_phones": sorted(silence)} if silence else {})
-    product = Product(args.out, COMMAND, settings, inputs)
+    product = Product(args.out, COMMAND, settings, inputs, form=2)
     missing_list = args.out.with_name(args.out.name + ".missing.txt")
     if product.done():
         return

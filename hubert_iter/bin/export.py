@@ -46,6 +46,11 @@ def main(argv=None) -> None:
         push.check(args.push)
     description = args.model / DESCRIPTION
     if description.is_file() and read_yaml(description)["model"].get("front_end") == MEL:
+        if args.push:
+            raise UserError(
+                f"--push {args.push}: {args.model} takes log-mel frames, which no other library has: "
+                "nothing is exported of it"
+            )
         log.info("%s: left out: its log-mel frames are in no other library. Load it with hubert_iter", args.model)
         return
     for name in args.formats:

@@ -47,6 +47,8 @@ def main(argv=None) -> None:
     settings |= {name: True for name in ("resample", "same_speakers") if getattr(args, name)}
     if args.resample or recordings.are_dumped(args.data):
         settings["folder"] = str(args.out.absolute())  # wav.scp holds it: a moved folder is made again
+    if recordings.are_relative(args.data):
+        settings["paths_begin_at"] = str(Path.cwd())  # likewise
     inputs = {"data": args.data}
     inputs |= {f"other_{n}": path for n, path in enumerate(args.other_speakers_than, start=1)}
     inputs |= {f"other_utterances_{n}": path for n, path in enumerate(args.other_utterances_than, start=1)}
@@ -69,7 +71,7 @@ def main(argv=None) -> None:
                 f"{args.data}: {len(faults)} faults, the first: {faults[0]}. Mend the data, or drop what is faulty "
                 "with --fix true"
             )
-        repair.write_good(work, findings)
+        repair.write_good(work, findings, absolute=True)
     if findings.written:
         log.info("%s: %d utterances written to %s", args.out, len(findings.written), args.out / audio_ark.FILE_NAME)
     dropped = findings.dropped()

@@ -55,7 +55,10 @@ def main(argv=None) -> None:
     if args.push:
         from hubert_iter.share import push
 
-        push.check(args.push, [run.name for run in chosen if not run.pretrained])
+        own = [run for run in chosen if not run.pretrained]
+        push.check(args.push, [run.name for run in own])
+        if args.conf_dirs:
+            check_study.check_exported(own, args.conf_dirs)
     for run in chosen:
         before = None
         for leg in table.legs[run.name]:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from hubert_iter.corpora.aligner import Aligned, read_lexicon, write_lexicon
 from hubert_iter.data.alignment import read_ctm, write_ctm
+from hubert_iter.data.collect_alignments import MISSING
 from hubert_iter.data.tables import read_lines
 from hubert_iter.errors import summarise
 
-MISSING, GUESSED = "missing.txt", "guessed.dict"
+GUESSED = "guessed.dict"
 log = logging.getLogger(__name__)
 
 

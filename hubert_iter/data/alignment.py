@@ -20,8 +20,12 @@ NO_WORD = frozenset(
     | {"[noise]", "[silence]", "[laughter]", "++noise++"}
 )
 SILENCE = NO_WORD | {"silence", "noise"}
-_STRESSED = re.compile(r"(aa|ae|ah|ao|aw|ax|ay|eh|er|ey|ih|ix|iy|ow|oy|uh|uw|ux)[0-3]")
+_VOWEL = "aa|ae|ah|ao|aw|ax|axr|ay|eh|er|ey|ih|ix|iy|ow|oy|uh|uw|ux"
+_STRESSED = re.compile(rf"({_VOWEL})[0-3]")
+_ARPABET = re.compile(rf"{_VOWEL}|b|ch|d|dh|dx|el|em|en|f|g|hh|jh|k|l|m|n|ng|nx|p|q|r|s|sh|t|th|v|w|wh|y|z|zh")
 _POSITION = re.compile(r"_[BIES]$")
+_NEARLY_ALL = 0.8
+"""Part of a corpus's phones that show how it writes them; the others may be noises with names of their own."""
 _TOKEN = re.compile(
     r'"(?P<text>(?:[^"]|"")*)"|(?P<flag><exists>|<absent>)|!.*|(?<!\S)(?P<number>[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)(?!\S)'
 )
@@ -38,17 +42,37 @@ class Segment:
     line: int = field(default=0, compare=False, repr=False)
 
 
-def normalise_phone(label: str, silence: Container[str] = SILENCE) -> str | None:
-    """Lower-case, without ARPABET stress digit and Kaldi word position (AH0_B is ah); None for silence and noise."""
-    label = bare_phone(label)
-    if label in silence:
-        return None
-    return label[:-1] if _STRESSED.fullmatch(label) else label
+def normal_phones(labels: Iterable[str], silence: Container[str] = SILENCE) -> dict[str, str | None]:
+    """The name of the phone that each of a corpus's labels stands for; None for silence and noise.
+
+    Kaldi's word positions and, of ARPABET, case and stress say nothing of the phone: AH0_B is ah. Elsewhere they may: S
+    of SAMPA is not its s, and t_S is no t. So they go only where nearly all of the labels are written so.
+    """
+    phones = {label: label.strip() for label in labels}
+    normal: dict[str, str | None] = {label: None for label in phones if bare_phone(label) in silence}
+    phones = {label: phone for label, phone in phones.items() if label not in normal}
+    if _nearly_all(_POSITION.search(phone) for phone in phones.values()):
+        phones = {label: _POSITION.sub("", phone) for label, phone in phones.items()}
+    arpabet = {label: _arpabet(phone) for label, phone in phones.items()}
+    if _nearly_all(_ARPABET.fullmatch(phone) for phone in set(arpabet.values())):
+        phones = arpabet
+    return normal | phones
 
 
 def bare_phone(label: str) -> str:
     """Lower-case, without Kaldi word position: as names of silence are compared."""
     return _POSITION.sub("", label.strip()).lower()
+
+
+def _arpabet(phone: str) -> str:
+    """Lower-case, and a vowel without its stress."""
+    phone = phone.lower()
+    return phone[:-1] if _STRESSED.fullmatch(phone) else phone
+
+
+def _nearly_all(found: Iterable[object]) -> bool:
+    outcomes = [bool(each) for each in found]
+    return sum(outcomes) >= _NEARLY_ALL * len(outcomes)
 
 
 def normalise_word(label: str) -> str | None:

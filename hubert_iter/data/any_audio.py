@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import shlex
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hubert_iter.data.datadir import DataDir, Utterance, parse_segment
+from hubert_iter.data.folders import files_below
 from hubert_iter.data.recordings import is_command, split_offset
 from hubert_iter.data.tables import Row, raise_first, scan
 from hubert_iter.errors import UserError, summarise
@@ -74,11 +76,13 @@ def find(path: str | Path) -> Found:
 def _files(folder: Path) -> list[Utterance]:
     """The audio files at any depth, named by their path below the folder, without what comes after the last dot."""
     found: dict[str, Utterance] = {}
-    for file in sorted(folder.rglob("*")):
+    others: Counter[str] = Counter()
+    for file in files_below(folder):
         below = file.relative_to(folder)
-        if file.suffix.lower() not in SUFFIXES or any(part.startswith(".") for part in below.parts):
+        if any(part.startswith(".") for part in below.parts):
             continue
-        if not file.is_file():
+        if file.suffix.lower() not in SUFFIXES:
+            others[file.suffix or "without an ending"] += 1
             continue
         utterance = _utterance(file, str(below))
         if utterance.id in found:
@@ -92,6 +96,9 @@ def _files(folder: Path) -> list[Utterance]:
             f"{folder}: expected audio files ({' '.join(SUFFIXES)}) or a wav.scp, found none. For other formats write "
             "a wav.scp whose entries are commands: <utterance> ffmpeg -i FILE -ac 1 -ar 16000 -f wav - |"
         )
+    if others:
+        counts = ", ".join(f"{number} {ending}" for ending, number in others.most_common())
+        log.info("%s: %d audio files; left out, by their endings: %s", folder, len(found), counts)
     return list(found.values())
 
 

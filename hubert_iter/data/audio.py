@@ -34,7 +34,7 @@ class AudioError(UserError):
     """Audio of one utterance that cannot be used: which file, why, and what kind of fault it is."""
 
     def __init__(self, utterance: "Utterance", fault: str, kind: str = "audio"):
-        """`fault` says what was expected and found; `kind` is audio, rate, channels or segments."""
+        """`fault` says what was expected and found; `kind` is audio, missing, rate, channels or segments."""
         self.utterance, self.fault, self.kind = utterance, fault, kind
         self.advice = advice(kind, utterance.wav)
         super().__init__(
@@ -49,7 +49,15 @@ def advice(kind: str, wav: str) -> str:
         command = conversion(wav)
         by_hand = f", or write a command into wav.scp: {command}" if command else ""
         return f"Convert all such audio by --resample true (ssl.sh, filter_data){by_hand}"
+    if kind == "missing":
+        return "Mend the path in wav.scp, or put the file there"
     return "Correct the times" if kind == "segments" else "Repair the file"
+
+
+def _unreadable(utterance: "Utterance", done: str, error: Exception) -> AudioError:
+    """The fault of audio that cannot be `done` because of one of UNREADABLE."""
+    kind = "missing" if isinstance(error, FileNotFoundError) else "audio"
+    return AudioError(utterance, f"cannot be {done} ({error})", kind)
 
 
 def read_audio(utterance: "Utterance", start: int = 0, num_samples: int | None = None) -> np.ndarray:
@@ -71,7 +79,7 @@ def read_audio(utterance: "Utterance", start: int = 0, num_samples: int | None =
                 file.seek(offset + start)
             samples = file.read(num_samples, dtype="float32")
     except UNREADABLE as error:
-        raise AudioError(utterance, f"cannot be read ({error})") from None
+        raise _unreadable(utterance, "read", error) from None
     if len(samples) != num_samples:
         last = offset + start
         found = f"expected samples {last} to {last + num_samples}, found {len(samples)} of these {num_samples}"
@@ -85,7 +93,7 @@ def duration(utterance: "Utterance") -> float:
         with open_audio(utterance) as file:
             return file.frames / file.samplerate
     except UNREADABLE as error:
-        raise AudioError(utterance, f"cannot be read ({error})") from None
+        raise _unreadable(utterance, "read", error) from None
 
 
 def hash_of(samples: np.ndarray) -> str:
@@ -109,7 +117,7 @@ def load(utterance: "Utterance", resample: bool = False) -> Loaded:
         with open_audio(utterance) as file:
             return _load(file, utterance, resample)
     except UNREADABLE as error:
-        raise AudioError(utterance, f"cannot be decoded ({error})") from None
+        raise _unreadable(utterance, "decoded", error) from None
 
 
 def load_each(utterances: Sequence["Utterance"], resample: bool = False) -> Iterator[Loaded | AudioError]:
@@ -121,7 +129,7 @@ def load_each(utterances: Sequence["Utterance"], resample: bool = False) -> Iter
     try:
         recording = _Recording(utterances[0])
     except UNREADABLE as error:
-        yield from (AudioError(utterance, f"cannot be decoded ({error})") for utterance in utterances)
+        yield from (_unreadable(utterance, "decoded", error) for utterance in utterances)
         return
     with recording:
         for utterance in utterances:
@@ -130,7 +138,7 @@ def load_each(utterances: Sequence["Utterance"], resample: bool = False) -> Iter
             except AudioError as error:
                 yield error
             except UNREADABLE as error:
-                yield AudioError(utterance, f"cannot be decoded ({error})")
+                yield _unreadable(utterance, "decoded", error)
                 # The decoder may have lost its way; what comes later in the recording may be sound.
                 recording.open_again()
 
@@ -207,10 +215,10 @@ def open_audio(utterance: "Utterance", output: bytes | None = None) -> soundfile
             output = _cached_output(wav) if utterance.start is not None else _output(wav)
         return soundfile.SoundFile(io.BytesIO(output))
     path, offset = split_offset(wav)
-    if offset is not None:
-        return soundfile.SoundFile(_FileAt(path, offset))
     if not os.path.exists(path):
         raise FileNotFoundError(missing(path))
+    if offset is not None:
+        return soundfile.SoundFile(_FileAt(path, offset))
     return soundfile.SoundFile(path)
 
 

@@ -1,10 +1,8 @@
 """Alignments of a data directory: gather them from TextGrids or CTM files, check them against the audio."""
 
 import logging
-import os
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 from hubert_iter import provenance
@@ -13,14 +11,15 @@ from hubert_iter.data.alignment import (
     TIERS,
     Segment,
     bare_phone,
-    normalise_phone,
+    normal_phones,
     normalise_word,
     read_ctm,
     read_textgrid,
     write_ctm,
 )
 from hubert_iter.data.datadir import DataDir
-from hubert_iter.data.tables import Fault
+from hubert_iter.data.folders import files_below
+from hubert_iter.data.tables import Fault, read_lines
 from hubert_iter.errors import UserError, summarise
 
 # Aligners round times to their 10 ms frames and count a frame more than the audio holds: up to this far beyond the
@@ -29,17 +28,21 @@ END_TOLERANCE = 0.05
 OVERLAP_TOLERANCE = 0.0101
 HELP = "docs/alignments.md"
 """Says where alignments come from, and what to do without any."""
-Normalise = dict[str, Callable[[str], str | None]]
-"""Tier -> what makes of its labels those that are kept; None where nothing is said."""
+MISSING = "missing.txt"
+"""In a folder of alignments: the utterances without any, and why."""
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class Alignments:
-    """Segments of each tier by utterance (labels normalised, silence dropped), and what was wrong."""
+    """Segments of each tier by utterance (labels normalised, silence dropped), and what was wrong.
+
+    `reasons`: what the aligner said of utterances that it could not align.
+    """
 
     tiers: dict[str, dict[str, list[Segment]]] = field(default_factory=lambda: {tier: {} for tier in TIERS})
     faults: list[Fault] = field(default_factory=list)
+    reasons: dict[str, str] = field(default_factory=dict)
 
     def bad(self) -> set[str]:
         """Utterances with a faulty alignment."""
@@ -51,18 +54,14 @@ class Alignments:
         return [u.id for u in data.utterances if u.id not in bad and not all(self.tiers[t].get(u.id) for t in TIERS)]
 
 
-def normalising(silence_phones: Iterable[str] = ()) -> Normalise:
-    """How labels are normalised, with an aligner's own names of silence and noise beside the known ones."""
-    silence = SILENCE | {bare_phone(label) for label in silence_phones}
-    return {"phones": partial(normalise_phone, silence=silence), "words": normalise_word}
-
-
 def gather(
     data: DataDir, textgrids: Path | None, ctm_dir: Path | None, nj: int = 1, silence_phones: Collection[str] = ()
 ) -> Alignments:
     """Alignments of the data directory's utterances, from `ctm_dir` when it holds phones.ctm, else from TextGrids."""
-    source, normalise = choose_source(textgrids, ctm_dir), normalising(silence_phones)
-    return from_ctm(data, source, normalise) if source == ctm_dir else from_textgrids(data, source, nj, normalise)
+    source = choose_source(textgrids, ctm_dir)
+    if source == ctm_dir:
+        return from_ctm(data, source, silence_phones)
+    return from_textgrids(data, source, nj, silence_phones)
 
 
 def choose_source(textgrids: Path | None, ctm_dir: Path | None) -> Path:
@@ -82,9 +81,12 @@ def choose_source(textgrids: Path | None, ctm_dir: Path | None) -> Path:
     )
 
 
-def from_ctm(data: DataDir, folder: Path, normalise: Normalise | None = None) -> Alignments:
-    """Read and check `phones.ctm` and `words.ctm` of a folder; utterances that the data does not have are left out."""
-    result, normalise = Alignments(), normalise or normalising()
+def from_ctm(data: DataDir, folder: Path, silence_phones: Collection[str] = ()) -> Alignments:
+    """Read and check `phones.ctm` and `words.ctm` of a folder; utterances that the data does not have are left out.
+
+    A `missing.txt` beside them, as our aligner writes, says why others have none.
+    """
+    result = Alignments()
     for tier in TIERS:
         path = folder / f"{tier}.ctm"
         found = read_ctm(path)
@@ -92,16 +94,17 @@ def from_ctm(data: DataDir, folder: Path, normalise: Normalise | None = None) ->
         if others:
             log.info("%s: left out %d utterances that %s does not have", path, len(others), data.path)
         for utterance in data.utterances:
-            segments = found.get(utterance.id, [])
-            _keep(result, normalise[tier], tier, path, utterance.id, utterance.seconds, segments)
-    return result
+            _keep(result, tier, path, utterance.id, utterance.seconds, found.get(utterance.id, []))
+    if (folder / MISSING).is_file():
+        rows = (line.partition(" ") for line in read_lines(folder / MISSING))
+        result.reasons = {key: reason for key, _, reason in rows if reason}
+    return _normalised(result, silence_phones)
 
 
-def from_textgrids(data: DataDir, folder: Path, nj: int = 1, normalise: Normalise | None = None) -> Alignments:
+def from_textgrids(data: DataDir, folder: Path, nj: int = 1, silence_phones: Collection[str] = ()) -> Alignments:
     """Find each utterance's NAME.TextGrid anywhere below a folder, read and check it."""
     index = _index(folder)
-    normalise = normalise or normalising()
-    jobs = [(index[u.id], u.id, u.seconds, normalise) for u in data.utterances if u.id in index]
+    jobs = [(index[u.id], u.id, u.seconds) for u in data.utterances if u.id in index]
     log.info("%s: reading %d TextGrids of %d utterances", folder, len(jobs), len(data))
     result = Alignments()
     if nj > 1 and len(jobs) > 1000:
@@ -115,17 +118,15 @@ def from_textgrids(data: DataDir, folder: Path, nj: int = 1, normalise: Normalis
         result.faults.extend(part.faults)
         for tier in TIERS:
             result.tiers[tier].update(part.tiers[tier])
-    return result
+    return _normalised(result, silence_phones)
 
 
 def _index(folder: Path) -> dict[str, Path]:
-    """Utterance -> TextGrid; os.walk because corpora are often linked folders, which rglob does not enter."""
+    """Utterance -> TextGrid, the first one of its name."""
     index: dict[str, Path] = {}
-    for place, folders, names in os.walk(folder, followlinks=True):
-        folders.sort()
-        for name in sorted(names):
-            if name.endswith(".TextGrid"):
-                index.setdefault(name.removesuffix(".TextGrid"), Path(place) / name)
+    for path in files_below(folder):
+        if path.name.endswith(".TextGrid"):
+            index.setdefault(path.name.removesuffix(".TextGrid"), path)
     return index
 
 
@@ -136,7 +137,7 @@ def write(folder: Path, alignments: Alignments, missing: Iterable[str]) -> None:
     for tier in TIERS:
         good = (segments for key, segments in alignments.tiers[tier].items() if key not in bad)
         write_ctm(folder / f"{tier}.ctm", [segment for segments in good for segment in segments])
-    write_missing(folder / "missing.txt", alignments, missing)
+    write_missing(folder / MISSING, alignments, missing)
 
 
 def require(folder: Path, data: Path, what_for: str) -> None:
@@ -155,7 +156,7 @@ def require(folder: Path, data: Path, what_for: str) -> None:
 
 def write_missing(path: Path, alignments: Alignments, missing: Iterable[str]) -> None:
     """Write the utterances that stay without an alignment, and why."""
-    lines = {key: "no alignment" for key in missing}
+    lines = {key: alignments.reasons.get(key, "no alignment") for key in missing}
     for fault in alignments.faults:
         lines.setdefault(fault.utterance, f"{fault.file}:{fault.line}: {fault.message}")
     path.write_text("".join(f"{key} {lines[key]}\n" for key in sorted(lines)), encoding="utf-8")
@@ -176,8 +177,9 @@ def refuse_missing(data: DataDir, alignments: Alignments, max_missing: int, list
     return missing
 
 
-def _read_one(job: tuple[Path, str, float, Normalise]) -> Alignments:
-    path, utterance, seconds, normalise = job
+def _read_one(job: tuple[Path, str, float]) -> Alignments:
+    """One TextGrid's segments as they are."""
+    path, utterance, seconds = job
     result = Alignments()
     try:
         tiers = read_textgrid(path)
@@ -185,7 +187,7 @@ def _read_one(job: tuple[Path, str, float, Normalise]) -> Alignments:
         result.faults.append(_from_error(path, utterance, error))
         return result
     for tier in TIERS:
-        _keep(result, normalise[tier], tier, path, utterance, seconds, tiers[tier])
+        _keep(result, tier, path, utterance, seconds, tiers[tier])
     return result
 
 
@@ -198,17 +200,16 @@ def _from_error(path: Path, utterance: str, error: UserError) -> Fault:
 
 
 def _keep(
-    result: Alignments, normalise: Callable[[str], str | None], tier: str, path: Path, utterance: str, seconds: float,
-    segments: list[Segment],
-) -> None:  # fmt: skip
-    """Check one utterance's segments of a tier and keep those that are not silence."""
+    result: Alignments, tier: str, path: Path, utterance: str, seconds: float, segments: Sequence[Segment]
+) -> None:
+    """Check one utterance's segments of a tier and keep them, cut to the audio."""
     faults = check(segments, seconds, str(path))
     result.faults.extend(faults)
     if not faults and segments:
-        result.tiers[tier][utterance] = _clean(segments, seconds, normalise)
+        result.tiers[tier][utterance] = [replace(each, end=min(each.end, seconds)) for each in segments]
 
 
-def check(segments: list[Segment], seconds: float, path: str) -> list[Fault]:
+def check(segments: Sequence[Segment], seconds: float, path: str) -> list[Fault]:
     """Find segments of one utterance (sorted by start) that leave the audio or overlap."""
     faults = []
     previous = None
@@ -224,13 +225,26 @@ def check(segments: list[Segment], seconds: float, path: str) -> list[Fault]:
     return faults
 
 
-def _clean(segments: list[Segment], seconds: float, normalise: Callable[[str], str | None]) -> list[Segment]:
+def _normalised(found: Alignments, silence_phones: Iterable[str]) -> Alignments:
+    """The same with normal labels and without silence, whose names are those known and `silence_phones`.
+
+    How phones are written is told from all of them, so this comes last.
+    """
+    phones = {segment.label for segments in found.tiers["phones"].values() for segment in segments}
+    normal = normal_phones(phones, SILENCE | {bare_phone(label) for label in silence_phones})
+    normalise = {"phones": normal.__getitem__, "words": normalise_word}
+    tiers = {
+        tier: {key: _clean(segments, normalise[tier]) for key, segments in found.tiers[tier].items()} for tier in TIERS
+    }
+    return replace(found, tiers=tiers)
+
+
+def _clean(segments: Iterable[Segment], normalise: Callable[[str], str | None]) -> list[Segment]:
     cleaned: list[Segment] = []
     for segment in segments:
         label = normalise(segment.label)
         start = max(segment.start, cleaned[-1].end) if cleaned else segment.start
-        end = min(segment.end, seconds)
-        if label is not None and end > start:
+        if label is not None and segment.end > start:
             # A word with a space would break the CTM; aligners write such labels for joined words.
-            cleaned.append(replace(segment, start=start, end=end, label="_".join(label.split())))
+            cleaned.append(replace(segment, start=start, label="_".join(label.split())))
     return cleaned

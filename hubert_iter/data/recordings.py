@@ -32,7 +32,7 @@ def is_command(wav: str) -> bool:
 def missing(path: str) -> str:
     """Why an entry of wav.scp that names no file may do so, as "no such file" and the likeliest cause."""
     first, *rest = path.split()
-    if rest and not os.path.exists(first) and shutil.which(first):
+    if rest and shutil.which(first):
         return f"no such file. It begins with the program {first}: a command must end in |, so write '{path} |'"
     for place in (match.end() for match in re.finditer(r"\s+", path)):
         if os.path.exists(path[place:]):
@@ -40,6 +40,11 @@ def missing(path: str) -> str:
                 f"no such file, but {path[place:]} is one: there is a space in the id, which ends at the first space. "
                 "Write ids without spaces, in all tables"
             )
+    if any(word.startswith("-") for word in rest):
+        return (
+            f"no such file. If it is meant as a command (it has options), it must end in |, so write '{path} |', and "
+            f"install {first}, which is no program here"
+        )
     if not os.path.isabs(path):
         return (
             f"no such file in {os.getcwd()}. Relative paths begin at the folder that the program runs in, which is the "
@@ -70,6 +75,13 @@ def are_dumped(path: str | Path) -> bool:
     if (path / "segments").is_file():
         return True
     return (path / "wav.scp").is_file() and any(is_command(row.value) for row in scan(path / "wav.scp")[0])
+
+
+def are_relative(path: str | Path) -> bool:
+    """True when some path in a data directory's wav.scp begins at the folder that the program runs in."""
+    scp = Path(path) / "wav.scp"
+    rows = scan(scp)[0] if scp.is_file() else []
+    return any(not is_command(row.value) and not os.path.isabs(row.value) for row in rows)
 
 
 def state(path: str | Path) -> str:

@@ -2,6 +2,7 @@
 
 import filecmp
 import logging
+import os
 import shutil
 import tempfile
 from dataclasses import replace
@@ -10,7 +11,7 @@ from pathlib import Path
 from hubert_iter import provenance
 from hubert_iter.data import datadir
 from hubert_iter.data.alignment import TIERS
-from hubert_iter.data.recordings import SHARED_SPEAKERS
+from hubert_iter.data.recordings import SHARED_SPEAKERS, is_command
 from hubert_iter.data.tables import COLUMNS, Fault, read_lines
 from hubert_iter.data.validate import Findings
 from hubert_iter.errors import UserError
@@ -20,12 +21,17 @@ DROPPED = "dropped.txt"
 log = logging.getLogger(__name__)
 
 
-def write_good(folder: Path, findings: Findings) -> None:
-    """Write the utterances without fault as a data directory with utt2hash; what was dropped and why as dropped.txt."""
+def write_good(folder: Path, findings: Findings, absolute: bool = False) -> None:
+    """Write the utterances without fault as a data directory with utt2hash; what was dropped and why as dropped.txt.
+
+    `absolute`: relative paths are written as absolute ones.
+    """
     if not findings.data.utterances:
         first = f"; the first: {findings.faults[0]}" if findings.faults else ""
         raise UserError(f"{findings.data.path}: no utterance is left{first}")
     utterances = [_where_written(utterance, findings) for utterance in findings.data.utterances]
+    if absolute:
+        utterances = [replace(utterance, wav=_absolute(utterance.wav)) for utterance in utterances]
     datadir.write(folder, utterances, findings.data.text, findings.genders)
     datadir.write_table(folder / "utt2hash", findings.hashes)
     dropped = findings.dropped()
@@ -40,6 +46,11 @@ def _where_written(utterance: datadir.Utterance, findings: Findings) -> datadir.
     if utterance.id not in findings.written:
         return utterance
     return replace(utterance, wav=findings.written[utterance.id], start=None, end=None, recording="")
+
+
+def _absolute(wav: str) -> str:
+    """An entry of wav.scp that leads to the same audio from any folder. Not normalised: links may lie before a `..`."""
+    return wav if is_command(wav) else os.path.join(os.getcwd(), wav)
 
 
 def in_place(findings: Findings) -> Path | None:

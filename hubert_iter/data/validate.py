@@ -84,7 +84,7 @@ def examine(
     candidates = _candidates(path, tables, findings)
     if not candidates and not findings.faults:
         message = "expected at least one utterance, found none. Data preparation has to make some"
-        findings.faults.append(Fault("empty set", str(path / "wav.scp"), 0, "", message))
+        findings.faults.append(Fault("empty set", str(path / _source(tables)), 0, "", message))
     parts = tables.get("segments", {})
     places = Places(str(path / "wav.scp"), tables["wav.scp"], str(path / "segments"), parts)
     log.info("%s: decoding %d utterances with %d threads", path, len(candidates), nj)
@@ -181,7 +181,7 @@ def _tables(path: Path, findings: Findings) -> dict[str, dict[str, Row]]:
 
 def _candidates(path: Path, tables: dict[str, dict[str, Row]], findings: Findings) -> list[Utterance]:
     """Utterances that every table has, lengths not yet known."""
-    source = "segments" if "segments" in tables else "wav.scp"
+    source = _source(tables)
     named = [name for name in (source, "utt2spk", "text", *COUNTED) if name in tables]
     faulty = set(findings.dropped())
     for key in sorted(set().union(*(tables[name] for name in named)) - faulty):
@@ -209,6 +209,11 @@ def _candidates(path: Path, tables: dict[str, dict[str, Row]], findings: Finding
             findings.faults.append(Fault("gender", str(path / "spk2gender"), row.line, "", message))
             del tables["spk2gender"][row.key]
     return utterances
+
+
+def _source(tables: Mapping[str, Mapping[str, Row]]) -> str:
+    """The table that says which utterances there are."""
+    return "segments" if "segments" in tables else "wav.scp"
 
 
 def _locate(path: Path, tables: dict[str, dict[str, Row]], key: str, utterance: Utterance) -> Utterance:

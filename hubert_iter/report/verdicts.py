@@ -25,7 +25,10 @@ def table(judged: Sequence[Judged]) -> Table:
         rows.append([WORDS[each.claim], of, each.prop, *told, str(each.standing)])
     clear = (Standing.SHOWN, Standing.CONTRARY)
     strong = frozenset((place, len(HEADER) - 1) for place, each in enumerate(judged) if each.standing in clear)
-    title = "The paper's findings in this study (final layers, PWCCA, interval over networks)"
+    title = (
+        "The paper's findings in this study (final layers, PWCCA; intervals over evaluation speakers, and over "
+        "networks where there are several)"
+    )
     return Table(title, HEADER, rows, strong, wordy=True)
 
 

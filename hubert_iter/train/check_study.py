@@ -1,11 +1,12 @@
 """Check a whole study before its first stage, so that a fault in the last run shows before others are trained."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from hubert_iter import options
-from hubert_iter.errors import UserError, nearest
-from hubert_iter.models.settings import EncoderConfig
-from hubert_iter.runs import BEST, Study
+from hubert_iter.errors import UserError, nearest, summarise
+from hubert_iter.models.settings import MEL, EncoderConfig
+from hubert_iter.runs import BEST, Run, Study
 from hubert_iter.train.config import load
 
 
@@ -40,6 +41,16 @@ def check(study: Study, folders: list[Path]) -> None:
                 f"{where}: init: the encoder of {run.init} (model {study.runs[run.init].model}) has another shape than "
                 f"this run's (model {run.model})"
             )
+
+
+def check_exported(runs: Iterable[Run], folders: list[Path]) -> None:
+    """Refuse runs that are to be uploaded and whose networks no other library knows."""
+    mel = [run.name for run in runs if load(run, folders).model.get("front_end") == MEL]
+    if mel:
+        raise UserError(
+            f"--push_to: {summarise(mel)} are networks on log-mel frames (front_end: {MEL}), which no other library "
+            "has: nothing is exported of them. Leave out --push_to, or name others by --runs"
+        )
 
 
 def _check_pretrained(study: Study) -> None:

@@ -56,8 +56,10 @@ def pooled(data: Path, most: int) -> tuple[dict[str, np.ndarray], np.ndarray, np
             "mfcc": mfcc(audio),
             "logmel": kaldi.fbank(wave, num_mel_bins=80, sample_frequency=16000).numpy(),
         }
-        for segment in alignment.read_textgrid(grids[utterance.id])["phones"]:
-            label = alignment.normalise_phone(segment.label)
+        segments = alignment.read_textgrid(grids[utterance.id])["phones"]
+        normal = alignment.normal_phones({segment.label for segment in segments})
+        for segment in segments:
+            label = normal[segment.label]
             start, end = touching(segment.start, segment.end, num_frames(len(audio)))
             if label is None or start >= end:
                 continue

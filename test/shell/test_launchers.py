@@ -252,3 +252,21 @@ def test_slurm_refusal_and_lost_jobs(tmp_path):
     lost = launch("JOB=1:2", "x.JOB.log", "true")
     assert lost.returncode == 1
     assert "1 of 2 jobs failed" in lost.stderr
+
+
+def test_what_a_job_warned_of_is_told_once(tmp_path):
+    lines = [
+        "2026-01-01 10:00:00 INFO making something of no interest",
+        "2026-01-01 10:00:01 INFO align: making out (not made yet)",
+        "2026-01-01 10:00:02 WARNING update 500: it copies (0.201 against 0.199)",
+        "2026-01-01 10:00:03 WARNING 3 words were pronounced by rule: look at out/guessed.dict",
+        "2026-01-01 10:00:04 WARNING update 1000: it copies (0.211 against 0.200)",
+    ]
+    (tmp_path / "said").write_text("\n".join(lines))
+    script = f". {UTILS}/jobs.sh; job {UTILS}/local.py {tmp_path}/log cat {tmp_path}/said"
+    told = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+    assert told.stdout.splitlines() == [
+        "align: making out (not made yet)",
+        "WARNING update 500: it copies (0.201 against 0.199)",
+        "WARNING 3 words were pronounced by rule: look at out/guessed.dict",
+    ], told.stderr

@@ -173,6 +173,18 @@ def test_setup_makes_a_recipe_that_runs_its_own_data_script(elsewhere):
     assert "<--corpus><a b>" in written.stdout
 
 
+def test_two_calls_prepare_the_data_one_after_the_other(elsewhere):
+    recipe = elsewhere / "egs/called twice/ssl1"
+    assert run(elsewhere / "egs/TEMPLATE/ssl1/setup.sh", recipe).returncode == 0
+    (recipe / "local/data.sh").write_text("#!/bin/sh\necho begins >>calls\nsleep 3\necho ends >>calls\n")
+    calls = [subprocess.Popen([recipe / "run.sh", "--stop_stage", "1"], stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [call.wait(timeout=120) for call in calls] == [0, 0]
+    assert (recipe / "calls").read_text().split() == ["begins", "ends"] * 2
+    (recipe / "local/data.sh").write_text("#!/bin/sh\nls data.lock && exit 1\n")
+    assert "data.lock" in run(recipe / "run.sh", "--stop_stage", "1").stdout
+    assert not (recipe / "data.lock").exists()
+
+
 def test_setup_refuses_a_folder_that_is_there(elsewhere, tmp_path):
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept/file").write_text("mine")

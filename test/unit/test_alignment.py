@@ -11,7 +11,7 @@ from hubert_iter.data import collect_alignments, datadir
 from hubert_iter.data.alignment import (
     Segment,
     frame_labels,
-    normalise_phone,
+    normal_phones,
     normalise_word,
     read_ctm,
     read_textgrid,
@@ -98,13 +98,28 @@ def test_broken_textgrids_are_named_by_line(tmp_path, change, message):
         read_textgrid(path)
 
 
-@pytest.mark.parametrize(
-    ("label", "expected"),
-    [("AH0", "ah"), ("ay1", "ay"), ("EY2", "ey"), ("NG", "ng"), ("AH0_B", "ah"), ("S_S", "s"), ("sil", None)]
-    + [("SIL", None), ("sp", None), ("spn", None), ("", None), ("<eps>", None), ("nsn", None), ("@2", "@2")],
-)
-def test_normal_phones(label, expected):
-    assert normalise_phone(label) == expected
+NO_PHONES = {name: None for name in ("sil", "SIL", "SIL_S", "sp", "spn", "", "<eps>", "nsn")}
+PHONE_SETS = {
+    "ARPABET": {"AH0": "ah", "ay1": "ay", "EY2": "ey", "NG": "ng", "S": "s", "B": "b"},
+    "ARPABET with a noise of its own": {"AH0": "ah", "ay1": "ay", "EY2": "ey", "NG": "ng", "S": "s", "{BR}": "{br}"},
+    "Kaldi's": {"AH0_B": "ah", "S_S": "s", "T_I": "t", "IY1_E": "iy"},
+    "Kaldi's, of another phone set": {"a1_B": "a1", "S_S": "S", "s_I": "s", "@2_E": "@2"},
+    "SAMPA": {name: name for name in ("S", "s", "E", "e", "I", "i", "t_S", "d_Z", "t", "T", "@2", "a1", "Z", "z")},
+    "Mandarin": {name: name for name in ("ao1", "ao4", "ui3", "q", "x", "er2", "iang1")},
+    "IPA": {name: name for name in ("tʃ", "ə", "aj", "ʃ", "s")},
+}
+
+
+@pytest.mark.parametrize("name", PHONE_SETS)
+def test_normal_phones(name):
+    assert normal_phones(PHONE_SETS[name] | NO_PHONES) == PHONE_SETS[name] | NO_PHONES
+
+
+def test_how_phones_are_written_is_told_from_all_utterances(tmp_path, data):
+    """Not from one of them, which may hold ARPABET's names alone."""
+    grids(tmp_path / "g", u1=[(0, 0.5, "S"), (0.5, 1, "T")], u2=[(0, 0.5, "a:"), (0.5, 1, "@")], u3=[(0, 1, "t_S")])
+    found = collect_alignments.from_textgrids(data, tmp_path / "g").tiers["phones"]
+    assert [segment.label for key in ("u1", "u2", "u3") for segment in found[key]] == ["S", "T", "a:", "@", "t_S"]
 
 
 @pytest.mark.parametrize(
@@ -260,10 +275,23 @@ def test_an_aligner_s_own_names_of_silence_are_left_out_in_any_case_and_position
     options = ["--data", str(tmp_path / "d"), "--ctm_dir", str(tmp_path), "--out", str(tmp_path / "out")]
     provenance.write(tmp_path / "d", "test", {}, {})
     align_data.main(options)
-    assert [segment.label for segment in read_ctm(tmp_path / "out/phones.ctm")["u1"]] == ["brth", "ah", "{ns}"]
+    assert [segment.label for segment in read_ctm(tmp_path / "out/phones.ctm")["u1"]] == ["BRTH_S", "AH1", "{NS}"]
     align_data.main([*options, "--silence_phones", "brth {ns}"])
     assert [segment.label for segment in read_ctm(tmp_path / "out/phones.ctm")["u1"]] == ["ah"]
     assert len(read_ctm(tmp_path / "out/words.ctm")["u1"]) == 3  # people may say the word
+
+
+def test_the_aligner_s_reasons_are_handed_on(tmp_path, data):
+    for tier in ("phones", "words"):
+        (tmp_path / f"{tier}.ctm").write_text("u1 1 0.1 0.25 AH1\n")
+    (tmp_path / "missing.txt").write_text("u2 the words were not found in the audio\n")
+    found = collect_alignments.from_ctm(data, tmp_path)
+    with pytest.raises(UserError, match="2 of 3 utterances have no alignment"):
+        collect_alignments.refuse_missing(data, found, 0, tmp_path / "list.txt")
+    expected = "u2 the words were not found in the audio\nu3 no alignment\n"
+    assert (tmp_path / "list.txt").read_text() == expected
+    collect_alignments.write(tmp_path / "out", found, found.missing(data))
+    assert (tmp_path / "out/missing.txt").read_text() == expected
 
 
 def test_a_set_without_alignments_has_files_without_a_line_and_a_check_tells(tmp_path, data):

@@ -43,6 +43,22 @@ def test_a_folder_s_files_are_named_by_their_paths(folder):
     np.testing.assert_allclose(any_audio.read(data["b"]), tone(0.5), atol=1e-4)
 
 
+def test_linked_folders_are_entered_each_once_on_its_way(folder, tmp_path):
+    write(tmp_path / "elsewhere/x.wav", tone(0.5))
+    (folder / "linked").symlink_to(tmp_path / "elsewhere")
+    (folder / "a/back").symlink_to(folder)
+    (tmp_path / "elsewhere/back").symlink_to(folder)
+    assert [each.id for each in any_audio.find(folder).utterances] == ["a/c", "a/one_two", "b", "linked/x"]
+
+
+def test_what_is_left_out_by_its_ending_is_counted(folder, caplog):
+    caplog.set_level("INFO")
+    for name in ("b.m4a", "a/d.m4a", "README"):
+        (folder / name).write_text("")
+    any_audio.find(folder)
+    assert "3 audio files; left out, by their endings: 2 .m4a, 1 without an ending, 1 .txt" in caplog.text
+
+
 def test_one_file_is_an_utterance(folder):
     data, _ = measured(folder / "a/one two.flac")
     assert [(utterance.id, utterance.num_samples) for utterance in data.utterances] == [("one_two", 8000)]

@@ -5,6 +5,7 @@ import torch
 
 from hubert_iter import options
 from hubert_iter.bin import export
+from hubert_iter.errors import UserError
 from hubert_iter.frames import num_frames
 from hubert_iter.models import store
 from hubert_iter.models.encoder import Encoder
@@ -86,3 +87,13 @@ def test_export_leaves_it_out(tmp_path, caplog):
     export.main(["--model", str(tmp_path / "model"), "--formats", "huggingface", "--out", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
     assert "log-mel" in caplog.text
+
+
+def test_it_is_not_said_to_be_uploaded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_mine")
+    model = build(SIZES, None, None, "test")
+    (tmp_path / "model").mkdir()
+    store.write(tmp_path / "model", model, {"model": SIZES, "objective": None, "classes": None, "updates": 0})
+    words = ["--model", str(tmp_path / "model"), "--formats", "huggingface", "--out", str(tmp_path / "out")]
+    with pytest.raises(UserError, match="--push me/mel: .* takes log-mel frames"):
+        export.main([*words, "--push", "me/mel"])

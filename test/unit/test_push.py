@@ -73,4 +73,8 @@ def test_what_cannot_be_uploaded_is_refused_before_any_work(model, tmp_path, mon
     with pytest.raises(UserError, match="--push_to me/mini: expected RUN in it.* and .* more.*me/mini-RUN"):
         plan.main([*study, "--push", "me/mini"])
     plan.main([*study, "--push", "me/mini-RUN"])
-    plan.main([*study, "--runs", "hubert_it2.1", "--push", "me/mini"])
+    plan.main([*study, "--runs", "hubert_it2.1", "--push", "me/mini"])  # as docs/sharing.md has it
+    mel = ["--study", str(ROOT / "conf/study/mini_night.yaml"), "--conf_dirs", str(ROOT / "conf")]
+    with pytest.raises(UserError, match="--push_to: random.* are networks on log-mel frames"):
+        plan.main([*mel, "--push", "me/night-RUN"])
+    plan.main(mel)

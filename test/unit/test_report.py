@@ -200,6 +200,7 @@ def test_page_is_complete_and_self_contained(finished):
     # 3 properties, 3 heat maps, 4 training panels, 4 label panels, 1 agreement matrix, 1 of phones that survive
     assert page.tags.count("svg") == 16
     text = "".join(page.text)
+    assert "The paper's findings in this study" in text and "final layer below the best one" in text
     assert "Toy <study>" in text and "synthetic speech" in text and "Not in this report" not in text
     assert text.index("Are 2 iterations < 3?") < text.index("synthetic speech")
     for words in (

@@ -1,5 +1,7 @@
 """The validator finds every fault by file, line and utterance; the fix mends it and keeps the old files."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
@@ -7,6 +9,7 @@ import soundfile
 from hubert_iter import provenance
 from hubert_iter.bin import align_data, filter_data, validate_data
 from hubert_iter.data import datadir, repair, validate
+from hubert_iter.data.audio import read_audio
 from hubert_iter.data.datadir import Utterance
 from hubert_iter.data.validate import Limits
 from hubert_iter.errors import UserError
@@ -94,7 +97,7 @@ FAULTS = {
     ),
     "speaker table differs": (lambda d: change(d / "spk2utt", " b-2", ""), ("speaker", "spk2utt", 0, "b-2"), []),
     "gender": (lambda d: change(d / "spk2gender", "b m", "b male"), ("gender", "spk2gender", 2, ""), []),
-    "audio missing": (lambda d: audio_of(d, "a-2").unlink(), ("audio", "wav.scp", 2, "a-2"), ["a-2"]),
+    "audio missing": (lambda d: audio_of(d, "a-2").unlink(), ("missing", "wav.scp", 2, "a-2"), ["a-2"]),
     "audio truncated": (lambda d: truncate(audio_of(d, "b-1")), ("audio", "wav.scp", 3, "b-1"), ["b-1"]),
     "wrong rate": (
         lambda d: soundfile.write(audio_of(d, "b-1"), np.zeros(8000), 8000),
@@ -185,6 +188,14 @@ CAUSES = {
         lambda d: change(d / "wav.scp", f"a-2 {audio_of(d, 'a-2')}", f"a-2 cat '{audio_of(d, 'a-2')}'"),
         r"wav.scp:2: utterance a-2: .*It begins with the program cat: a command must end in \|",
     ),
+    "a command by its path, without its pipe": (
+        lambda d: change(d / "wav.scp", f"a-2 {audio_of(d, 'a-2')}", f"a-2 /bin/cat {audio_of(d, 'a-1')}"),
+        r"wav.scp:2: utterance a-2: .*It begins with the program /bin/cat: a command must end in \|",
+    ),
+    "a command that is not installed, without its pipe": (
+        lambda d: change(d / "wav.scp", f"a-2 {audio_of(d, 'a-2')}", "a-2 sph2pype -f wav /x/y.sph"),
+        r"wav.scp:2: utterance a-2: .*it must end in \|, so write 'sph2pype -f wav /x/y.sph \|', and install sph2pype",
+    ),
     "a relative path": (
         lambda d: change(d / "wav.scp", f"a-2 {audio_of(d, 'a-2')}", "a-2 audio/a-2.flac"),
         r"wav.scp:2: utterance a-2: .*no such file in \S+\. Relative paths begin at .* the\s+recipe's",
@@ -207,6 +218,10 @@ CAUSES = {
     "nothing": (
         lambda d: [(d / name).write_text("") for name in ("wav.scp", "utt2spk", "text", "spk2utt", "utt2num_samples")],
         r"wav.scp: expected at least one utterance, found none",
+    ),
+    "nothing in segments": (
+        lambda d: [(d / name).write_text("") for name in ("segments", "utt2spk", "text", "spk2utt", "utt2num_samples")],
+        r"segments: expected at least one utterance, found none",
     ),
 }
 
@@ -239,6 +254,43 @@ def test_a_relative_path_begins_at_the_folder_that_the_program_runs_in(folder, t
         stage2(folder, tmp_path / "o")
     monkeypatch.chdir(tmp_path)
     assert len(datadir.read(stage2(folder, tmp_path / "o"))) == 4
+
+
+def test_what_stage_2_wrote_is_found_from_any_folder(folder, tmp_path, monkeypatch):
+    """Paths of the recipe's folder and places in the ark alike, and of arks that are given."""
+    monkeypatch.chdir(tmp_path)
+    change(folder / "wav.scp", f"b-1 {audio_of(folder, 'b-1')}", f"b-1 cat '{audio_of(folder, 'b-1')}' |")
+    given = stage2(folder, Path("given"))
+    (folder / "wav.scp").write_text("".join(lines(given / "wav.scp")).replace(f"{tmp_path}/", ""))
+    assert "b-1 given/audio.ark:" in (folder / "wav.scp").read_text()
+    made = stage2(folder, Path("made")).absolute()
+    (tmp_path / "asr1").mkdir()
+    monkeypatch.chdir(tmp_path / "asr1")
+    assert [len(read_audio(each)) for each in datadir.read(made).utterances] == [16000, 32000, 16000, 32000]
+
+
+def test_a_recipe_that_was_moved_has_its_data_made_again(folder, tmp_path, monkeypatch):
+    scp = folder / "wav.scp"
+    scp.write_text(scp.read_text().replace(f"{tmp_path}/", ""))
+    for place in ("before", "after"):
+        # The recipe's folder under one name, then under the other.
+        recipe = tmp_path / place
+        recipe.mkdir()
+        for path in (folder, folder.parent / "au dio", *folder.parent.glob("o")):
+            path.rename(recipe / path.name)
+        monkeypatch.chdir(recipe)
+        stage2(Path("d"), Path("o"))
+        assert {each.wav for each in datadir.read("o").utterances} == {f"{recipe}/au dio/{key}.flac" for key in IDS}
+        for path in recipe.iterdir():
+            path.rename(tmp_path / path.name)
+
+
+def test_a_repair_leaves_relative_paths_as_they_are(folder, tmp_path, monkeypatch):
+    change(folder / "wav.scp", f"{tmp_path}/", "")
+    monkeypatch.chdir(tmp_path)
+    swap_lines(folder / "text")
+    validate_data.main(["--data", str(folder), "--fix", "true"])
+    assert "a-1 au dio/a-1.flac\n" in (folder / "wav.scp").read_text()
 
 
 def test_speakers_of_two_sets_may_be_allowed_and_are_listed(folder, tmp_path):

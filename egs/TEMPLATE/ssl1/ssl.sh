@@ -217,7 +217,13 @@ source_options() {
     source_opts+=(--normalise "${normalise}")
 }
 
+# Stage 1 makes the data directories and stages 2 and 3 read them: another call in this folder waits, so that its
+# local/data.sh does not write new tables under this one.
+hold_data() { ${python} -m hubert_iter.bin.hold --folder "${datadir}" --pid $$ "$@"; }
+
 if [ "${stage}" -le 1 ] && [ "${stop_stage}" -ge 1 ] && ! skip 1; then
+    hold_data
+    trap 'hold_data --release true' EXIT
     log "Stage 1: data preparation: ${datadir}/{${train_set},${valid_set},${eval_set}}"
     # shellcheck disable=SC2086  # data_opts is a list of words
     local/data.sh --datadir "${datadir}" --train_set "${train_set}" --valid_set "${valid_set}" --eval_set "${eval_set}" \
@@ -254,6 +260,11 @@ elif [ "${stage}" -le 7 ] && [ "${stop_stage}" -ge 5 ]; then
     for set in "${aligned_sets[@]}"; do
         ${python} -m hubert_iter.bin.align_data --data "${dumpdir}/data/${set}" --out "${dumpdir}/alignments/${set}" --check true
     done
+fi
+
+if [ -n "$(trap -p EXIT)" ]; then
+    trap - EXIT
+    hold_data --release true
 fi
 
 if [ "${stage}" -le 4 ] && [ "${stop_stage}" -ge 4 ] && ! skip 4; then

@@ -2,10 +2,10 @@
 # Turn your corpus into Kaldi data directories. This is the one script that a new corpus needs.
 #
 # Make ${datadir}/${train_set}, ${datadir}/${valid_set} and ${datadir}/${eval_set}, each with
-#   wav.scp utt2spk spk2utt text utt2num_samples, optionally segments and spk2gender; the evaluation set's alignments as
+#   wav.scp utt2spk text, optionally segments and spk2gender; the evaluation set's alignments as
 #   phones.ctm words.ctm   <utterance> 1 <start> <duration> <label>, in seconds
 # (or leave the two out: docs/alignments.md says what else there is). All files in C order, audio of
-# 16 kHz (or --resample true). Stage 2 checks what is made here and says what is wrong with it.
+# 16 kHz (or --resample true). Stage 2 checks what is made here, says what is wrong with it, and makes the rest.
 # shellcheck disable=SC2034  # every local/data.sh takes the same options, whether it has a use for them or not
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

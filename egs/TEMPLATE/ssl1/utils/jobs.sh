@@ -23,7 +23,13 @@ job() {
     if [ "${status}" -eq 0 ]; then tell "${last_log//JOB/1}"; fi
     return "${status}"
 }
-tell() { awk -v RS='[\r\n]+' '/INFO .*(up to date|already|: making)/ && $0 != last { last = $0; $1 = $2 = $3 = ""; print substr($0, 4) }' "$@"; }
+# What a log says that was done or not, and its warnings; one that comes again with other numbers, as a training's do, once.
+tell() {
+    awk -v RS='[\r\n]+' '
+        / WARNING / { alike = $0; gsub(/[0-9.]+/, "", alike); if (!told[alike]++) { $1 = $2 = ""; print substr($0, 3) } }
+        /INFO .*(up to date|already|: making)/ && $0 != last { last = $0; $1 = $2 = $3 = ""; print substr($0, 4) }
+    ' "$@"
+}
 
 # Work over a set, at once or in parts that are then joined: over_set PARTS LAUNCHER LOG WHOLE PART JOIN OPTION ...
 over_set() {
