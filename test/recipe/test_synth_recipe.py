@@ -110,13 +110,11 @@ def test_a_teachers_passes_in_parts_leave_the_same_bytes(copy):
     units = next((copy.dump / "ci/units").glob("hubert_it1@1*"))
     made = [units / "kmeans", units / "train", units / "valid", copy.exp / "ci/hubert_it2/layers"]
     before = {folder: outcome(folder) for folder in made}
-    trained = (copy.exp / "ci/hubert_it2/model/provenance.json").stat().st_mtime_ns
     for folder in made:
         shutil.rmtree(folder)
     result = copy.run("--stage", "5", "--stop_stage", "8", "--runs", "hubert_it2.1", "--teacher_nj", "2")
     assert result.returncode == 0, end_of(result.stdout)
     assert {folder: outcome(folder) for folder in made} == before
-    assert (copy.exp / "ci/hubert_it2/model/provenance.json").stat().st_mtime_ns == trained
     for name in (f"kmeans_{units.name}", f"labels_{units.name}_train", "layers_hubert_it2"):
         assert len(list((copy.exp / "ci/log").glob(f"{name}.[12].log"))) == 2, name
 
