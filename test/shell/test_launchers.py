@@ -168,9 +168,9 @@ def wait_until(condition, seconds: float = 20.0) -> None:
         time.sleep(0.02)
 
 
-def test_two_calls_with_one_log_do_not_write_into_each_others(tmp_path):
+def test_two_calls_with_one_log_do_not_write_into_each_others(launch):
     """A recipe is called again while a job of the call before still runs: the new job's log is its own."""
-    launch = Launcher("local.py", tmp_path)
+    launch.environment["SLURM_LOG_PATIENCE"] = "10"
     wait = "while [ ! -e second ]; do sleep 0.02; done; sleep 0.3; echo of the first call"
     first = subprocess.Popen(
         [sys.executable, launch.program, "x.log", "bash", "-c", f"echo {'long ' * 99}; touch first; {wait}"],
