@@ -2,6 +2,7 @@
 names it, in place of the launcher's traceback, which would hide the process's own message."""
 
 import signal
+import socket
 import sys
 
 
@@ -11,11 +12,18 @@ def main(argv=None) -> None:
     if words[:1] in (["-h"], ["--help"]):
         print(f"usage: torchrun.py --nproc_per_node N [--nnodes N ...] -m MODULE ...\n\n{__doc__}")
         sys.exit(0)
-    from torch.distributed import run
+    from torch.distributed import DistError, run
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.elastic.rendezvous import RendezvousError
+    from torch.distributed.elastic.rendezvous.utils import parse_rendezvous_endpoint
 
+    from hubert_iter.train.distributed import find, not_met
+
+    args = run.parse_args(words)
+    endpoint = args.rdzv_endpoint or f"{args.master_addr}:{args.master_port or 29500}"  # torchrun's own default
     try:
+        find(parse_rendezvous_endpoint(endpoint, default_port=0)[0])
         run.main(words)
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
@@ -26,6 +34,9 @@ def main(argv=None) -> None:
     except SignalException as stopped:
         print(f"stopped by {stopped.sigval.name}; what was saved is kept, the same command goes on", file=sys.stderr)
         sys.exit(128 + stopped.sigval)
+    except (DistError, RendezvousError, socket.gaierror, UnicodeError) as error:
+        who = f"node {args.node_rank} of {args.nnodes}"
+        sys.exit(f"ERROR: {not_met(who, f'{endpoint} (--master_addr, --master_port)', error)}")
 
 
 if __name__ == "__main__":

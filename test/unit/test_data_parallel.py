@@ -92,11 +92,15 @@ def test_a_training_goes_on_with_another_number_of_processes(conf, corpus, tmp_p
     assert_alike(tmp_path / "one", tmp_path / "run")
 
 
+def long_study(conf: Path, updates: int) -> None:
+    study = yaml.safe_load((conf / "study/s.yaml").read_text()) | {"updates": updates}
+    (conf / "study/s.yaml").write_text(yaml.safe_dump(study))
+
+
 def test_where_one_process_dies_the_others_end_and_say_so(conf, corpus, tmp_path, one_thread):
     """Without torchrun, which would end the others itself: so it is on another machine."""
     values = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29641", "WORLD_SIZE": "2"}
-    study = yaml.safe_load((conf / "study/s.yaml").read_text()) | {"updates": 5000}
-    (conf / "study/s.yaml").write_text(yaml.safe_dump(study))
+    long_study(conf, 5000)
     processes = []
     for rank in (0, 1):
         os.environ |= values | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
@@ -112,7 +116,7 @@ def test_where_one_process_dies_the_others_end_and_say_so(conf, corpus, tmp_path
         processes[0].kill()
     assert time.monotonic() - began < 60
     assert processes[0].returncode == 1
-    assert "process 0 of 2: another process of this training has ended" in output.splitlines()[-1]
+    assert "process 0 of 2: another process of this training (of rank 1) has ended" in output.splitlines()[-1]
 
 
 def test_the_message_of_a_process_that_fails_is_the_last_but_one(conf, corpus, tmp_path):
@@ -122,8 +126,7 @@ def test_the_message_of_a_process_that_fails_is_the_last_but_one(conf, corpus, t
         samples = np.full(soundfile.info(path).frames, np.nan, np.float32)
         soundfile.write(path, samples, 16000, format="WAV", subtype="FLOAT")
     broken = replace(corpus, data=tmp_path / "broken")
-    study = yaml.safe_load((conf / "study/s.yaml").read_text()) | {"updates": 200}
-    (conf / "study/s.yaml").write_text(yaml.safe_dump(study))
+    long_study(conf, 200)
     process = launch(conf, broken, tmp_path / "run", "wav2vec2", TWO_PROCESSES)
     lines = process.communicate(timeout=300)[0].splitlines()
     assert process.returncode == 1
