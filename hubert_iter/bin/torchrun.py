@@ -1,9 +1,16 @@
 """Start the processes of a training as torchrun does, with its arguments; where one fails, end with a sentence that
 names it, in place of the launcher's traceback, which would hide the process's own message."""
 
+import os
 import signal
 import socket
 import sys
+
+SHUTDOWN_SECONDS = 110
+"""How long processes that are told to stop may take to end their update and save; below the 120 seconds before the end
+of a job's time at which conf/slurm.conf has Slurm tell them."""
+_SIGNALS = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"
+"""torchrun's own, and the one by which clusters say that time is nearly up: processes that get it save."""
 
 
 def main(argv=None) -> None:
@@ -20,6 +27,9 @@ def main(argv=None) -> None:
 
     from hubert_iter.train.distributed import find, not_met
 
+    words = ["--signals_to_handle", _SIGNALS, *words]
+    # Not as an option, which torch before 2.12 would refuse; there it is 30 seconds.
+    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(SHUTDOWN_SECONDS))
     args = run.parse_args(words)
     endpoint = args.rdzv_endpoint or f"{args.master_addr}:{args.master_port or 29500}"  # torchrun's own default
     try:

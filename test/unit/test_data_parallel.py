@@ -97,6 +97,18 @@ def long_study(conf: Path, updates: int) -> None:
     (conf / "study/s.yaml").write_text(yaml.safe_dump(study))
 
 
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGHUP])
+def test_torchrun_hands_on_what_clusters_and_terminals_say(conf, corpus, tmp_path, one_thread, number):
+    long_study(conf, 5000)
+    process = launch(conf, corpus, tmp_path / "run", "wav2vec2", TWO_PROCESSES)
+    wait_for(tmp_path / "run/checkpoints/update_3", process)
+    process.send_signal(number)
+    output = process.communicate(timeout=120)[0]  # which ends when all processes have
+    assert process.returncode == 128 + number
+    assert "the state is saved" in output
+    assert "Traceback" not in output
+
+
 def test_where_one_process_dies_the_others_end_and_say_so(conf, corpus, tmp_path, one_thread):
     """Without torchrun, which would end the others itself: so it is on another machine."""
     values = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29641", "WORLD_SIZE": "2"}

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from torch.distributed import run
 
 from hubert_iter.bin import torchrun
 from hubert_iter.errors import UserError
@@ -61,6 +62,17 @@ def test_a_process_does_not_wait_for_an_address_that_nobody_knows(alone, nameles
 def test_a_process_without_an_address_names_the_setting(alone):
     with pytest.raises(UserError, match="process 0 of 2 .*MASTER_ADDR expected, but not set"):
         distributed.join(gpu=False)
+
+
+def test_processes_have_time_to_save_unless_the_caller_says_otherwise(monkeypatch):
+    given = []
+    monkeypatch.setattr(run, "main", lambda words: given.append(run.config_from_args(run.parse_args(words))[0]))
+    monkeypatch.setenv("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", "7")
+    torchrun.main(["worker.py"])
+    monkeypatch.delenv("TORCH_ELASTIC_SHUTDOWN_TIMEOUT")
+    torchrun.main(["worker.py"])
+    torchrun.main(["--shutdown_timeout", "8", "worker.py"])
+    assert [each.shutdown_timeout for each in given] == [7, torchrun.SHUTDOWN_SECONDS, 8]
 
 
 def test_the_other_processes_are_named_when_one_is_gone():
