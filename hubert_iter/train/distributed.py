@@ -1,15 +1,16 @@
 """One process, or many started by torchrun: rank, device, and the few exchanges the loop needs."""
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 
-from hubert_iter.errors import UserError
+from hubert_iter.errors import UserError, summarise
 from hubert_iter.models.gpu import require_gpu
 
 PATIENCE = timedelta(seconds=float(os.environ.get("HUBERT_ITER_PATIENCE", "300")))
@@ -23,6 +24,8 @@ class World:
     rank: int
     size: int
     device: torch.device
+    cpu_group: dist.ProcessGroup | None = None
+    """All processes, by gloo also where gradients go by NCCL: an exchange in it does not wait for the GPU."""
 
     @property
     def first(self) -> bool:
@@ -45,8 +48,8 @@ class World:
         """The largest of each value over processes."""
         if self.size == 1:
             return values
-        given = torch.tensor(values, device=self.device)
-        dist.all_reduce(given, op=dist.ReduceOp.MAX)
+        given = torch.tensor(values)
+        dist.all_reduce(given, op=dist.ReduceOp.MAX, group=self.cpu_group)
         return given.tolist()
 
     def wait(self) -> None:
@@ -64,31 +67,49 @@ def join(gpu: bool) -> World:
     if gpu:
         torch.cuda.set_device(device)
     world = World(int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)), device)
-    if world.size > 1 and not dist.is_initialized():
-        _meet(world)
-    return world
+    return replace(world, cpu_group=_meet(world)) if world.size > 1 else world
 
 
-def _meet(world: World) -> None:
-    """Find the others and exchange a number with them; UserError that names what to look at where that fails."""
+def _meet(world: World) -> dist.ProcessGroup:
+    """Find the others and exchange a number with them; UserError that names what to look at where that fails.
+
+    Returns World's cpu_group.
+    """
     gpu = world.device.type == "cuda"
-    address = f"{os.environ.get('MASTER_ADDR', '')}:{os.environ.get('MASTER_PORT', '')}"
+    host, port = (os.environ.get(name, "<not set>") for name in ("MASTER_ADDR", "MASTER_PORT"))
     try:
+        if "MASTER_ADDR" in os.environ:
+            find(host)
         dist.init_process_group("nccl" if gpu else "gloo", timeout=PATIENCE)
-        # By gloo also where gradients go by NCCL: this names the processes that do not answer.
-        dist.monitored_barrier(dist.new_group(backend="gloo", timeout=PATIENCE), timeout=PATIENCE)
-        total = world.most([float(world.rank)])[0]
+        cpu_group = dist.new_group(backend="gloo", timeout=PATIENCE)
+        dist.monitored_barrier(cpu_group, timeout=PATIENCE)  # it names the processes that do not answer
+        ranks = torch.tensor(world.rank, device=world.device)
+        dist.all_reduce(ranks, op=dist.ReduceOp.MAX)
+        highest = ranks.item()
         # Later they may wait longer: for the first one's validation, say.
-        dist.set_timeout(dist.default_pg_timeout)
-    except RuntimeError as error:  # torch's own errors of rendezvous and exchange are such
-        raise UserError(
-            f"process {world.rank} of {world.size} does not reach the others within {PATIENCE.total_seconds():.0f} s "
-            f"({str(error).strip().splitlines()[0]}). They meet at {address} (MASTER_ADDR, MASTER_PORT): can all "
-            "machines reach that port, and is it free? GLOO_SOCKET_IFNAME and NCCL_SOCKET_IFNAME name the network to "
-            "use, NCCL_DEBUG=INFO shows what NCCL tries; HUBERT_ITER_PATIENCE is the time limit in seconds"
-        ) from None
-    if total != world.size - 1:
-        raise UserError(f"processes count themselves up to {total:.0f}, but there should be {world.size}: check RANK")
+        for group in (None, cpu_group):
+            dist.set_timeout(dist.default_pg_timeout, group)
+    except (RuntimeError, ValueError, OSError) as error:  # an exchange, a setting that is missing, an unknown name
+        who = f"process {world.rank} of {world.size}"
+        raise not_met(who, f"{host}:{port} (MASTER_ADDR, MASTER_PORT)", error) from None
+    if highest != world.size - 1:
+        raise UserError(f"processes count themselves up to {highest}, but there should be {world.size}: check RANK")
+    return cpu_group
+
+
+def find(host: str) -> None:
+    """OSError where no machine has this name: torch would ask for it again and again, for minutes."""
+    socket.getaddrinfo(host, None)
+
+
+def not_met(who: str, where: str, error: Exception) -> UserError:
+    """What to look at where processes, or torchrun's on several machines, do not find each other."""
+    return UserError(
+        f"{who} does not reach the others ({str(error).strip().splitlines()[0]}). They meet at {where}: can all "
+        "machines reach that port, and is it free? GLOO_SOCKET_IFNAME and NCCL_SOCKET_IFNAME name the network to use, "
+        "NCCL_DEBUG=INFO shows what NCCL tries; HUBERT_ITER_PATIENCE is how many seconds processes wait for each "
+        f"other, now {PATIENCE.total_seconds():.0f}"
+    )
 
 
 @contextmanager
@@ -100,9 +121,12 @@ def together(world: World) -> Iterator[None]:
         text = str(error)
         if world.size == 1 or not any(sign in text for sign in _GONE):
             raise
+        # torch says at most at which address it was.
+        others = summarise(str(rank) for rank in range(world.size) if rank != world.rank)
         raise UserError(
-            f"process {world.rank} of {world.size}: another process of this training has ended or does not answer "
-            f"({text.strip().splitlines()[0][:200]}). Its own message, above or in its machine's log, says why"
+            f"process {world.rank} of {world.size}: another process of this training (of rank {others}) has ended or "
+            f"does not answer ({text.strip().splitlines()[0][:200]}). Its own message, above or in its machine's log, "
+            "says why"
         ) from None
 
 

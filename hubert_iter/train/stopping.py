@@ -16,7 +16,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
 MOST_UPDATES = 10
 """With several processes, updates between two exchanges about whether one was told to stop."""
 MOST_SECONDS = 5.0
-"""Fewer where updates take long: torchrun kills who has not ended 30 seconds after the signal."""
+"""Fewer where updates take long: who has not saved some time after the signal is killed (SHUTDOWN_SECONDS)."""
 _DEATH_SIGNAL = 1
 """Linux's PR_SET_PDEATHSIG: which signal a process gets when its parent is gone."""
 _ONE_ORDER = 1.0

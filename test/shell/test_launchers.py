@@ -1,6 +1,7 @@
 """utils/local.py and utils/slurm.py: the contract of Kaldi's run.pl, and failures."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -8,6 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from hubert_iter.bin.torchrun import SHUTDOWN_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 UTILS = ROOT / "egs/TEMPLATE/ssl1/utils"
@@ -168,9 +171,9 @@ def wait_until(condition, seconds: float = 20.0) -> None:
         time.sleep(0.02)
 
 
-def test_two_calls_with_one_log_do_not_write_into_each_others(tmp_path):
+def test_two_calls_with_one_log_do_not_write_into_each_others(launch):
     """A recipe is called again while a job of the call before still runs: the new job's log is its own."""
-    launch = Launcher("local.py", tmp_path)
+    launch.environment["SLURM_LOG_PATIENCE"] = "10"
     wait = "while [ ! -e second ]; do sleep 0.02; done; sleep 0.3; echo of the first call"
     first = subprocess.Popen(
         [sys.executable, launch.program, "x.log", "bash", "-c", f"echo {'long ' * 99}; touch first; {wait}"],
@@ -184,6 +187,13 @@ def test_two_calls_with_one_log_do_not_write_into_each_others(tmp_path):
     assert "of the first call" not in lines
     assert len([line for line in lines if line.startswith("# ended")]) == 1
     assert "\0" not in launch.read("x.log")
+
+
+def test_who_tells_a_training_to_stop_leaves_it_time_to_save():
+    """torchrun's limit, the shortest, so that it still can say which process it has killed."""
+    local = int(re.search(r"GRACE_SECONDS = (\d+)", (UTILS / "local.py").read_text())[1])
+    slurm = int(re.search(r"--signal=B:USR1@(\d+)", (ROOT / "conf/slurm.conf").read_text())[1])
+    assert SHUTDOWN_SECONDS < local < slurm
 
 
 def test_local_runs_no_more_jobs_than_allowed(tmp_path):

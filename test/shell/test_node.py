@@ -26,8 +26,10 @@ def node(folder: Path, number: int, *options: str) -> subprocess.Popen:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def test_two_nodes_meet(tmp_path):
+def test_two_nodes_meet_though_the_file_of_a_start_before_the_queue_is_there(tmp_path, monkeypatch):
     (tmp_path / "worker.py").write_text(WORKER)
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    (tmp_path / "meeting").write_text("127.0.0.1:1 0")
     second = node(tmp_path, 2)
     first = node(tmp_path, 1)
     printed = [process.communicate(timeout=240)[0] for process in (first, second)]
@@ -37,6 +39,7 @@ def test_two_nodes_meet(tmp_path):
 
 
 def test_a_node_whose_first_never_comes_says_so(tmp_path):
+    (tmp_path / "meeting").write_text("127.0.0.1:1 1")  # not of this start
     process = node(tmp_path, 2, "--patience", "0.5")
     text = process.communicate(timeout=60)[0]
     assert process.returncode == 1

@@ -92,11 +92,27 @@ def test_a_training_goes_on_with_another_number_of_processes(conf, corpus, tmp_p
     assert_alike(tmp_path / "one", tmp_path / "run")
 
 
+def long_study(conf: Path, updates: int) -> None:
+    study = yaml.safe_load((conf / "study/s.yaml").read_text()) | {"updates": updates}
+    (conf / "study/s.yaml").write_text(yaml.safe_dump(study))
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGHUP])
+def test_torchrun_hands_on_what_clusters_and_terminals_say(conf, corpus, tmp_path, one_thread, number):
+    long_study(conf, 5000)
+    process = launch(conf, corpus, tmp_path / "run", "wav2vec2", TWO_PROCESSES)
+    wait_for(tmp_path / "run/checkpoints/update_3", process)
+    process.send_signal(number)
+    output = process.communicate(timeout=120)[0]  # which ends when all processes have
+    assert process.returncode == 128 + number
+    assert "the state is saved" in output
+    assert "Traceback" not in output
+
+
 def test_where_one_process_dies_the_others_end_and_say_so(conf, corpus, tmp_path, one_thread):
     """Without torchrun, which would end the others itself: so it is on another machine."""
     values = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29641", "WORLD_SIZE": "2"}
-    study = yaml.safe_load((conf / "study/s.yaml").read_text()) | {"updates": 5000}
-    (conf / "study/s.yaml").write_text(yaml.safe_dump(study))
+    long_study(conf, 5000)
     processes = []
     for rank in (0, 1):
         os.environ |= values | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
@@ -112,7 +128,7 @@ def test_where_one_process_dies_the_others_end_and_say_so(conf, corpus, tmp_path
         processes[0].kill()
     assert time.monotonic() - began < 60
     assert processes[0].returncode == 1
-    assert "process 0 of 2: another process of this training has ended" in output.splitlines()[-1]
+    assert "process 0 of 2: another process of this training (of rank 1) has ended" in output.splitlines()[-1]
 
 
 def test_the_message_of_a_process_that_fails_is_the_last_but_one(conf, corpus, tmp_path):
@@ -122,8 +138,7 @@ def test_the_message_of_a_process_that_fails_is_the_last_but_one(conf, corpus, t
         samples = np.full(soundfile.info(path).frames, np.nan, np.float32)
         soundfile.write(path, samples, 16000, format="WAV", subtype="FLOAT")
     broken = replace(corpus, data=tmp_path / "broken")
-    study = yaml.safe_load((conf / "study/s.yaml").read_text()) | {"updates": 200}
-    (conf / "study/s.yaml").write_text(yaml.safe_dump(study))
+    long_study(conf, 200)
     process = launch(conf, broken, tmp_path / "run", "wav2vec2", TWO_PROCESSES)
     lines = process.communicate(timeout=300)[0].splitlines()
     assert process.returncode == 1

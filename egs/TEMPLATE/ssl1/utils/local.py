@@ -19,7 +19,8 @@ from typing import TextIO
 import launcher
 
 DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
-GRACE_SECONDS = 30.0
+# A job may be torchrun, which gives its processes 110 seconds for an update and for saving: this is a little more.
+GRACE_SECONDS = 115.0
 
 
 def die_with_parent() -> None:

@@ -2,7 +2,8 @@
 """Start torchrun on one of several machines: node.py --node JOB --num_nodes N --ngpu G --meeting FILE -m MODULE ...
 
 Node 1 writes its address into a file on the shared file system; the others wait for it there. So a launcher only has to
-run N jobs at the same time, and need not know beforehand which machines they get.
+run N jobs at the same time, and need not know beforehand which machines they get. The file also says how often Slurm
+had put the job back into its queue by then: what an earlier start has left there is not taken.
 """
 
 import argparse
@@ -12,24 +13,27 @@ import sys
 import time
 from pathlib import Path
 
+START = os.environ.get("SLURM_RESTART_COUNT", "0")  # the same on all nodes of a call
+
 
 def announce(meeting: Path) -> str:
-    """Choose a free port on this machine and write host:port."""
+    """Choose a free port on this machine and write host:port and which start this is."""
     with socket.socket() as probe:
         probe.bind(("", 0))
         address = f"{socket.getfqdn()}:{probe.getsockname()[1]}"
     temporary = meeting.with_name(meeting.name + ".tmp")
-    temporary.write_text(address)
+    temporary.write_text(f"{address} {START}")
     temporary.replace(meeting)
     return address
 
 
 def wait_for(meeting: Path, patience: float) -> str:
-    """Read the address that node 1 writes; the caller removes the file of an earlier start beforehand."""
+    """Read the address that node 1 writes; the caller removes an earlier call's file beforehand."""
     end = time.monotonic() + patience
     while time.monotonic() < end:
-        if meeting.is_file():
-            return meeting.read_text().strip()
+        written = meeting.read_text().split() if meeting.is_file() else []
+        if written[1:] == [START]:
+            return written[0]
         time.sleep(0.5)
     sys.exit(
         f"ERROR: node.py: node 1 did not write its address to {meeting} within {patience:.0f} s. All nodes must run at "

@@ -72,21 +72,22 @@ def script(request: launcher.Request) -> str:
     Slurm tells the shell alone that time is up, and ends the job with it. So the command has a process group of its
     own, to which the shell hands on what it is told, and waits until a training has saved. SIGUSR1 (conf/slurm.conf
     asks for it before the time limit) puts the job back into the queue: there it goes on from what it has saved.
+
+    All is written through one open file: a job of another call may come to have its log at this one's path.
     """
     log = launcher.quoted(request.log, request.variable)
     return f"""#!/usr/bin/env bash
 cd {launcher.quoted(os.getcwd(), None)} || exit 1
 JOB=${{SLURM_ARRAY_TASK_ID:-1}}
-if [ -z "${{SLURM_RESTART_COUNT:-}}" ]; then : >{log}; fi
-(
-    echo '# '{launcher.quoted(request.shell_line(), None)}
-    echo "# started $(date '+%Y-%m-%dT%H:%M:%S') on $(hostname), Slurm job ${{SLURM_JOB_ID:-}}"
-) >>{log}
+if [ -z "${{SLURM_RESTART_COUNT:-}}" ]; then rm -f {log}; fi
+exec >>{log} 2>&1
+echo '# '{launcher.quoted(request.shell_line(), None)}
+echo "# started $(date '+%Y-%m-%dT%H:%M:%S') on $(hostname), Slurm job ${{SLURM_JOB_ID:-}}"
 told=
 trap 'told=TERM' TERM
 trap 'told=USR1' USR1
 set -m
-(set -o pipefail; {request.shell_line()}) >>{log} 2>&1 </dev/null &
+(set -o pipefail; {request.shell_line()}) </dev/null &
 set +m
 wait $!
 status=$?
@@ -96,12 +97,12 @@ if [ -n "${{told}}" ]; then
     wait $!
     status=$?
     if [ "${{told}}" = USR1 ] && [ "${{status}}" -ne 0 ]; then
-        echo "# $(date '+%Y-%m-%dT%H:%M:%S') out of time, back into the queue" >>{log}
+        echo "# $(date '+%Y-%m-%dT%H:%M:%S') out of time, back into the queue"
         scontrol requeue "${{SLURM_JOB_ID}}" && sleep 60
     fi
 fi
-echo >>{log}
-echo "# ended $(date '+%Y-%m-%dT%H:%M:%S') with status ${{status}}" >>{log}
+echo
+echo "# ended $(date '+%Y-%m-%dT%H:%M:%S') with status ${{status}}"
 exit ${{status}}
 """
 
