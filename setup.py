@@ -15,7 +15,7 @@ setup(
     python_requires=">=3.12",
     packages=find_packages(include=["hubert_iter", "hubert_iter.*"]),
     install_requires=[
-        "torch>=2.11",
+        "torch>=2.14",
         "torchaudio>=2.11",  # MFCC, reference models; its PyPI build needs a CUDA build of torch even on a CPU
         "espnet>=202611",
         "kaldiio>=2.18",
