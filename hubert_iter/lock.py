@@ -48,6 +48,8 @@ class Holder:
     """Slurm's number of the job; "" outside Slurm."""
     since: str
     token: str
+    restarts: int = 0
+    """How often Slurm had put the job back into the queue."""
 
     def __str__(self) -> str:
         job = f", Slurm job {self.job}" if self.job else ""
@@ -59,7 +61,10 @@ class Holder:
             return _started(self.pid) != self.started
         if not self.job:
             return False
-        return self.job == os.environ.get("SLURM_JOB_ID") or not _slurm_runs(self.job)
+        if self.job == os.environ.get("SLURM_JOB_ID"):
+            # With as many restarts it is a process of this very job, on another of its machines.
+            return self.restarts < _restarts()
+        return not _slurm_runs(self.job)
 
 
 def claim(folder: Path, wait: bool = True) -> bool:
@@ -91,14 +96,14 @@ def release_for(pid: int, folder: Path) -> None:
 def _claim(folder: Path, pid: int, wait: bool) -> bool:
     path = _path(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
-    me = Holder(_host(), pid, _started(pid), os.environ.get("SLURM_JOB_ID", ""), _now(), uuid.uuid4().hex)
+    me = _of(pid)
     waited, told = False, -_REMIND
     while not _create(path, me):
         holder = _read(path)
         if holder is None:
             time.sleep(_POLL / 10)
         elif holder.gone():
-            _remove(path, holder)
+            _remove(path, holder, me)
         elif not wait:
             raise UserError(f"{folder} is being made by {holder}. Wait for it or stop it; {_advice(path)}")
         else:
@@ -123,6 +128,15 @@ def _release_all() -> None:
     for path, owner in list(_held.items()):
         if owner == os.getpid():
             path.unlink(missing_ok=True)
+
+
+def _of(pid: int) -> Holder:
+    job = os.environ.get("SLURM_JOB_ID", "")
+    return Holder(_host(), pid, _started(pid), job, _now(), uuid.uuid4().hex, _restarts())
+
+
+def _restarts() -> int:
+    return int(os.environ.get("SLURM_RESTART_COUNT", "0"))
 
 
 def _path(folder: Path) -> Path:
@@ -162,20 +176,23 @@ def _read(path: Path) -> Holder | None:
         return None
 
 
-def _remove(path: Path, holder: Holder) -> None:
-    """Remove the lock of somebody who is gone: set aside first, since another process may do so at the same time."""
-    aside = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
-    try:
-        path.rename(aside)
-    except FileNotFoundError:
+def _remove(path: Path, holder: Holder, me: Holder) -> None:
+    """Remove the lock of somebody who is gone, unless another process has done so and the lock is a new one by now.
+
+    The right to remove it is a lock as well, so nobody can come between the look and the removal.
+    """
+    right = path.with_name(f"{path.name}.{holder.token}")
+    if not _create(right, me):
+        other = _read(right)
+        if other and other.gone():
+            _remove(right, other, me)
+        time.sleep(_POLL / 10)
         return
-    found = _read(aside)
-    if found and found.token != holder.token:
-        # Somebody was faster, and this is the new lock: give it back.
-        os.link(aside, path)
-    else:
+    found = _read(path)
+    if found and found.token == holder.token:
+        path.unlink()
         log.info("%s: its holder is gone (%s)", path, holder)
-    aside.unlink()
+    right.unlink()
 
 
 def _host() -> str:

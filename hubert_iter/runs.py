@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hubert_iter import lock, provenance
 from hubert_iter.errors import UserError, nearest
-from hubert_iter.feats import normalise
+from hubert_iter.feats import normalise, parts
 from hubert_iter.options import option
 from hubert_iter.refresh import MATCH
 from hubert_iter.study_models import fit_for_folder
@@ -24,6 +25,17 @@ RESERVED = ("report", "samples", "log", "old", "agreement", "mfcc", "logmel")
 """Names of folders beside the runs' own: the recipe's, and those of the features scored without a network."""
 BEST = "best"
 """In place of a tap: the layer whose units say most of phones (bin/choose_layer)."""
+
+
+def why_reserved(name: str) -> str:
+    """Why no network may bear this name; "" where one may."""
+    if name in RESERVED:
+        return "the recipe itself has a folder of this name beside the runs"
+    if not provenance.is_current(Path(name)) or name.endswith((lock.SUFFIX, parts.SUFFIX)):
+        return "names of folders that are being made, or were edited by hand, end so, and the report leaves those out"
+    if "JOB" in name:
+        return "launchers put a job's number in the place of JOB, as Kaldi's do"
+    return ""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from hubert_iter.config import SHARED, load_file
 from hubert_iter.errors import UserError, nearest, refuse_unknown_keys, shown
 from hubert_iter.feats import normalise
 from hubert_iter.refresh import LEG, legs
-from hubert_iter.runs import MFCC, NO_TRAINING, NUMBER, RESERVED, Row, Run, Study, replicate_name
+from hubert_iter.runs import MFCC, NO_TRAINING, NUMBER, Row, Run, Study, replicate_name, why_reserved
 from hubert_iter.study_models import with_rows_of_models
 
 DEFAULT_KEYS = ("model", "train", "k", "updates", "seed", "seeds", "set")
@@ -114,8 +114,8 @@ def _row(name: str, row: dict, defaults: dict, where: str) -> tuple[Run, int]:
         raise UserError(f"{where}: a run's name names a folder: use letters, digits, '_', '-' and '.' only")
     if max(len(name), len(run.labels)) > options.LONGEST_NAME:
         raise UserError(f"{where}: its name, or that of its labels ({run.labels}), is too long for a folder's")
-    if name in RESERVED:
-        raise UserError(f"{where}: the recipe itself has a folder of this name beside the runs: rename the run")
+    if why := why_reserved(name):
+        raise UserError(f"{where}: {why}: rename the run")
     if NUMBER.fullmatch(name) or LEG.fullmatch(name):
         raise UserError(
             f"{where}: names that end in '.' and a number are those of replicates, in '.leg' and a number of legs: "

@@ -80,7 +80,7 @@ def named_folders(option: str, words: Iterable[str], what: str = "FOLDER") -> di
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run an entry point: a UserError ends it with its message and 1, Ctrl-C with 130, SIGTERM with 143."""
+    """Run an entry point: what a user can mend ends it with a message and 1, Ctrl-C with 130, SIGTERM with 143."""
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S", force=True
     )
@@ -89,6 +89,17 @@ def run(main: Callable[[], None]) -> None:
         main()
     except UserError as error:
         print(f"ERROR: {error}", file=sys.stderr)
+        sys.exit(1)
+    except RuntimeError as error:
+        # By its name: it is torch's own, which most entry points never load.
+        if type(error).__name__ != "OutOfMemoryError":
+            raise
+        print(
+            f"ERROR: the GPU's memory does not suffice: {error}\nnvidia-smi shows whether other programs hold some of "
+            "it. A training takes less with a lower device_seconds, what runs a model over a data set with shorter "
+            "utterances (stage 2: --max_seconds). Without --gpu, in a recipe with --ngpu 0, processors do the work",
+            file=sys.stderr,
+        )
         sys.exit(1)
     except OSError as error:
         # A full disk, a missing right, an unreadable mount: the system's own words are the clearest.

@@ -34,7 +34,7 @@ def main(argv=None) -> None:
     product = whole_product(args, features)
     if not product.done():
         _fit(args, features, product)
-    parts.remove(args.out)
+    parts.remove(args.out, args.parts)
 
 
 def add_options(parser: cli.ArgumentParser, one: bool = False) -> None:

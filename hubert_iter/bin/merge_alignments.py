@@ -19,7 +19,7 @@ def main(argv=None) -> None:
         with product.writing() as work:
             made_alignments.join(parts.folders(product, make_alignments.PART, args.parts), work)
         made_alignments.tell(args.out, len(datadir.read(args.data)))
-    parts.remove(args.out)
+    parts.remove(args.out, args.parts)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ def main(argv=None) -> None:
 
         with product.writing() as work:
             parts.join(product, make_labels.PART, args.parts, labels.NAME, args.data, work)
-    parts.remove(args.out)
+    parts.remove(args.out, args.parts)
 
 
 if __name__ == "__main__":

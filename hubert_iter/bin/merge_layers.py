@@ -21,7 +21,7 @@ def main(argv=None) -> None:
         shares = [parts.share(utterances, part, args.parts) for part in range(1, args.parts + 1)]
         with product.writing() as work:
             pool.join(folders, shares, pool.read_spans(args.samples), work)
-    parts.remove(args.out)
+    parts.remove(args.out, args.parts)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def main(argv=None) -> None:
         with product.writing() as work:
             frames = parts.join(product, mfcc_folders.PART, args.parts, mfcc_folders.NAME, args.data, work)
         log.info("MFCC of %s: %d frames, %.2f h", args.data, frames, hours(frames * MFCC_SHIFT))
-    parts.remove(args.out)
+    parts.remove(args.out, args.parts)
 
 
 if __name__ == "__main__":

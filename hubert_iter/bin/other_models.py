@@ -9,7 +9,7 @@ from hubert_iter import study
 from hubert_iter.bin import cli
 from hubert_iter.errors import UserError
 from hubert_iter.feats.baselines import BASELINES
-from hubert_iter.runs import RESERVED
+from hubert_iter.runs import why_reserved
 
 
 def main(argv=None) -> None:
@@ -21,7 +21,7 @@ def main(argv=None) -> None:
     parser.add_argument("--study", type=Path, required=True, help="table of runs, whose names are taken")
     args = parser.parse_args(argv)
     taken = {name for legs in study.read(args.study).legs.values() for name in (leg.name for leg in legs)}
-    for name, path in parse(args.models, taken | set(BASELINES) | set(RESERVED)).items():
+    for name, path in parse(args.models, taken | set(BASELINES)).items():
         sys.stdout.write(f"{name}\t{path}\n")
 
 
@@ -35,6 +35,8 @@ def parse(text: str, taken: set[str]) -> dict[str, str]:
     for name in models:
         if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
             raise UserError(f"--models: {name}: the name is a folder's: use letters, digits, '_', '-' and '.' only")
+        if why := why_reserved(name):
+            raise UserError(f"--models: {name}: {why}: choose another name")
         if name in taken:
             raise UserError(f"--models: {name}: the study or the recipe has results of this name: choose another one")
     return {name: str(path) for name, path in models.items()}

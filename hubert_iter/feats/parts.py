@@ -7,6 +7,7 @@ import logging
 import shutil
 from bisect import bisect_left
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
@@ -18,6 +19,7 @@ from hubert_iter.provenance import Product
 if TYPE_CHECKING:
     from hubert_iter.data.datadir import Utterance
 
+SUFFIX = ".parts"
 log = logging.getLogger(__name__)
 
 
@@ -47,7 +49,7 @@ def share(utterances: Sequence["Utterance"], part: int, parts: int) -> Sequence[
 def product(whole: Product, command: str, part: int, parts: int) -> Product:
     """What `command` makes of one part of a whole."""
     settings = {**whole.settings, "part": part, "of": parts}
-    return replace(whole, folder=folder(whole.folder) / f"{part}of{parts}", command=command, settings=settings)
+    return replace(whole, folder=_folder_of(whole.folder, part, parts), command=command, settings=settings)
 
 
 def done(made: Product, whole: Product) -> bool:
@@ -93,9 +95,16 @@ def folders(whole: Product, command: str, parts: int) -> list[Path]:
 def folder(out: Path) -> Path:
     """Where the parts wait."""
     out = Path(out)
-    return out.with_name(out.name + ".parts")
+    return out.with_name(out.name + SUFFIX)
 
 
-def remove(out: Path) -> None:
-    """Remove the parts once they are joined."""
-    shutil.rmtree(folder(out), ignore_errors=True)
+def _folder_of(out: Path, part: int, parts: int) -> Path:
+    return folder(out) / f"{part}of{parts}"
+
+
+def remove(out: Path, parts: int) -> None:
+    """Remove the parts once they are joined; those of another number stay, since another call may be making them."""
+    for part in range(1, parts + 1):
+        shutil.rmtree(_folder_of(out, part, parts), ignore_errors=True)
+    with suppress(OSError):  # not there, or not empty
+        folder(out).rmdir()

@@ -20,14 +20,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hubert_iter import provenance
 from hubert_iter.errors import UserError
 from hubert_iter.models import store
-from hubert_iter.provenance import file_hash, record_files, sync
+from hubert_iter.models.store import MANIFEST, damage
+from hubert_iter.provenance import record_files, sync
 
 log = logging.getLogger(__name__)
 NAME = re.compile(r"update_(\d+)")
-OPTIMISER, STATE, MANIFEST = "optimiser.pt", "state.json", "manifest.json"  # besides the model's files
+OPTIMISER, STATE = "optimiser.pt", "state.json"  # besides the model's files and the manifest
 DAMAGED = "damaged_"
 """How the name of a checkpoint begins that was set aside."""
 _SPARE = 1.02
@@ -169,30 +169,6 @@ class Checkpoints:
             shutil.rmtree(self.folder / f"update_{update}")
         for path in self.folder.glob("tmp_*"):
             shutil.rmtree(path, ignore_errors=True)
-
-
-def damage(checkpoint: Path) -> str:
-    """What is wrong with a checkpoint's files; "" where they are as they were written."""
-    path = checkpoint / MANIFEST
-    try:
-        manifest = json.loads(path.read_text())
-        files = {name: (entry["bytes"], entry["sha256"]) for name, entry in manifest["files"].items()}
-        sound = isinstance(manifest["settings"], str) and all(map(provenance.may_be_file, files))
-    except FileNotFoundError:
-        return f"no {MANIFEST}"
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        sound = False
-    if not sound:
-        return f"{MANIFEST} is not what was written"
-    for name, (size, digest) in files.items():
-        file = checkpoint / name
-        if not file.is_file():
-            return f"{name} is missing"
-        if file.stat().st_size != size:
-            return f"{name}: expected {size} bytes, found {file.stat().st_size}"
-        if file_hash(file) != digest:
-            return f"{name}: its content has changed"
-    return ""
 
 
 def read_optimiser(checkpoint: Path, device: torch.device) -> dict:

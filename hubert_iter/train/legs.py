@@ -68,11 +68,12 @@ class Before:
         _check_same_run(description, self.config, self.folder)
         checkpoint = Checkpoints(self.folder / "checkpoints", description, 1).last()
         model = self.folder / "model"
-        if checkpoint is None or file_hash(checkpoint / store.WEIGHTS) != file_hash(model / store.WEIGHTS):
+        why = store.damage(checkpoint) if checkpoint else ""
+        if checkpoint is None or why or file_hash(checkpoint / store.WEIGHTS) != file_hash(model / store.WEIGHTS):
             raise UserError(
                 f"{self.folder}/checkpoints: expected the checkpoint that {model} was made from, found "
-                f"{checkpoint or 'none'}: without it {self.config.run['name']} cannot go on. Delete {model} and train "
-                "that leg again (stage 7)"
+                f"{checkpoint or 'none'}{why and f', damaged ({why})'}: without it {self.config.run['name']} cannot go "
+                f"on. Delete {model} and train that leg again (stage 7)"
             )
         return checkpoint
 

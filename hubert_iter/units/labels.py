@@ -72,6 +72,7 @@ def read_labels(folder: str | Path) -> Labels:
     sound = all(isinstance(number, int) and 0 < number <= MOST_LABELS for number in numbers)
     if not sound or not isinstance(settings.get("features"), dict) or "kmeans" not in record["inputs"]:
         raise UserError(f"{folder}: expected labels made by make_labels, found the output of {record['command']}")
+    provenance.verify(folder / f"{NAME}.ark")
     arrays = archive.read_scp(folder / f"{NAME}.scp")
     if not arrays:
         raise UserError(f"{folder}: expected labels, found no utterance. Make the labels again (stage 6)")

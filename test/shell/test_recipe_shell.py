@@ -225,6 +225,42 @@ def test_refused_before_any_work(elsewhere, tmp_path, arguments, named):
     assert not (tmp_path / "data").exists()
 
 
+TO_ARRAYS = {
+    "ssl1": ("dumpdir", "expdir", "train_set", "valid_set", "eval_set", "lexicon", "wandb", "study", "models"),
+    "asr1": (
+        "dumpdir",
+        "expdir",
+        "train_set",
+        "valid_set",
+        "eval_set",
+        "lexicon",
+        "ssl",
+        "ssl_dumpdir",
+        "ssl_expdir",
+        "asr_config",
+    ),
+}
+"""Options whose values arrays of jobs get."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "option"), [(kind, option) for kind, options in TO_ARRAYS.items() for option in options]
+)
+def test_a_launcher_s_variable_is_refused_in_all_that_arrays_of_jobs_get(elsewhere, tmp_path, kind, option):
+    study = elsewhere / "conf/study/demo.yaml"
+    (tmp_path / "JOBS").mkdir()
+    value = {
+        "models": f"theirs={tmp_path}/JOBS/model", "asr_config": "phone=JOBS.yaml",
+        "study": shutil.copy(study, tmp_path / "JOBS"),
+    }.get(option, f"{tmp_path}/JOBS/x")  # fmt: skip
+    values = {"study": "demo", "dumpdir": tmp_path / "dump", "expdir": tmp_path / "exp"} | {option: value}
+    words = [word for name, each in values.items() for word in (f"--{name}", str(each))]
+    result = run(elsewhere / f"egs/synth/{kind}/run.sh", *words)
+    assert result.returncode == 1
+    assert "a job's number in the place of JOB" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["JOBS"]
+
+
 class TestActivate:
     """tools/activate_python.sh: which Python a recipe runs with."""
 

@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from tiny import ROOT
 
 from hubert_iter.bin import cli
@@ -41,6 +42,25 @@ def test_errors_become_messages_and_exit_codes(error, code, capsys):
         cli.run(main)
     assert stopped.value.code == code
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_gpu_whose_memory_is_too_small_ends_with_advice(capsys):
+    def main():
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3 GiB")
+
+    with pytest.raises(SystemExit) as stopped:
+        cli.run(main)
+    assert stopped.value.code == 1
+    said = capsys.readouterr().err
+    assert "Tried to allocate 3 GiB" in said and "--ngpu 0" in said and "--max_seconds" in said
+
+
+def test_other_faults_of_the_program_keep_their_traceback():
+    def main():
+        raise RuntimeError("a fault of ours")
+
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        cli.run(main)
 
 
 @pytest.mark.parametrize("name", BINS)

@@ -1,23 +1,36 @@
 """Damaged files of every kind end in a message that names the file, never in a traceback."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from damaged import damages
+from trainings import MODEL
 
 from hubert_iter import provenance, tsv
 from hubert_iter.analysis import pool
 from hubert_iter.config import read_yaml
 from hubert_iter.errors import UserError
-from hubert_iter.feats import archive
+from hubert_iter.feats import archive, layers
+from hubert_iter.models import store
+from hubert_iter.models.pretrainer import build
 from hubert_iter.provenance import Product
 from hubert_iter.report import read as report
 from hubert_iter.train.metrics import Metrics
-from hubert_iter.units import kmeans
+from hubert_iter.units import kmeans, labels
 
 KINDS = list(damages(b"123"))
+
+
+def rot(path: Path) -> None:
+    """Flip a bit in the middle, as a disk may: size and time stay."""
+    content, times = bytearray(path.read_bytes()), path.stat()
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -129,3 +142,34 @@ def test_a_stage_refuses_an_input_that_is_not_what_was_written(tmp_path, how):
     with pytest.raises(UserError, match=r"feats\.ark: expected the file that make_mfcc wrote, found"):
         after.why()
     assert made.why(), "its own stage makes it again"
+
+
+def test_a_flipped_bit_is_noticed_by_who_reads_labels(corpus, tmp_path):
+    shutil.copytree(corpus.labels, tmp_path / "labels")
+    assert labels.read_labels(tmp_path / "labels")
+    shutil.copytree(corpus.labels, tmp_path / "rotten")
+    rot(tmp_path / "rotten/labels.ark")
+    provenance.identity(tmp_path / "rotten")  # reads none of it
+    with pytest.raises(
+        UserError, match=r"rotten/labels\.ark: expected the file .* found another content.*Delete .*rotten "
+    ):
+        labels.read_labels(tmp_path / "rotten")
+
+
+@pytest.mark.parametrize("kind", ["model", "checkpoint"])
+def test_a_flipped_bit_is_noticed_by_who_opens_a_network(tmp_path, kind):
+    folder = tmp_path / "update_1"
+    folder.mkdir()
+    description = {"model": MODEL, "objective": None, "classes": None}
+    store.write(folder, build(MODEL, None, None, "test"), description)
+    if kind == "model":
+        provenance.write(folder, "train", {}, {})
+    else:
+        manifest = {"settings": "", "files": provenance.record_files(folder)}
+        (folder / store.MANIFEST).write_text(json.dumps(manifest))
+    rotten = tmp_path / "rotten"
+    shutil.copytree(folder, rotten)
+    rot(rotten / store.WEIGHTS)
+    assert layers.open_model(folder)
+    with pytest.raises(UserError, match=r"rotten.*model\.safetensors.* content"):
+        layers.open_model(rotten)

@@ -1,3 +1,4 @@
+import json
 import pickle
 import shutil
 
@@ -186,12 +187,12 @@ def test_redone_exactly_when_the_k_means_changes(corpus, tmp_path, caplog):
 
 
 def rewritten(corpus, tmp_path, change):
-    """A copy of the training labels with some of them changed, their provenance as if nothing had happened."""
+    """A copy of the training labels with some of them changed, their provenance as if they had been made so."""
     units, copy = labels.read_labels(corpus.labels), tmp_path / "copy"
     shutil.copytree(corpus.labels, copy)
-    record = (copy / provenance.FILE_NAME).read_text()
+    record = provenance.read(copy)
     archive.write_vectors(copy, "labels", change({utt: units[utt].copy() for utt in units}).items())
-    (copy / provenance.FILE_NAME).write_text(record)
+    (copy / provenance.FILE_NAME).write_text(json.dumps(record | {"outputs": provenance.record_files(copy)}))
     return labels.read_labels(copy)
 
 

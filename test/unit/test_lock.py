@@ -109,8 +109,51 @@ def test_slurm_is_asked_for_the_holder_of_another_machine(tmp_path, monkeypatch,
 
 def test_a_requeued_job_takes_over_from_its_earlier_life(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "77")
-    (tmp_path / "out.lock").write_text(holder(job="77"))
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "2")
+    (tmp_path / "out.lock").write_text(holder(job="77", restarts=1))
     lock.claim(tmp_path / "out", wait=False)
+    assert json.loads((tmp_path / "out.lock").read_text())["restarts"] == 2
+    lock.release(tmp_path / "out")
+
+
+@pytest.mark.parametrize("restarts", [0, 1])
+def test_a_process_of_the_same_life_of_a_job_on_another_machine_is_waited_for(tmp_path, monkeypatch, restarts):
+    monkeypatch.setenv("SLURM_JOB_ID", "77")
+    if restarts:
+        monkeypatch.setenv("SLURM_RESTART_COUNT", str(restarts))
+    (tmp_path / "out.lock").write_text(holder(job="77", restarts=restarts))
+    with pytest.raises(UserError, match="elsewhere, Slurm job 77"):
+        lock.claim(tmp_path / "out", wait=False)
+
+
+def gone(**changes) -> str:
+    """Of this machine, under a number that now belongs to another process."""
+    return holder(host=lock._host(), pid=os.getpid(), **changes)
+
+
+def test_who_was_slower_to_find_the_holder_gone_never_takes_the_new_lock_away(tmp_path, monkeypatch):
+    path = tmp_path / "out.lock"
+    path.write_text(holder(token="faster"))
+    looks, read = [], lock._read
+
+    def look(where):
+        looks.append(where)
+        if len(looks) == 1:
+            return lock.Holder(**json.loads(gone()))  # as it was a moment ago
+        assert path.exists(), "a third one could claim the folder now"
+        return read(where)
+
+    monkeypatch.setattr(lock, "_read", look)
+    with pytest.raises(UserError, match="process 1 on elsewhere"):
+        lock.claim(tmp_path / "out", wait=False)
+    assert len(looks) == 3 and names(tmp_path) == {"out.lock"}
+
+
+def test_who_was_killed_while_removing_a_lock_keeps_nobody_from_it(tmp_path):
+    (tmp_path / "out.lock").write_text(gone())
+    (tmp_path / "out.lock.t").write_text(gone(token="u"))
+    assert not lock.claim(tmp_path / "out", wait=False)
+    assert names(tmp_path) == {"out.lock"}
     lock.release(tmp_path / "out")
 
 

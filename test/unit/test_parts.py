@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from trainings import MODEL
 
 from hubert_iter import options, provenance
-from hubert_iter.bin import fit_kmeans, make_labels, merge_labels, sample_frames
+from hubert_iter.bin import fit_kmeans, make_labels, make_mfcc, merge_labels, merge_mfcc, sample_frames
 from hubert_iter.errors import UserError
-from hubert_iter.feats import batched, parts, source
+from hubert_iter.feats import batched, mfcc_folders, parts, source
 from hubert_iter.feats.layers import LayerModel
 from hubert_iter.frames import num_frames
 from hubert_iter.models import store
@@ -102,6 +102,20 @@ def test_a_missing_part_is_named(corpus, teacher, tmp_path):
         merge_labels.main(options)
     with pytest.raises(UserError, match="--part: expected 1 to 2"):
         make_labels.main([*options, "--part", "3"])
+
+
+def test_joining_leaves_parts_alone_that_another_call_is_making(corpus, tmp_path):
+    out = tmp_path / "mfcc"
+    options = ["--data", str(corpus.data), "--out", str(out)]
+    for part in "123":
+        make_mfcc.main([*options, "--parts", "3", "--part", part])
+    theirs = parts.product(mfcc_folders.merged_product(corpus.data, out), mfcc_folders.PART, 1, 2)
+    with theirs.writing() as work:
+        merge_mfcc.main([*options, "--parts", "3"])
+        assert sorted(path.name for path in parts.folder(out).iterdir()) == ["1of2.lock", "1of2.tmp"]
+        (work / "feats.ark").write_bytes(b"")
+    merge_mfcc.main([*options, "--parts", "2"])
+    assert not parts.folder(out).exists()
 
 
 @pytest.mark.parametrize("front_end", ["convolutions", "mel"])

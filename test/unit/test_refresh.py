@@ -255,6 +255,17 @@ def test_a_leg_of_another_run_or_without_its_checkpoint_is_refused(straight, cor
         train_last()
 
 
+@pytest.mark.parametrize("name", ["optimiser.pt", "state.json", "model.yaml", "manifest.json"])
+@pytest.mark.parametrize("content", [b"", b"[]"])
+def test_a_leg_does_not_go_on_from_a_damaged_checkpoint(straight, tmp_path, name, content):
+    shutil.copytree(straight.root / "run.leg1", tmp_path / "run.leg1")
+    (tmp_path / f"run.leg1/checkpoints/update_{EVERY}" / name).write_bytes(content)
+    before = Before(tmp_path / "run.leg1", config.load(leg(straight.conf, 1), [straight.conf]), None)
+    updater = Updater(before.config, _fresh(before.config), World(0, 1, torch.device("cpu")))
+    with pytest.raises(UserError, match=rf"update_{EVERY}, damaged \({name}.*train that leg again"):
+        before.hand_over(updater, tmp_path)
+
+
 def test_a_leg_needs_what_it_goes_on_from(corpus, tmp_path):
     conf = configuration(tmp_path)
     common = {"study": conf / "study/s.yaml", "conf_dirs": conf, "data": corpus.data, "valid_data": corpus.valid_data}

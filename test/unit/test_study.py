@@ -6,8 +6,9 @@ import yaml
 from tiny import ROOT
 
 from hubert_iter import study
-from hubert_iter.bin import plan
+from hubert_iter.bin import other_models, plan
 from hubert_iter.errors import UserError
+from hubert_iter.runs import RESERVED
 from hubert_iter.train import check_study, config
 
 RUNS = {
@@ -91,6 +92,14 @@ def test_labels_are_named_after_their_normalisation_which_the_plan_tells(tmp_pat
 def test_faults_are_named(tmp_path, runs, message):
     with pytest.raises(UserError, match=message):
         study.read(write(tmp_path, runs))
+
+
+@pytest.mark.parametrize("name", [*RESERVED, "x.tmp", "x.lock", "x.parts", "x.edited1", "x.edited12", "JOB", "JOBS_1"])
+def test_names_that_the_recipe_has_a_use_for_are_refused(tmp_path, name):
+    with pytest.raises(UserError, match=f"run {name}: .*: rename the run"):
+        study.read(write(tmp_path, {name: {"objective": "none"}}))
+    with pytest.raises(UserError, match=f"--models: {name}: .*: choose another name"):
+        other_models.parse(f"{name}=/m", set())
 
 
 def test_a_question_is_a_sentence_and_a_study_s_own(tmp_path):

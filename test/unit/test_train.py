@@ -2,6 +2,7 @@ import json
 import shutil
 import signal
 import subprocess
+import threading
 from itertools import pairwise
 from pathlib import Path
 
@@ -184,6 +185,25 @@ def test_a_checkpoint_holds_the_weights_of_its_moment(tmp_path):
     kept.all.finish()
     store.load_weights(kept.model, kept.all.last())
     assert torch.equal(kept.model.weight, before)
+
+
+def test_the_training_goes_on_while_a_checkpoint_is_being_written(tmp_path, monkeypatch):
+    kept, may_go_on, began, write = Kept(tmp_path), threading.Event(), [], store.write_weights
+
+    def slow_disk(*args):
+        began.append(True)
+        assert may_go_on.wait(60), "the training waited for the disk"
+        write(*args)
+
+    monkeypatch.setattr(store, "write_weights", slow_disk)
+    kept.all.save(checkpoint.State(1), kept.model, kept.optimiser)
+    assert kept.all.last() is None, "not on the disk yet, and yet it goes on"
+    # The next one, and the end, wait for it.
+    threading.Timer(0.2, may_go_on.set).start()
+    kept.all.save(checkpoint.State(2), kept.model, kept.optimiser)
+    assert 1 in kept.all.all()
+    kept.all.finish()
+    assert list(kept.all.all()) == [1, 2] and len(began) == 2
 
 
 def test_two_processes_train_one_model_and_resume(corpus, tmp_path, one_thread):

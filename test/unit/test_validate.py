@@ -109,6 +109,14 @@ FAULTS = {
         ("channels", "wav.scp", 3, "b-1"),
         ["b-1"],
     ),
+    "no number in the audio": (
+        lambda d: (
+            soundfile.write(audio_of(d, "b-1").with_suffix(".wav"), [0.0] * 9000 + [np.nan] * 7000, 16000, "FLOAT"),
+            change(d / "wav.scp", "b-1.flac", "b-1.wav"),
+        ),
+        ("audio", "wav.scp", 3, "b-1"),
+        ["b-1"],
+    ),
     "zero length": (
         lambda d: (
             soundfile.write(audio_of(d, "a-1").with_suffix(".wav"), np.zeros(0), 16000),

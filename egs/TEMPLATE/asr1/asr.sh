@@ -74,11 +74,14 @@ for file in "${study}" "${ssl}/conf/study/${study}.yaml" "${MAIN_ROOT}/conf/stud
     if [ -z "${study_file}" ] && [ -f "${file}" ]; then study_file=${file}; fi
 done
 [ -n "${study_file}" ] || die "no study '${study}': neither a file, nor in ${ssl}/conf/study, nor in ${MAIN_ROOT}/conf/study"
+conf_dirs=(conf "$(realpath --relative-to=. "${MAIN_ROOT}/conf")")
 study_name=$(basename "${study_file}" .yaml)
+# What goes to an array of jobs. The networks' paths do not: each job finds its own in a table.
+no_job_in "${study_name}" "${conf_dirs[@]}" "${ssl}" "${ssl_dumpdir}" "${ssl_expdir}" "${dumpdir}" "${expdir}" "${train_set}" "${valid_set}" "${eval_set}" \
+    "${lexicon}" "${asr_config}" "${python}"
 ssl_exp=${ssl_expdir:-${ssl}/exp}/${study_name}
 exp=${expdir}/${study_name}
 logs=${exp}/log
-conf_dirs=(conf "$(realpath --relative-to=. "${MAIN_ROOT}/conf")")
 on_gpu=false
 job_cmd="${train_cmd} --max-jobs ${nj}"
 if [ "${ngpu}" -gt 0 ]; then

@@ -119,9 +119,6 @@ if [ "$(printf '%s\n' "${train_set}" "${valid_set}" "${eval_set}" | grep . | sor
     die "--train_set, --valid_set and --eval_set: expected three different sets, got '${train_set}', '${valid_set}'" \
         "and '${eval_set}'"
 fi
-for path in "${datadir}" "${dumpdir}" "${expdir}" "${python}"; do
-    if [[ ${path} == *JOB* ]]; then die "${path}: launchers put a job's number in the place of JOB, as Kaldi's do: name another path"; fi
-done
 # What runs a model over a data set: a GPU where there are any.
 on_gpu=false
 model_cmd=${train_cmd}
@@ -132,16 +129,18 @@ fi
 if [ -n "${own_units}" ] && ! [[ ${own_units} =~ ^(conv|[0-9]+)\ [0-9]+$ ]]; then
     die "--own_units: expected a layer and a number of clusters, as '6 500', got '${own_units}'"
 fi
+conf_dirs=(conf "$(realpath --relative-to=. "${MAIN_ROOT}/conf")")
 study_file=
-for file in "${study}" "conf/study/${study}.yaml" "${MAIN_ROOT}/conf/study/${study}.yaml"; do
+for file in "${study}" "conf/study/${study}.yaml" "${conf_dirs[1]}/study/${study}.yaml"; do
     if [ -z "${study_file}" ] && [ -f "${file}" ]; then study_file=${file}; fi
 done
 [ -n "${study_file}" ] || die "no study '${study}': neither a file, nor in conf/study, nor in ${MAIN_ROOT}/conf/study"
-conf_dirs=(conf "$(realpath --relative-to=. "${MAIN_ROOT}/conf")")
 if [ -n "${train_args}" ]; then
     study_file=$(${python} -m hubert_iter.bin.vary_study --study "${study_file}" --train_args "${train_args}" \
         --conf_dirs "${conf_dirs[@]}" --expdir "${expdir}")
 fi
+# What goes to an array of jobs. The other options do not, nor does the folder that this runs in: paths are relative to it.
+no_job_in "${study_file}" "${conf_dirs[@]}" "${dumpdir}" "${expdir}" "${train_set}" "${valid_set}" "${eval_set}" "${lexicon}" "${wandb}" "${python}"
 study_name=$(basename "${study_file}" .yaml)
 units=${dumpdir}/${study_name}/units
 exp=${expdir}/${study_name}
@@ -157,7 +156,6 @@ if "${dry_run}"; then
         --gpu "${on_gpu}"
     exit 0
 fi
-mkdir -p "${logs}"
 mapfile -t run_rows <<<"${run_table}"
 mapfile -t study_rows < <(
     if [ -z "${runs}" ]; then echo "${run_table}"; else ${python} -m hubert_iter.bin.plan --study "${study_file}"; fi
@@ -178,9 +176,11 @@ if [ -n "${models}" ]; then
     other_rows=$(${python} -m hubert_iter.bin.other_models --models "${models}" --study "${study_file}")
     mapfile -t other_models <<<"${other_rows}"
 fi
+no_job_in "${model_of[@]}" "${other_models[@]}"
 for name in ${dynamics}; do
     if [ -z "${model_of[${name}]:-}" ]; then die "--dynamics: no run '${name}' in the study. Runs: ${!model_of[*]}"; fi
 done
+mkdir -p "${logs}"
 # Without stage 7 a teacher may not be trained yet: then a run that was not asked for by name is left out.
 # shellcheck disable=SC2329  # side_by_side.sh calls it
 teacher_is_there() {

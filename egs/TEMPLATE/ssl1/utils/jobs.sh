@@ -1,9 +1,18 @@
-# Source this file after cmd.sh: jobs through launchers, over a set at once or in parts. It reads train_cmd and python.
+# Source this file after cmd.sh: jobs through launchers, over a set at once or in parts. It reads train_cmd and python,
+# and calls die.
 # shellcheck shell=bash disable=SC2154,SC2086  # launchers and python may carry options
 
 beside=false  # In a process beside others: then job starts its launcher in the background.
 launched=     # That launcher.
 last_log=     # Of the last job.
+
+# Refuse words, for an array of jobs, in which its launcher would put a job's number: no_job_in WORD ...
+no_job_in() {
+    local word
+    for word in "$@"; do
+        if [[ ${word} == *JOB* ]]; then die "${word}: launchers put a job's number in the place of JOB, as Kaldi's do: choose another name or path"; fi
+    done
+}
 
 # Run a job through a launcher, then say on the terminal what it found to do. job LAUNCHER LOG COMMAND ...
 job() {
