@@ -172,17 +172,21 @@ for task in ${asr_config}; do
 done
 
 if [ "${stage}" -le 5 ] && [ "${stop_stage}" -ge 5 ]; then
-    log "Stage 5: table: ${exp}/table; for the study's report: ${ssl_exp}/*/measures/recognition"
-    recognisers=() errors=() settings=(decoding="${decoding}")
+    log "Stage 5: table: ${exp}/table; for the study's report: ${ssl_exp}/*/measures/recognition.*"
+    folders=()
     for task in ${asr_config}; do
-        unit=${task%%=*} recogniser=$(recogniser_of "${task%%=*}" "${task#*=}")
-        recognisers+=("${unit}=${recogniser}/model")
-        errors+=("${unit}=${recogniser}/${decoding}_${eval_set}_errors")
-        settings+=("${unit}=$(basename "${recogniser}")")
+        unit=${task%%=*}
+        recogniser=$(recogniser_of "${unit}" "${task#*=}")
+        name=$(basename "${recogniser}")
+        # A folder for each recogniser, decoding and set: another call, with others or of some networks, adds to what is there.
+        measure=measures/recognition.${name}_${decoding}_${eval_set}
+        for_all "measure_${name}" hubert_iter.bin.asr_measure --name "{name}" --model "{model}" --unit "${unit}" \
+            --recogniser "${recogniser}/model" --errors "${recogniser}/${decoding}_${eval_set}_errors" \
+            --settings recogniser="${name}" decoding="${decoding}" set="${eval_set}" --out "${ssl_exp}/{name}/${measure}"
+        while read -r network; do
+            folders+=("${ssl_exp}/${network}/${measure}")
+        done < <(tail -n +2 "${networks}" | cut -f 1)
     done
-    for_all measure hubert_iter.bin.asr_measure --name "{name}" --model "{model}" --recognisers "${recognisers[@]}" \
-        --errors "${errors[@]}" --settings "${settings[@]}" --out "${ssl_exp}/{name}/measures/recognition"
-    mapfile -t folders < <(tail -n +2 "${networks}" | cut -f 1 | sed "s|.*|${ssl_exp}/&/measures/recognition|")
     ${python} -m hubert_iter.bin.asr_table --study "${study_file}" --scores "${folders[@]}" --reference "${reference}" --out "${exp}/table"
     cat "${exp}/table/error_rates.md"
     log "The study's report takes these up: in ${ssl}, ./run.sh --study ${study} --stage 11 --stop_stage 11"
