@@ -62,7 +62,10 @@ die() { echo "ERROR: asr.sh: $*" >&2 && exit 1; }
 for number in "${stage}" "${stop_stage}"; do
     case ${number} in [1-5]) ;; *) die "--stage and --stop_stage: expected 1 to 5, got '${number}'" ;; esac
 done
-case ${alignments} in given | make) ;; *) die "--alignments: expected given or make, got '${alignments}'" ;; esac
+case ${alignments} in
+    given | make) ;;
+    *) die "--alignments: expected given or make, got '${alignments}'. Words need none: --asr_config \"bpe=ctc_branchformer\"" ;;
+esac
 if [[ ! ${nj} =~ ^[1-9][0-9]*$ ]]; then die "--nj: expected a whole number of at least 1, got '${nj}'"; fi
 for task in ${asr_config}; do
     case ${task} in phone=?* | bpe=?* | char=?*) ;; *) die "--asr_config: expected phone=, bpe= or char= and a YAML, got '${task}'" ;; esac
@@ -85,14 +88,16 @@ if [ "${ngpu}" -gt 0 ]; then
     on_gpu=true
     job_cmd="${cuda_cmd} --gpu 1"
 fi
+extras=asr
+if [ "${ngram_order}" -gt 0 ]; then extras+=" ngram"; fi
 search=(--beam "${beam}" --ctc_weight "${ctc_weight}" --ngram_weight "${ngram_weight}")
 decoding=greedy
 if [ "${beam}" -gt 0 ]; then decoding=beam${beam}_ctc${ctc_weight}; fi
 if [ "${ngram_order}" -gt 0 ]; then decoding+=_${ngram_order}gram${ngram_weight}; fi
 
 # The networks, "name, model" a row of a table that the stages' arrays of jobs read.
-# shellcheck disable=SC2086  # runs is a list of words
-plan=$(${python} -m hubert_iter.bin.plan --study "${study_file}" --runs ${runs})
+# shellcheck disable=SC2086  # lists of words
+plan=$(${python} -m hubert_iter.bin.plan --study "${study_file}" --runs ${runs} --extras ${extras})
 rows=$(
     for name in ${baselines}; do printf '%s\t%s\n' "${name}" "${name}"; done
     while IFS=$'\t' read -r name _ _ _ _ _ _ _ _ _ _ _ pretrained _ leg; do
