@@ -85,6 +85,8 @@ class Metric:
     """False: shown only in a folded table."""
     needs: str = ""
     """What must be there for it to be scored, where that is not always so: the report says it of what is missing."""
+    beside: str = ""
+    """Drawn in the section of this measure, where that has one, and not in its own: to be compared with its curves."""
     course: bool = False
     """Drawn over the updates of a training too, where checkpoints were scored."""
 
@@ -150,8 +152,17 @@ class Measure:
     """Facts for the table of facts, and their names there."""
     form: ClassVar[int] = 1
     """Version of the scores: raised when a change of the code makes other scores of the same settings."""
+    made_by: ClassVar[str] = "stages 8 and 9"
+    """What to run again where networks were not scored alike."""
+    variant: str = ""
+    """Which of the measure's scores of a network these are, where it has several (of recognisers, say)."""
     Settings: ClassVar[type] = NoSettings
     """A frozen dataclass of `options.option` fields: what `conf/analysis` may say of it."""
+
+    @property
+    def heading(self) -> str:
+        """Its title, and which of its scores these are."""
+        return f"{self.title} ({self.variant})" if self.variant else self.title
 
     def check(self, settings: Any) -> None:
         """Refuse, before anything is scored, what cannot work here (a package that is missing, say): UserError."""

@@ -54,8 +54,11 @@ def read(folder: Path, name: str = FILE_NAME) -> list[dict[str, str]]:
     return tsv.read(folder / name, columns, "stage 9")
 
 
-def check_comparable(folders: Iterable[Path]) -> None:
-    """Refuse scores by one measure of runs that were not scored on the same segments, with the same settings."""
+def check_comparable(folders: Iterable[Path], made_by: str) -> None:
+    """Refuse scores by one measure of runs that were not scored on the same segments, with the same settings.
+
+    `made_by` says what is to be run again then.
+    """
     first: tuple[Path, object] | None = None
     for folder in folders:
         record = provenance.read(folder)
@@ -65,8 +68,8 @@ def check_comparable(folders: Iterable[Path]) -> None:
             first = folder, (inputs, settings)
         elif first[1] != (inputs, settings):
             raise UserError(
-                f"{folder}: scored on other segments, or with other settings, than {first[0]}. Run stages 8 and 9 "
-                "again for all runs"
+                f"{folder}: scored on other segments, or with other settings, than {first[0]}. Run {made_by} again for "
+                "all runs"
             )
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from hubert_iter import tsv
-from hubert_iter.analysis import scores, statistics
-from hubert_iter.analysis.measures.recognition import ERRORS
+from hubert_iter.analysis import measures, scores, statistics
+from hubert_iter.analysis.measures.recognition import ERRORS, Recognition
 from hubert_iter.analysis.statistics import Condition, Interval, Scores
 from hubert_iter.feats.baselines import BASELINES
 from hubert_iter.runs import Study
@@ -35,12 +35,23 @@ class Table:
 
 def build(study: Study, folders: Sequence[Path], reference: str) -> Table:
     """Gather what asr_measure has written; UserError where networks were not scored alike."""
-    scores.check_comparable(folders)
-    found: dict[tuple[str, str], list[Scores]] = {}
+    recognisers: dict[str, list[Path]] = {}
     for folder in folders:
-        for (run, what), network in _networks(folder).items():
-            condition = study.runs[run].condition if run in study.runs else run
-            found.setdefault((condition, what), []).append(network)
+        recognisers.setdefault(measures.of_folder(folder.name, "--scores").variant, []).append(folder)
+    networks: dict[str, dict[str, dict[str, list[Scores]]]] = {}
+    for recogniser, its in recognisers.items():
+        scores.check_comparable(its, Recognition.made_by)
+        for folder in its:
+            for (run, what), network in _networks(folder).items():
+                condition = study.runs[run].condition if run in study.runs else run
+                networks.setdefault(what, {}).setdefault(recogniser, {}).setdefault(condition, []).append(network)
+    # What several recognisers of this table are scored on, words of subword units and of characters say, names them.
+    found = {
+        (condition, what if len(networks[what]) == 1 else f"{what} ({recogniser})"): its
+        for what in sorted(networks, key=ORDER.index)
+        for recogniser, conditions in networks[what].items()
+        for condition, its in conditions.items()
+    }
     conditions = dict.fromkeys(condition for condition, _ in found)
     if reference not in conditions:
         reference = next((name for name in reversed(BASELINES) if name in conditions), "")
@@ -49,7 +60,7 @@ def build(study: Study, folders: Sequence[Path], reference: str) -> Table:
     cells = {
         (name, what): _cell(found[name, what], found.get((reference, what)) if name != reference else None)
         for name in named
-        for what in ORDER
+        for what in dict.fromkeys(what for _, what in found)
         if (name, what) in found
     }
     return Table(cells, reference)
@@ -90,7 +101,7 @@ def write(folder: Path, table: Table) -> None:
 
 def markdown(table: Table) -> str:
     """Per cent, mean ± half of the 95 % interval over networks and evaluation speakers."""
-    kinds = [what for what in ORDER if any(key[1] == what for key in table.cells)]
+    kinds = list(dict.fromkeys(what for _, what in table.cells))
     header = ["condition", "networks", *(cell for what in kinds for cell in (f"{what} errors", f"− {table.reference}"))]
     lines = [header, ["---"] * len(header)]
     for condition in dict.fromkeys(condition for condition, _ in table.cells):

@@ -75,7 +75,7 @@ def phones(data: datadir.DataDir, alignments: Path) -> dict[str, str]:
     path = alignments / "phones.ctm"
     if not path.is_file():
         raise UserError(f"{path}: no such file. Phones come from alignments: run align_data (stage 1 of asr.sh), or "
-                        "recognise characters or subword units instead (--units)")  # fmt: skip
+                        'recognise words instead (asr.sh --asr_config "bpe=ctc_branchformer")')  # fmt: skip
     found = {utt: [segment.label for segment in line] for utt, line in alignment.read_ctm(path).items() if utt in data}
     return _some({utt: " ".join(line) for utt, line in sorted(found.items()) if line}, path)
 

@@ -7,6 +7,7 @@ from its last epoch. It says what it was made for; one that was made for somethi
 import json
 import logging
 import shutil
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from hubert_iter.asr.frontend import NAME, layers_of, register, width_of
 from hubert_iter.asr.weights import write_weights
 from hubert_iter.config import write_yaml
 from hubert_iter.data import datadir
-from hubert_iter.data.recordings import is_command
+from hubert_iter.data.recordings import is_command, split_offset
 from hubert_iter.errors import UserError, summarise
 from hubert_iter.feats.layers import open_model
 from hubert_iter.frames import num_frames
@@ -93,7 +94,7 @@ def _data_options(job: Recogniser, folder: Path) -> list[str]:
             scp = stored_layers.make(job.model, data, given, folder / STORED / kind, job.gpu)
             speech = f"{scp},speech,kaldi_ark"
         else:
-            speech = f"{_audio_list(data.path, given, lists / 'wav.scp')},speech,sound"
+            speech = f"{lists / 'wav.scp'},speech,{_write_audio(data.path, given, lists / 'wav.scp')}"
         options += [f"--{kind}_data_path_and_name_and_type", speech]
         options += [f"--{kind}_data_path_and_name_and_type", f"{lists / 'text'},text,text"]
         options += [f"--{kind}_shape_file", str(lists / "shape")]
@@ -112,16 +113,39 @@ def _use_stored(job: Recogniser, utterances: Iterable[datadir.Utterance]) -> boo
     return keep
 
 
-def _audio_list(data: Path, utterances: Iterable[datadir.Utterance], path: Path) -> Path:
-    """A list of audio files for ESPnet, which reads whole files alone."""
-    others = [each.id for each in utterances if each.start is not None or is_command(each.wav) or ".ark:" in each.wav]
-    if others:
+def _write_audio(data: Path, utterances: Iterable[datadir.Utterance], path: Path) -> str:
+    """Write a list of audio for ESPnet; its type of data, which is one for all of a list."""
+    by_type: dict[str, list[str]] = defaultdict(list)
+    listed = {}
+    for utterance in utterances:
+        by_type[_data_type(utterance)].append(utterance.id)
+        listed[utterance.id] = utterance.wav
+    if by_type.keys() not in ({"sound"}, {"kaldi_ark"}):
+        found = "; ".join(f"{_KINDS[kind]}: {summarise(ids)}" for kind, ids in sorted(by_type.items()))
         raise UserError(
-            f"{data}: expected an audio file for each utterance, found segments, pipes or archives: "
-            f"{summarise(others)}. Cut them into files, or allow for stored layers by a larger --max_features_gb"
+            f"{data}: ESPnet reads whole audio files, or an archive that stage 2 of ssl.sh has written, one kind for "
+            f"all utterances; found {found}. Stage 2 writes into its archive what segments cuts and commands give, so "
+            "a command for each file (cat FILE |) in wav.scp makes them alike. Layers of a network that is not "
+            "fine-tuned can be stored instead, whatever the audio: a larger --max_features_gb"
         )
-    datadir.write_table(path, {utterance.id: utterance.wav for utterance in utterances})
-    return path
+    datadir.write_table(path, listed)
+    return next(iter(by_type))
+
+
+_KINDS = {"sound": "files", "kaldi_ark": "in an archive", "": "segments, commands or archives of WAV"}
+
+
+def _data_type(utterance: datadir.Utterance) -> str:
+    """ESPnet's type of data that gives the utterance's samples in +-1; "" where there is none."""
+    if utterance.start is not None or is_command(utterance.wav):
+        return ""
+    path, offset = split_offset(utterance.wav)
+    if offset is None:
+        return "sound"
+    with open(path, "rb") as file:
+        file.seek(offset)
+        # Of Kaldi's own archives, of WAV, ESPnet gives whole numbers up to 32768 instead.
+        return "kaldi_ark" if file.read(5) == b"AUDIO" else ""
 
 
 def _keep(folder: Path, final: Path, values: Mapping) -> None:

@@ -1,7 +1,10 @@
 """Hand a network's error rates and layer weights to the study's report, as a measure of its layers."""
 
+import hashlib
+import json
 from pathlib import Path
 
+from hubert_iter import provenance
 from hubert_iter.analysis import scores
 from hubert_iter.analysis.measure import Scored
 from hubert_iter.analysis.measures import recognition
@@ -20,33 +23,43 @@ def main(argv=None) -> None:
     parser = cli.ArgumentParser(__doc__)
     parser.add_argument("--name", required=True, help="the run's name in scores and figures")
     parser.add_argument("--model", required=True, help="the network, as asr_train had it")
-    parser.add_argument("--recognisers", nargs="+", required=True, help="by unit: UNIT=FOLDER made by asr_train ...")
-    parser.add_argument("--errors", nargs="+", required=True, help="by unit: UNIT=FOLDER made by asr_score ...")
-    parser.add_argument("--settings", nargs="+", required=True, help="what all that are compared share: NAME=VALUE ...")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--unit", required=True, choices=tokens.UNITS, help="what is recognised")
+    parser.add_argument("--recogniser", type=Path, required=True, help="folder made by asr_train")
+    parser.add_argument("--errors", type=Path, required=True, help="folder made by asr_score")
+    parser.add_argument("--settings", nargs="+", default=[], help="what all that are compared share: NAME=VALUE ...")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write: .../measures/recognition.VARIANT")
     args = parser.parse_args(argv)
-    recognisers = cli.named_folders("--recognisers", args.recognisers)
-    errors = cli.named_folders("--errors", args.errors)
-    inputs = {f"recogniser {unit}": folder for unit, folder in recognisers.items()}
-    inputs |= {f"errors {unit}": folder for unit, folder in errors.items()}
     settings = {name: str(value) for name, value in cli.named_folders("--settings", args.settings, "VALUE").items()}
-    product = Product(args.out, "asr_measure", {"measure": "recognition", "run": args.name} | settings, inputs)
+    settings |= {"measure": "recognition", "run": args.name, "unit": args.unit}
+    settings |= {"made_from": made_from(args.recogniser, args.errors)}
+    inputs = {"recogniser": args.recogniser, "errors": args.errors}
+    product = Product(args.out, "asr_measure", settings, inputs)
     if product.done():
         return
     from hubert_iter.asr.weights import read_weights
 
+    weights = read_weights(args.recogniser)
     rows, speakers = [], []
-    for unit, folder in errors.items():
-        weights = read_weights(recognisers[unit])
-        for what, by_speaker in scoring.read(folder).items():
-            # Subword units count words and characters, but have one set of weights.
-            shown = weights if what == PROPERTY[unit] and len(weights) > 1 else {}
-            found = recognition.scored(what, *scoring.rates(by_speaker), shown)
-            rows += found.rows
-            speakers += found.speakers
+    for what, by_speaker in scoring.read(args.errors).items():
+        # Subword units count words and characters, but have one set of weights.
+        shown = weights if what == PROPERTY[args.unit] and len(weights) > 1 else {}
+        found = recognition.scored(what, *scoring.rates(by_speaker), shown)
+        rows += found.rows
+        speakers += found.speakers
     network = Layers(args.out, (), updates_of(args.model), args.name)
     with product.writing() as work:
         scores.write(work, network, Scored(rows, speakers))
+
+
+def made_from(recogniser: Path, errors: Path) -> str:
+    """A hash of what recognisers that are compared share: configuration, data and tokens, all but the network."""
+    trained, scored = provenance.read(recogniser), provenance.read(errors)
+    inputs = [
+        {name: given["id"] for name, given in record["inputs"].items() if name not in ("model", "decoded")}
+        for record in (trained, scored)
+    ]
+    shared = json.dumps([trained["settings"].get("config"), *inputs], sort_keys=True)
+    return hashlib.sha256(shared.encode()).hexdigest()[:12]
 
 
 def updates_of(model: str) -> int:

@@ -14,14 +14,15 @@ def main(argv=None) -> None:
     parser.add_argument("--reference", default="random", help="what the others are compared with, or else log-mel")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     args = parser.parse_args(argv)
-    inputs = {"study": Path(args.study)} | {Path(folder).parents[1].name: Path(folder) for folder in args.scores}
+    folders = [Path(folder) for folder in args.scores]
+    inputs = {"study": Path(args.study)} | {f"{each.parents[1].name} {each.name}": each for each in folders}
     product = Product(args.out, "asr_table", {"reference": args.reference}, inputs)
     if product.done():
         return
     from hubert_iter import study
     from hubert_iter.asr import table
 
-    found = table.build(study.read(args.study), [Path(folder) for folder in args.scores], args.reference)
+    found = table.build(study.read(args.study), folders, args.reference)
     with product.writing() as work:
         table.write(work, found)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from hubert_iter import study
+from hubert_iter.asr import packages
 from hubert_iter.bin import cli
 from hubert_iter.errors import UserError, summarise
 from hubert_iter.runs import BEST, Run
@@ -36,7 +37,12 @@ def main(argv=None) -> None:
     parser.add_argument(
         "--alignments", choices=ALIGNMENTS, default="given", help="where they come from, to check what needs them"
     )
+    parser.add_argument(
+        "--extras", nargs="*", default=[], choices=tuple(packages.PACKAGES),
+        help="extras of the installation that recognition is to use, to check them",
+    )  # fmt: skip
     args = parser.parse_args(argv)
+    packages.check(args.extras)
     table = study.read(args.study)
     chosen = table.select(args.runs)
     _check_alignments(args.alignments, [leg for run in chosen for leg in table.legs[run.name]])

@@ -77,7 +77,8 @@ def choose_source(textgrids: Path | None, ctm_dir: Path | None) -> Path:
     raise UserError(
         f"expected alignments, found none: no {' and no '.join(looked)}. Give TextGrids or CTM files; or let "
         "the recipe make them (English) by --alignments make, or go on without scores of phones and words by "
-        f"--alignments none: see {HELP}"
+        "--alignments none (ssl.sh), or recognise words instead of phones by "
+        f'--asr_config "bpe=ctc_branchformer" (asr.sh): see {HELP}'
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from hubert_iter import tsv
+from hubert_iter import provenance, tsv
 from hubert_iter.analysis import dynamics, frame_sample, measures, pool, scores
 from hubert_iter.analysis.dynamics import NONE, Row
 from hubert_iter.analysis.frame_sample import FrameSample
@@ -78,9 +78,9 @@ def build(folder: Path, run: str, rows: Sequence[Row], scored: Mapping[str, list
     canvas = Canvas(folder, [])
     sections = []
     for name, each in scored.items():
-        measure = measures.find(name, "dynamics")
+        measure = measures.of_folder(name, "dynamics")
         _draw_measure(canvas, name, each, measure.metrics)
-        sections.append(Section(name, measure.title, (COURSE, *measure.text)))
+        sections.append(Section(name, measure.heading, (COURSE, *measure.text)))
     for metric, (label, unit) in AGREEMENT.items():
         found = {(row.layer, row.update): row.value for row in rows if row.metric == metric}
         if found:
@@ -156,12 +156,12 @@ def _scored(folder: Path) -> dict[str, list[dict[str, str]]]:
     """
     found: dict[str, list[dict[str, str]]] = {}
     for path in sorted(folder.glob(f"measures*/*/{scores.FILE_NAME}")):
-        if re.fullmatch(r"measures(_\d+)?", path.parent.parent.name):
+        if re.fullmatch(r"measures(_\d+)?", path.parent.parent.name) and provenance.is_current(path.parent):
             pairs = scores.read(path.parent, scores.PAIRS_FILE)
             alike = [row for row in pairs if row["layer"] == row["other_layer"] and row["run"] != row["other"]]
             made = [{**row, "property": f"with_{row['other']}", "sample_set": "0"} for row in alike]
             found.setdefault(path.parent.name, []).extend([*scores.read(path.parent), *made])
-    return dict(sorted(found.items(), key=lambda item: measures.find(item[0], "dynamics").order))
+    return dict(sorted(found.items(), key=lambda item: measures.of_folder(item[0], "dynamics").order))
 
 
 def _draw_measure(canvas: Canvas, name: str, rows: Sequence[dict[str, str]], metrics: Sequence[Metric]) -> None:

@@ -1,7 +1,7 @@
 """Figures of the scores by any measure: over layers, and over layers and updates."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
@@ -14,7 +14,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from hubert_iter.analysis.measure import Metric
+from hubert_iter.analysis.measure import Measure, Metric
 from hubert_iter.report import curves as scores
 from hubert_iter.report import style
 
@@ -64,13 +64,22 @@ class Canvas:
         self.drawings.append(Drawing(name, section, description, svg))
 
 
-def layers(canvas: Canvas, section: str, curves: scores.Curves, metrics: Sequence[Metric], look: Look) -> None:
-    """One panel for each drawn metric and property; and all side by side, under the section's name, for documents."""
-    panels = [(metric, prop) for metric in metrics if metric.drawn for prop in curves.of(metric.name)]
+def layers(
+    canvas: Canvas, section: str, curves: scores.Curves, measure: Measure, look: Look, sections: Container[str]
+) -> None:
+    """One panel for each drawn metric and property; and all side by side, under the section's name, for documents.
+
+    `sections` are those of the page: a metric that belongs beside another measure's is drawn there.
+    """
+    panels = [(metric, prop) for metric in measure.metrics if metric.drawn for prop in curves.of(metric.name)]
     for metric, prop in panels:
         what = f"{prop}: {metric.label} of each run over the layers, with what it is to be compared with"
-        with canvas.figure(f"{section}_{metric.name}_{prop}", section, what) as figure:
-            _Panel(figure.add_subplot(), curves, metric, prop, look).draw(direct=True)
+        place = metric.beside if metric.beside in sections else section
+        with canvas.figure(f"{section}_{metric.name}_{prop}", place, what) as figure:
+            axes = figure.add_subplot()
+            _Panel(axes, curves, metric, prop, look).draw(direct=True)
+            if place != section:  # among others' panels it says whose it is
+                axes.set_title(f"{prop}: {metric.label}\n{measure.variant}".rstrip(), fontsize=8)
     if not panels:
         return
     size = (4.2 * len(panels), 3.7)

@@ -19,22 +19,37 @@ MARKS = "Each line's best layer is bold in the tables. Pale lines are of network
 
 def build(canvas: Canvas, results: Results, curves: dict[str, scores.Curves], look: Look) -> list[Section]:
     """A section for each measure that has scored anything, drawn on the canvas."""
-    sections = []
+    sections: list[Section] = []
+    told: set[str] = set()
     for name, measured in results.measured.items():
         lines = [line for line in look.lines if curves[name].updates(line)]
-        figures.layers(canvas, name, curves[name], measured.measure.metrics, Look(lines, look.styles))
+        figures.layers(canvas, name, curves[name], measured.measure, Look(lines, look.styles), results.measured)
         figures.checkpoints(canvas, curves[name], measured.measure.metrics, lines)
         pairs.figures(canvas, name, measured, results.specs, look.lines)
-        sections.append(_section(measured, results, curves[name], lines, first=not sections))
+        # Several scores by one measure, of recognisers say, are read in the same way: that is told once.
+        text = [*(measured.measure.text if measured.measure.title not in told else ()), *_guests(name, results, curves)]
+        told.add(measured.measure.title)
+        sections.append(_section(measured, results, curves[name], lines, text, first=not sections))
     return sections
 
 
-def _section(measured: Measured, results: Results, curves: scores.Curves, lines: list[str], first: bool) -> Section:
+def _guests(name: str, results: Results, curves: dict[str, scores.Curves]) -> list[str]:
+    """What of other measures is drawn in this one's section."""
+    return [
+        f"Beside these curves, over the same layers: {metric.label} of {each.measure.heading}."
+        for each in results.measured.values()
+        for metric in each.measure.metrics
+        if metric.beside == name and curves[each.name].of(metric.name)
+    ]
+
+
+def _section(
+    measured: Measured, results: Results, curves: scores.Curves, lines: list[str], text: list[str], first: bool
+) -> Section:
     """The first measure's best layers head the page already: its tables by layer are shown instead."""
     measure = measured.measure
     shown = [(metric, prop) for metric in measure.metrics for prop in curves.of(metric.name)]
     drawn = [(metric, prop) for metric, prop in shown if metric.drawn]
-    text = list(measure.text)
     if first:
         text.append(f"{SEVERAL if any(curves.networks(line) > 1 for line in lines) else SINGLE} {MARKS}")
     # Scores of studies with other settings cannot be compared.
@@ -54,4 +69,4 @@ def _section(measured: Measured, results: Results, curves: scores.Curves, lines:
     folded = [*pairs.tables(measured, results.specs, lines), *further, *facts]
     if drawn and not first:
         by_layer, folded = [best], [*by_layer, *folded]
-    return Section(measured.name, measure.title, tuple(text), tuple(by_layer), tuple(folded), legend=True)
+    return Section(measured.name, measure.heading, tuple(text), tuple(by_layer), tuple(folded), legend=True)

@@ -49,6 +49,7 @@ class Measured:
     """What one measure has said of all networks."""
 
     name: str
+    """The measure's folder: its name, with the variant where it has several."""
     rows: list[dict[str, str]]
     speakers: list[dict[str, str]]
     """Scores without each of the evaluation speakers."""
@@ -59,7 +60,7 @@ class Measured:
     @property
     def measure(self) -> Measure:
         """Itself, which says how it is named and drawn."""
-        return measures.find(self.name, "report")
+        return measures.of_folder(self.name, "report")
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,7 @@ class Sources:
         """Folders of each measure's scores of each network."""
         found: dict[str, list[Path]] = {}
         for name, folder in self.stages.items():
-            if re.fullmatch(r"[^/]+/measures(_\d+)?/\w+", name):
+            if re.fullmatch(r"[^/]+/measures(_\d+)?/[^/]+", name):
                 found.setdefault(folder.name, []).append(folder)
         return found
 
@@ -257,7 +258,7 @@ def read(sources: Sources) -> Results:
 
 def _measured(name: str, folders: list[Path]) -> Measured:
     """Read all scores by one measure; UserError where runs were not scored alike."""
-    scores.check_comparable(folders)
+    scores.check_comparable(folders, measures.of_folder(name, "report").made_by)
     tables = (scores.FILE_NAME, scores.SPEAKERS_FILE, scores.PAIRS_FILE)
     rows, speakers, pairs = ([row for folder in folders for row in scores.read(folder, table)] for table in tables)
     for row in (*rows, *speakers, *pairs):

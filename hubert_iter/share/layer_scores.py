@@ -34,9 +34,9 @@ class Curve:
 
 
 def read(folders: dict[str, Path]) -> dict[str, list[Curve]]:
-    """Measure's title -> its curves that the report would draw, measures in the report's order."""
-    found = {measures.find(name, "export"): folder for name, folder in folders.items()}
-    curves = {each.title: _curves(each.metrics, found[each]) for each in sorted(found, key=lambda each: each.order)}
+    """Measure's heading -> its curves that the report would draw, measures in the report's order."""
+    found = {measures.of_folder(name, "export"): folder for name, folder in folders.items()}
+    curves = {each.heading: _curves(each.metrics, found[each]) for each in sorted(found, key=lambda each: each.order)}
     return {title: given for title, given in curves.items() if given}
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import safetensors.torch
 import soundfile
 import torch
 import yaml
-from recipe_runs import Folders, end_of
+from recipe_runs import Folders, end_of, running, wait_until
 from tiny import ROOT
 
 from hubert_iter import provenance
@@ -38,7 +39,7 @@ class Recogniser:
         for unit, values in QUICK.items():
             (self.root / f"quick_{unit}.yaml").write_text(yaml.safe_dump(values))
 
-    def run(self, *options: str) -> subprocess.CompletedProcess:
+    def command(self, *options: str) -> list[str]:
         folders = self.folders
         # asr_config is a list of words, so a path with a space goes by a name without one.
         link = folders.root.parent / "quick"
@@ -48,8 +49,11 @@ class Recogniser:
         words = ["--study", "ci", "--runs", "hubert_it1.2", "--baselines", "logmel", "--nj", "2", "--nbpe", "40"]
         words += ["--ssl_dumpdir", str(folders.dump), "--ssl_expdir", str(folders.exp), "--ctm_dir", str(folders.data)]
         words += ["--dumpdir", str(self.root / "dump"), "--expdir", str(self.root / "exp"), "--asr_config", config]
+        return [str(RECIPE), *words, *options]
+
+    def run(self, *options: str) -> subprocess.CompletedProcess:
         return subprocess.run(
-            [str(RECIPE), *words, *options], env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE,
+            self.command(*options), env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, timeout=900,
         )  # fmt: skip
 
@@ -89,7 +93,68 @@ def test_the_report_takes_the_rates_up_as_a_measure(recognised):
     rows = [row for row in recogniser.folders.scores() if row["metric"] == "layer_weight"]
     weights = [float(row["value"]) for row in rows if (row["run"], row["property"]) == ("hubert_it1.2", "phone")]
     assert sum(weights) == pytest.approx(1, abs=1e-3)
-    assert "error rate" in (recogniser.folders.exp / "ci/report/index.html").read_text()
+    page = (recogniser.folders.exp / "ci/report/index.html").read_text()
+    sections = {part.partition('"')[0]: part for part in page.split('<h2 id="')[1:]}
+    for what, section in (("phone", "phone_quick_phone"), ("word", "bpe40_quick_bpe")):
+        assert f'aria-label="{what}: error rate' in sections[f"recognition.{section}_greedy_eval"]
+        assert f'aria-label="{what}: learnt weight' in sections["cca"]
+
+
+def test_a_second_call_for_words_alone_adds_to_the_report(recognised):
+    """Of one network, on what the first call has trained, decoded with a beam."""
+    recogniser, _ = recognised
+    words = recogniser.command()[recogniser.command().index("--asr_config") + 1].split()[1]
+    result = recogniser.run("--baselines", "", "--asr_config", words, "--beam", "2", "--stage", "3")
+    assert result.returncode == 0, end_of(result.stdout)
+    table = (recogniser.root / "exp/ci/table/error_rates.tsv").read_text().splitlines()[1:]
+    assert {tuple(row.split("\t")[:2]) for row in table} == {("hubert_it1", "word"), ("hubert_it1", "character")}
+    result = recogniser.folders.run("--stage", "11", "--stop_stage", "11")
+    assert result.returncode == 0, end_of(result.stdout)
+    scored = {(row["measure"], row["run"]) for row in recogniser.folders.scores() if row["metric"] == "error_rate"}
+    assert scored == {
+        ("recognition.phone_quick_phone_greedy_eval", "logmel"),
+        ("recognition.phone_quick_phone_greedy_eval", "hubert_it1.2"),
+        ("recognition.bpe40_quick_bpe_greedy_eval", "logmel"),
+        ("recognition.bpe40_quick_bpe_greedy_eval", "hubert_it1.2"),
+        ("recognition.bpe40_quick_bpe_beam2_ctc1.0_eval", "hubert_it1.2"),
+    }
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_training_goes_on_from_its_last_epoch(recognised, tmp_path, number):
+    """As Ctrl-C on a terminal: the signal reaches the whole process group."""
+    recogniser, _ = recognised
+    config = tmp_path / f"stopped_{number:d}.yaml"
+    config.write_text(yaml.safe_dump({"base": "ctc_linear", "max_epoch": 40}))
+    options = ["--baselines", "", "--asr_config", f"phone={config}", "--stage", "2", "--stop_stage", "2"]
+    process = subprocess.Popen(
+        recogniser.command(*options), env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        # A shell that starts the tests in the background makes them, and what they start, ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    made = recogniser.root / f"exp/ci/hubert_it1.2/phone_stopped_{number:d}"
+    wait_until((made / "model.training/checkpoint.pth").exists)
+    os.killpg(process.pid, number)
+    process.communicate(timeout=60)  # until all that write to the terminal have ended
+    assert process.returncode in (128 + number, -number)  # run.sh itself may die of the signal at once
+    wait_until(lambda: not running(str(made)), 60)
+    assert not (made / "model").exists()
+    again = recogniser.run(*options)
+    assert again.returncode == 0, end_of(again.stdout)
+    log = (recogniser.root / f"exp/ci/log/train_{made.name}.1.log").read_text()
+    assert "The training was resumed using" in log
+    started = [int(epoch) for epoch in re.findall(r"(\d+)/40epoch started", log)]
+    assert started and started[0] > 1 and started[-1] == 40
+
+
+def few(recogniser: Recogniser, name: str, folder: Path) -> Path:
+    """The shortest utterances of a data set, under its name."""
+    data = datadir.read(recogniser.folders.dump / "data" / name, transcripts=True)
+    shortest = sorted(data.utterances, key=lambda utterance: utterance.num_samples)[:8]
+    datadir.write(folder / name, shortest, data.text)
+    provenance.write(folder / name, "test", {}, {})
+    return folder / name
 
 
 def few(recogniser: Recogniser, name: str, folder: Path) -> Path:

@@ -1,11 +1,14 @@
 """setup.sh, path.sh and what a recipe's command line does before any work starts."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from recipe_runs import copy_of_project
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,6 +116,79 @@ def test_setup_makes_a_recogniser_beside_a_recipe(elsewhere):
     untrained = run(recipe / "run.sh", "--study", "mini", cwd=elsewhere)
     assert untrained.returncode == 1
     assert "Train the study first" in untrained.stderr
+
+
+@pytest.fixture(scope="module")
+def mycorpus(elsewhere) -> Path:
+    """Both folders of a corpus without alignments, stage 2 done; its networks are as if trained."""
+    corpus = elsewhere / "egs/mycorpus"
+    for part in ("ssl1", "asr1"):
+        assert run(elsewhere / f"egs/TEMPLATE/{part}/setup.sh", corpus / part).returncode == 0
+    for number, (name, speaker) in enumerate({"train": "a", "valid": "b", "eval": "c"}.items()):
+        folder = corpus / "ssl1/data" / name
+        folder.mkdir(parents=True)
+        noise = np.random.default_rng(number).standard_normal(48000) / 10
+        soundfile.write(folder / "u.wav", noise, 16000)
+        for table, value in {"wav.scp": folder / "u.wav", "utt2spk": speaker, "text": "HELLO WORLD"}.items():
+            (folder / table).write_text(f"{speaker}-1 {value}\n")
+    (corpus / "ssl1/local/data.sh").write_text("#!/usr/bin/env bash\n")
+    (corpus / "ssl1/conf/study").mkdir(parents=True)
+    (corpus / "ssl1/conf/study/first.yaml").write_text(
+        "model: tiny\ntrain: debug\nupdates: 2\nruns:\n  hubert_it1: {objective: hubert, targets: mfcc, k: 5}\n"
+    )
+    (corpus / "ssl1/exp/first/hubert_it1/model").mkdir(parents=True)
+    prepared = run(corpus / "ssl1/run.sh", "--study", "first", "--stop_stage", "2", cwd=elsewhere)
+    assert prepared.returncode == 0, prepared.stderr
+    return corpus
+
+
+def tokens_of(mycorpus: Path, *options: str) -> subprocess.CompletedProcess:
+    """Stage 1 of the corpus's asr1."""
+    return run(mycorpus / "asr1/run.sh", "--study", "first", "--stop_stage", "1", *options, cwd=mycorpus)
+
+
+def test_a_corpus_without_alignments_is_told_what_asr1_takes_instead(mycorpus):
+    refused = tokens_of(mycorpus)
+    assert refused.returncode == 1 and "expected alignments, found none" in refused.stderr
+    advised = re.search(r'--asr_config "([^"]+)" \(asr\.sh\)', refused.stderr)[1]
+    made = tokens_of(mycorpus, "--asr_config", advised, "--nbpe", "11")
+    assert made.returncode == 0, made.stderr
+    assert (mycorpus / "asr1/dump/tokens/bpe11/train/text").read_text() == "a-1 HELLO WORLD\n"
+    none = tokens_of(mycorpus, "--alignments", "none")
+    assert none.returncode == 1 and f'--asr_config "{advised}"' in none.stderr
+
+
+def test_a_corpus_with_alignments_has_tokens_of_phones(mycorpus):
+    for name, speaker in {"train": "a", "valid": "b", "eval": "c"}.items():
+        for tier in ("phones", "words"):
+            (mycorpus / f"ssl1/data/{name}/{tier}.ctm").write_text(
+                f"{speaker}-1 1 0.5 0.4 HH\n{speaker}-1 1 1.0 0.4 AH0\n"
+            )
+    made = tokens_of(mycorpus, "--nbpe", "11")
+    assert made.returncode == 0, made.stderr
+    listed = (mycorpus / "asr1/dump/tokens/phone/tokens.txt").read_text().split()
+    assert {token.lower() for token in listed[2:-1]} == {"hh", "ah"}
+
+
+@pytest.mark.parametrize(
+    ("package", "options", "missed"),
+    [
+        ("jiwer", (), True),
+        ("kenlm", ("--beam", "2", "--ngram_order", "3"), True),
+        ("kenlm", (), False),
+    ],
+)
+def test_packages_of_later_stages_are_asked_for_before_any_work(elsewhere, tmp_path, package, options, missed):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util\nfound = importlib.util.find_spec\n"
+        f"importlib.util.find_spec = lambda name, *rest: None if name == '{package}' else found(name, *rest)\n"
+    )
+    recipe = elsewhere / "egs/mini_librispeech/asr1/run.sh"
+    result = run(recipe, *options, "--expdir", tmp_path / "exp", "--ssl_expdir", tmp_path, PYTHONPATH=str(tmp_path))
+    assert result.returncode == 1
+    assert (f"needs {package}" in result.stderr and "--extras test,asr,ngram" in result.stderr) == missed
+    assert ("Train the study first" in result.stderr) != missed
+    assert not (tmp_path / "exp").exists()
 
 
 def test_every_entry_point_and_script_named_in_a_recipe_exists():

@@ -1,14 +1,18 @@
 """Error rates, their intervals, and the table over a study."""
 
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hubert_iter import study
+from hubert_iter import provenance, study
+from hubert_iter.analysis import scores
 from hubert_iter.asr import scoring, table
+from hubert_iter.asr.weights import write_weights
 from hubert_iter.bin import asr_measure
 from hubert_iter.errors import UserError
+from hubert_iter.report import curves, read
 
 jiwer = pytest.importorskip("jiwer")
 
@@ -59,12 +63,19 @@ def test_an_utterance_that_was_not_decoded_is_named():
         scoring.count({"u01": "a", "u02": "b"}, {"u01": "a"}, {"u01": "s", "u02": "s"}, "phone")
 
 
+def measure(root: Path, name: str, recogniser: Path, errors: Path, variant: str = "p_greedy", unit: str = "phone"):
+    """As stage 5 of asr.sh does; the folder."""
+    out = root / "exp" / name / f"measures/recognition.{variant}"
+    asr_measure.main(
+        ["--name", name, "--model", name, "--unit", unit, "--recogniser", str(recogniser), "--errors", str(errors)]
+        + ["--settings", f"recogniser={variant}", "--out", str(out)]
+    )
+    return out
+
+
 @pytest.fixture
 def measured(tmp_path):
     """Folders of scores of a study's networks, as asr_measure writes them."""
-    from hubert_iter import provenance
-    from hubert_iter.asr.weights import write_weights
-
     (tmp_path / "one.yaml").write_text(
         "model: tiny\ntrain: debug\nupdates: 1\nruns:\n  random: {objective: none}\n"
         "  hubert_it1: {objective: hubert, targets: mfcc, k: 5, seeds: 2}\n"
@@ -80,12 +91,7 @@ def measured(tmp_path):
         scoring.write(errors, {"phone": each})
         for folder in (recogniser, errors):
             provenance.write(folder, "test", {}, {})
-        out = tmp_path / "exp" / name / "measures/recognition"
-        asr_measure.main(
-            ["--name", name, "--model", name, "--recognisers", f"phone={recogniser}", "--errors", f"phone={errors}"]
-            + ["--settings", "decoding=greedy", "--out", str(out)]
-        )
-        folders.append(out)
+        folders.append(measure(tmp_path, name, recogniser, errors))
     return study.read(tmp_path / "one.yaml"), folders
 
 
@@ -118,9 +124,6 @@ def test_markdown_has_a_row_for_each_condition(measured):
 
 
 def test_weights_are_drawn_by_layer_and_rates_of_all_layers(measured):
-    from hubert_iter.analysis import scores
-    from hubert_iter.report import curves, read
-
     one_study, folders = measured
     rows = [row for folder in folders for row in scores.read(folder)]
     speakers = [row for folder in folders for row in scores.read(folder, scores.SPEAKERS_FILE)]
@@ -129,3 +132,52 @@ def test_weights_are_drawn_by_layer_and_rates_of_all_layers(measured):
     assert not found.last("mfcc", "phone", "layer_weight")
     assert found.last("hubert_it1", "phone", "error_rate")["all"].mean == pytest.approx(0.52)
     assert np.isfinite(found.last("random", "phone", "error_rate")["all"].half)
+
+
+def test_a_second_call_for_one_network_adds_to_what_the_first_has_left(measured, tmp_path):
+    from hubert_iter.asr.weights import write_weights
+
+    one_study, folders = measured
+    recogniser, errors = tmp_path / "random/words", tmp_path / "random/word_errors"
+    for folder in (recogniser, errors):
+        folder.mkdir()
+    write_weights(recogniser, {"0": 0.5, "1": 0.5})
+    scoring.write(errors, {"word": {"s": scoring.Errors(10, 3, 0, 0)}})
+    for folder in (recogniser, errors):
+        provenance.write(folder, "test", {}, {})
+    words = measure(tmp_path, "random", recogniser, errors, "w_beam10_ctc0.3", "bpe")
+    assert {what for _, what in table.build(one_study, [words], "random").cells} == {"word"}
+    assert {what for _, what in table.build(one_study, [*folders, words], "random").cells} == {"phone", "word"}
+    found = read.read(read.find(tmp_path / "one.yaml", tmp_path / "exp", tmp_path / "dump")).measured
+    rates = {name: {row["run"] for row in each.rows if row["metric"] == "error_rate"} for name, each in found.items()}
+    assert rates == {
+        "recognition.p_greedy": {"mfcc", "random", "hubert_it1", "hubert_it1.2"},
+        "recognition.w_beam10_ctc0.3": {"random"},
+    }
+
+
+def test_two_recognisers_of_words_have_a_column_each(measured, tmp_path):
+    one_study, _ = measured
+    folders = []
+    for number, unit in enumerate(("bpe", "char")):
+        errors = tmp_path / unit
+        errors.mkdir()
+        scoring.write(errors, {"word": {"s": scoring.Errors(10, 3 + number, 0, 0)}})
+        provenance.write(errors, "test", {}, {})
+        folders.append(measure(tmp_path, "random", tmp_path / "random/model", errors, unit, unit))
+    found = table.build(one_study, folders, "random")
+    assert {what: cell.rate.mean for (_, what), cell in found.cells.items()} == {"word (bpe)": 0.3, "word (char)": 0.4}
+
+
+def test_recognisers_of_other_configurations_or_data_are_not_compared(measured, tmp_path):
+    """As after a change of a YAML between a call for all networks and one for a single one."""
+    one_study, folders = measured
+    recogniser = tmp_path / "random/model"
+    provenance.write(recogniser, "test", {"config": {"max_epoch": 9}}, {})
+    measure(tmp_path, "random", recogniser, tmp_path / "random/errors")
+    with pytest.raises(UserError, match="random/measures/recognition.p_greedy"):
+        table.build(one_study, folders, "random")
+    for name in ("mfcc", "hubert_it1", "hubert_it1.2"):
+        provenance.write(tmp_path / name / "model", "test", {"config": {"max_epoch": 9}}, {})
+        measure(tmp_path, name, tmp_path / name / "model", tmp_path / name / "errors")
+    assert table.build(one_study, folders, "random").cells

@@ -3,10 +3,12 @@
 import itertools
 import math
 import random
+import re
 
 import pytest
+from tiny import ROOT
 
-from hubert_iter import provenance
+from hubert_iter import config, provenance
 from hubert_iter.asr import ngram, tokens
 from hubert_iter.bin import asr_ngram, asr_tokens
 from hubert_iter.data import datadir
@@ -109,6 +111,14 @@ def test_phones_without_any_alignment_of_the_set_are_refused(sets):
     phones_ctm(sets, "eval", {})
     with pytest.raises(UserError, match="eval"):
         make(sets, "phone", "--alignments", str(sets / "alignments"))
+
+
+def test_without_alignments_what_can_be_recognised_instead_is_advised(sets):
+    with pytest.raises(UserError) as refused:
+        tokens.phones(datadir.read(sets / "train"), sets / "nowhere")
+    unit, _, recogniser = re.search(r'--asr_config "(.+)"', str(refused.value))[1].partition("=")
+    assert unit in tokens.UNITS and unit != tokens.PHONE
+    assert config.load("asr", recogniser, [ROOT / "conf"])["encoder"]
 
 
 def probability(tables, history: tuple[str, ...], word: str) -> float:

@@ -15,9 +15,11 @@ from hubert_iter import provenance, tsv
 from hubert_iter.analysis import sample, scores
 from hubert_iter.analysis.learning import GUESSES
 from hubert_iter.analysis.measure import FACT, Metric, Row, Scored, SpeakerRow
+from hubert_iter.analysis.measures import recognition
 from hubert_iter.analysis.pool import Layers
 from hubert_iter.bin import report
 from hubert_iter.errors import UserError
+from hubert_iter.feats.baselines import BASELINES
 from hubert_iter.report import content, curves, figures, read, sentences, style, tables, training_figures, write
 
 STUDY = """model: tiny
@@ -78,6 +80,18 @@ def add_scores(folder: Path, run: str, updates: list, gain: float, taps: Sequenc
     folder.mkdir(parents=True)
     (folder / "scores.tsv").write_text("\n".join(rows) + "\n")
     provenance.write(folder, "score", {"measure": "cca", "run": run, "seed": 0, "trials": 3}, {})
+
+
+def add_recognition(exp: Path, run: str, variant: str, what: str, **settings: str) -> None:
+    """An error rate of all layers together, and a weight for each."""
+    weights = {} if run in BASELINES else dict(zip(LAYERS[1:], (0.1, 0.2, 0.3, 0.4), strict=True))
+    folder = exp / run / f"measures/recognition.{variant}"
+    folder.mkdir(parents=True)
+    found = recognition.scored(what, 0.5, {"s1": 0.49, "s2": 0.52}, weights)
+    scores.write(folder, Layers(folder, LAYERS, 2000, run), found)
+    provenance.write(
+        folder, "asr_measure", {"measure": "recognition", "run": run, "recogniser": variant} | settings, {}
+    )
 
 
 FACTS = {"abx_tokens": 3068, "abx_phones": 39, "abx_speakers": 10, "abx_within_triples": 7_000_000, "chance": 0.5}
@@ -375,6 +389,48 @@ def test_a_measure_has_a_section_only_where_it_was_scored(finished, options, tmp
     assert {row["measure"] for row in rows if row["metric"] == "abx_across"} == {"abx"}
     assert len([row for row in rows if row["metric"] == "abx_across"]) == 2 * len(LAYERS)
     assert {row["run"] for row in rows} == set(RUNS)
+
+
+def test_recognisers_stand_side_by_side_and_layer_weights_beside_the_cca_curves(options, tmp_path):
+    """A call of asr.sh for phones of all networks, another one for words of one alone."""
+    exp = tmp_path / "exp/toy"
+    for run in ("logmel", *RUNS):
+        add_recognition(exp, run, "ctc_greedy_eval", "phone")
+    for run in ("logmel", "hubert_it2"):
+        add_recognition(exp, run, "rnn_beam10_ctc0.3_eval", "word")
+    report.main(options)
+    html = (folder_of(options) / "index.html").read_text()
+    sections = {part.partition('"')[0]: part for part in html.split('<h2 id="')[1:]}
+    phones, words = (sections[f"recognition.{name}"] for name in ("ctc_greedy_eval", "rnn_beam10_ctc0.3_eval"))
+    for section, what in ((phones, "phone"), (words, "word")):
+        assert section.count("<svg") == 1
+        assert f'aria-label="{what}: error rate' in section
+        assert f'aria-label="{what}: learnt weight' in sections["cca"]
+    assert sections["cca"].count("<svg") == len(CLASSES) + 2
+    assert "random" in phones.split("<table")[1] and "random" not in words.split("<table")[1].partition("hubert_it2")[2]
+    page = Page(html)
+    assert len(page.ids) == len(set(page.ids))
+    rows = tsv.read(folder_of(options) / "scores.tsv", ("measure", *scores.COLUMNS))
+    assert {(row["run"], row["property"]) for row in rows if row["metric"] == "error_rate"} == {
+        *((run, "phone") for run in ("logmel", *RUNS)), ("logmel", "word"), ("hubert_it2", "word"),
+    }  # fmt: skip
+
+
+def test_layer_weights_without_cca_scores_are_drawn_in_their_own_section(tmp_path):
+    (tmp_path / "study.yaml").write_text(STUDY)
+    for run in RUNS:
+        add_recognition(tmp_path / "exp", run, "ctc_greedy_eval", "phone")
+    results = read.read(read.find(tmp_path / "study.yaml", tmp_path / "exp", tmp_path / "dump"))
+    made = content.build(results, tmp_path / "figures", "title", "")
+    drawn = {drawing.name.rpartition("eval_")[2]: drawing.section for drawing in made.drawings}
+    assert drawn["layer_weight_phone"] == drawn["error_rate_phone"] == "recognition.ctc_greedy_eval"
+
+
+def test_recognisers_of_another_kind_are_refused_and_the_recipe_that_mends_it_is_named(options, tmp_path):
+    for run, made_from in (("hubert_it1", "a"), ("hubert_it2", "b")):
+        add_recognition(tmp_path / "exp/toy", run, "ctc_greedy_eval", "phone", made_from=made_from)
+    with pytest.raises(UserError, match=r"hubert_it2/measures/recognition.ctc_greedy_eval.*Run asr\.sh"):
+        report.main(options)
 
 
 def test_scores_with_other_settings_are_refused(options, tmp_path):

@@ -62,7 +62,10 @@ die() { echo "ERROR: asr.sh: $*" >&2 && exit 1; }
 for number in "${stage}" "${stop_stage}"; do
     case ${number} in [1-5]) ;; *) die "--stage and --stop_stage: expected 1 to 5, got '${number}'" ;; esac
 done
-case ${alignments} in given | make) ;; *) die "--alignments: expected given or make, got '${alignments}'" ;; esac
+case ${alignments} in
+    given | make) ;;
+    *) die "--alignments: expected given or make, got '${alignments}'. Words need none: --asr_config \"bpe=ctc_branchformer\"" ;;
+esac
 if [[ ! ${nj} =~ ^[1-9][0-9]*$ ]]; then die "--nj: expected a whole number of at least 1, got '${nj}'"; fi
 for task in ${asr_config}; do
     case ${task} in phone=?* | bpe=?* | char=?*) ;; *) die "--asr_config: expected phone=, bpe= or char= and a YAML, got '${task}'" ;; esac
@@ -88,14 +91,16 @@ if [ "${ngpu}" -gt 0 ]; then
     on_gpu=true
     job_cmd="${cuda_cmd} --gpu 1"
 fi
+extras=asr
+if [ "${ngram_order}" -gt 0 ]; then extras+=" ngram"; fi
 search=(--beam "${beam}" --ctc_weight "${ctc_weight}" --ngram_weight "${ngram_weight}")
 decoding=greedy
 if [ "${beam}" -gt 0 ]; then decoding=beam${beam}_ctc${ctc_weight}; fi
 if [ "${ngram_order}" -gt 0 ]; then decoding+=_${ngram_order}gram${ngram_weight}; fi
 
 # The networks, "name, model" a row of a table that the stages' arrays of jobs read.
-# shellcheck disable=SC2086  # runs is a list of words
-plan=$(${python} -m hubert_iter.bin.plan --study "${study_file}" --runs ${runs})
+# shellcheck disable=SC2086  # lists of words
+plan=$(${python} -m hubert_iter.bin.plan --study "${study_file}" --runs ${runs} --extras ${extras})
 rows=$(
     for name in ${baselines}; do printf '%s\t%s\n' "${name}" "${name}"; done
     while IFS=$'\t' read -r name _ _ _ _ _ _ _ _ _ _ _ pretrained _ leg; do
@@ -175,17 +180,21 @@ for task in ${asr_config}; do
 done
 
 if [ "${stage}" -le 5 ] && [ "${stop_stage}" -ge 5 ]; then
-    log "Stage 5: table: ${exp}/table; for the study's report: ${ssl_exp}/*/measures/recognition"
-    recognisers=() errors=() settings=(decoding="${decoding}")
+    log "Stage 5: table: ${exp}/table; for the study's report: ${ssl_exp}/*/measures/recognition.*"
+    folders=()
     for task in ${asr_config}; do
-        unit=${task%%=*} recogniser=$(recogniser_of "${task%%=*}" "${task#*=}")
-        recognisers+=("${unit}=${recogniser}/model")
-        errors+=("${unit}=${recogniser}/${decoding}_${eval_set}_errors")
-        settings+=("${unit}=$(basename "${recogniser}")")
+        unit=${task%%=*}
+        recogniser=$(recogniser_of "${unit}" "${task#*=}")
+        name=$(basename "${recogniser}")
+        # A folder for each recogniser, decoding and set: another call, with others or of some networks, adds to what is there.
+        measure=measures/recognition.${name}_${decoding}_${eval_set}
+        for_all "measure_${name}" hubert_iter.bin.asr_measure --name "{name}" --model "{model}" --unit "${unit}" \
+            --recogniser "${recogniser}/model" --errors "${recogniser}/${decoding}_${eval_set}_errors" \
+            --settings recogniser="${name}" decoding="${decoding}" set="${eval_set}" --out "${ssl_exp}/{name}/${measure}"
+        while read -r network; do
+            folders+=("${ssl_exp}/${network}/${measure}")
+        done < <(tail -n +2 "${networks}" | cut -f 1)
     done
-    for_all measure hubert_iter.bin.asr_measure --name "{name}" --model "{model}" --recognisers "${recognisers[@]}" \
-        --errors "${errors[@]}" --settings "${settings[@]}" --out "${ssl_exp}/{name}/measures/recognition"
-    mapfile -t folders < <(tail -n +2 "${networks}" | cut -f 1 | sed "s|.*|${ssl_exp}/&/measures/recognition|")
     ${python} -m hubert_iter.bin.asr_table --study "${study_file}" --scores "${folders[@]}" --reference "${reference}" --out "${exp}/table"
     cat "${exp}/table/error_rates.md"
     log "The study's report takes these up: in ${ssl}, ./run.sh --study ${study} --stage 11 --stop_stage 11"

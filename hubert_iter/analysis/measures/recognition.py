@@ -1,7 +1,8 @@
 """Recognition on the layers: error rates of a recogniser that sees their weighted mean, and the weights it learnt.
 
-egs/*/asr1 trains and scores the recognisers (asr.sh), and its last stage writes their scores here: they take hours of
-GPU, where other measures take minutes of what stage 8 has pooled.
+egs/*/asr1 trains and scores the recognisers (asr.sh), and its last stage writes their scores, a folder
+`recognition.VARIANT` for each recogniser, way of decoding and evaluation set: they take hours of GPU, where other
+measures take minutes of what stage 8 has pooled.
 """
 
 from hubert_iter.analysis.measure import ALL, Measure, Metric, Row, Scored, SpeakerRow
@@ -19,10 +20,12 @@ class Recognition(Measure):
         "on the frozen layers, alike for all networks; they see a weighted mean of all layers and learn the weights. "
         "MFCC and log-mel are the same recogniser without any network. Rates can exceed 1.",
         "A weight says which layers are of use together with the others: two layers that hold the same share their "
-        "weight, so a layer may hold much and weigh little. Compare the curve's form with that of the CCA scores.",
+        "weight, so a layer may hold much and weigh little. The weights are drawn beside the CCA scores, where there "
+        "are any: compare the curves' forms.",
     )
     order = 60
-    metrics = (Metric(ERRORS, "error rate", lower_is_better=True), Metric(WEIGHT, "learnt weight"))
+    made_by = "asr.sh (in the recipe's asr1 folder)"
+    metrics = (Metric(ERRORS, "error rate", lower_is_better=True), Metric(WEIGHT, "learnt weight", beside="cca"))
 
     def check(self, settings) -> None:
         """Not scored by stage 9."""
