@@ -102,13 +102,17 @@ def write(folder: Path, table: Table) -> None:
 def markdown(table: Table) -> str:
     """Per cent, mean ± half of the 95 % interval over networks and evaluation speakers."""
     kinds = list(dict.fromkeys(what for _, what in table.cells))
-    header = ["condition", "networks", *(cell for what in kinds for cell in (f"{what} errors", f"− {table.reference}"))]
+    shown = 2 if table.reference else 1  # without a reference no difference from one
+    header = ["condition", "networks"]
+    for what in kinds:
+        header += [f"{what} errors", f"− {table.reference}"][:shown]
     lines = [header, ["---"] * len(header)]
     for condition in dict.fromkeys(condition for condition, _ in table.cells):
         cells = [table.cells.get((condition, what)) for what in kinds]
         networks = max(cell.rate.networks[0] for cell in cells if cell)
-        shown = [text for cell in cells for text in (_percent(cell and cell.rate), _percent(cell and cell.minus))]
-        lines.append([condition, str(networks), *shown])
+        lines.append([condition, str(networks)])
+        for cell in cells:
+            lines[-1] += [_percent(cell and cell.rate), _percent(cell and cell.minus)][:shown]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

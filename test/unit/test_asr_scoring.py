@@ -123,6 +123,13 @@ def test_markdown_has_a_row_for_each_condition(measured):
     assert len({line.count("|") for line in lines}) == 1
 
 
+def test_without_anything_to_compare_with_there_is_no_column_of_differences(measured):
+    one_study, folders = measured
+    alone = table.build(one_study, [folder for folder in folders if "hubert" in str(folder)], "random")
+    assert alone.reference == ""
+    assert {line.count("|") for line in table.markdown(alone).splitlines()} == {4}
+
+
 def test_weights_are_drawn_by_layer_and_rates_of_all_layers(measured):
     one_study, folders = measured
     rows = [row for folder in folders for row in scores.read(folder)]
