@@ -30,6 +30,7 @@ class Progress:
         self.due = now + PAUSE_SECONDS
         speed = self.done / (now - self.began)
         log.info(
-            "%s: %d of %d utterances; %.1f times real time, about %.2f h left; 960 h would take %.1f h",
-            self.what, self.number, self.count, speed, (self.seconds - self.done) / speed / 3600, WHOLE_HOURS / speed,
+            "%s: %d of %d utterances; %.1f times real time, about %.2f h left; %.0f h would take %.1f h",
+            self.what, self.number, self.count, speed, (self.seconds - self.done) / speed / 3600,
+            WHOLE_HOURS, WHOLE_HOURS / speed,
         )  # fmt: skip

@@ -28,7 +28,7 @@ def main(argv=None) -> None:
     from hubert_iter.train.distributed import find, not_met
 
     words = ["--signals_to_handle", _SIGNALS, *words]
-    # Not as an option, which torch before 2.12 would refuse; there it is 30 seconds.
+    # Not as an option, which would go before a value that the user has set there.
     os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(SHUTDOWN_SECONDS))
     args = run.parse_args(words)
     endpoint = args.rdzv_endpoint or f"{args.master_addr}:{args.master_port or 29500}"  # torchrun's own default

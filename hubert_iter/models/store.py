@@ -37,6 +37,11 @@ def read(folder: str | Path) -> Pretrainer:
     if (folder / MANIFEST).is_file() and (why := damage(folder)):
         raise UserError(f"{folder}: this checkpoint is damaged ({why}). Move it away, and the stages leave it out")
     provenance.verify(folder / WEIGHTS)
+    return load(folder)
+
+
+def load(folder: Path) -> Pretrainer:
+    """As `read`, of a folder whose content was checked already."""
     description = describe(folder)
     model = build(description["model"], description["objective"], description["classes"], str(folder / DESCRIPTION))
     load_weights(model, folder)

@@ -45,7 +45,7 @@ class Before:
         """
         checkpoint = self._checkpoint()
         log.info("going on from %s", checkpoint)
-        model, optimiser, old = updater.model, updater.optimiser, store.read(checkpoint)
+        model, optimiser, old = updater.model, updater.optimiser, store.load(checkpoint)
         model.encoder.load_state_dict(old.encoder.state_dict())
         moments = _by_name(old, read_optimiser(checkpoint, updater.world.device)["state"])
         if self.labels is None:

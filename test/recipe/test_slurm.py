@@ -150,6 +150,8 @@ def test_the_whole_recipe_makes_over_slurm_what_it_makes_here(slurm, finished, t
     )
     assert here == there and len(here) >= 8
     assert "Slurm job" in (folders.exp / "ci/log/train_hubert_it2.log").read_text()
+    again = folders.run()
+    assert again.returncode == 0 and ": making" not in again.stdout, end_of(again.stdout)
 
 
 def test_the_job_of_a_node_that_dies_goes_on_at_another_one(slurm, tmp_path):
