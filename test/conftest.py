@@ -1,6 +1,7 @@
 """Shared by all tests: where the project and the real data are, and a tiny corpus taken through the real stages."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -11,9 +12,14 @@ import pytest
 from tiny import ROOT, Corpus, write_noise
 
 
+def pytest_configure() -> None:
+    """A shell that starts the tests in the background makes them, and what they start, ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log):
-    """Of several processes (tools/test.sh) one takes the recipe, whose run is shared; each other file stays whole."""
+    """Of several processes (tools/test.sh) one takes test/recipe, whose run is shared; each other file stays whole."""
     from xdist.scheduler import LoadFileScheduling
 
     class RecipeInOne(LoadFileScheduling):

@@ -23,8 +23,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
-from scipy.stats import nct
+from scipy.special import nctdtr, stdtr, stdtrit
 
 from hubert_iter.analysis.variance import Component, over_networks, over_speakers, over_trials
 from hubert_iter.errors import UserError
@@ -203,8 +202,8 @@ def power(effect: float, deviation: float, replicates: int, level: float = LEVEL
     freedom = 2 * replicates - 2
     critical = stdtrit(freedom, 1 - level / 2)
     shift = abs(effect) / deviation * math.sqrt(replicates / 2)
-    wrong_way = float(nct.cdf(-critical, freedom, shift))  # nan where it is far below rounding
-    return float(nct.sf(critical, freedom, shift)) + (0.0 if math.isnan(wrong_way) else wrong_way)
+    wrong_way = float(nctdtr(freedom, shift, -critical))  # nan where it is far below rounding
+    return 1.0 - float(nctdtr(freedom, shift, critical)) + (0.0 if math.isnan(wrong_way) else wrong_way)
 
 
 def replicates_for(effect: float, deviation: float, wanted: float = 0.8, most: int = 1000) -> int | None:

@@ -111,6 +111,7 @@ def save(figure: Figure, folder: Path, name: str) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context(SETTINGS | {"svg.hashsalt": name}):
         figure.savefig(folder / f"{name}.png", dpi=160, metadata={"Software": None})
+        figure.set_layout_engine("none")  # what stands where is found once, for both
         figure.savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
     return (folder / f"{name}.svg").read_text(encoding="utf-8")
 

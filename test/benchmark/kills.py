@@ -1,8 +1,10 @@
-"""Kill a study's whole process group at random moments, time and again, and compare what it makes in the end.
+"""Kill a study's whole process group at a random moment of every stage, time and again, and compare what it makes.
 
-The synthetic recipe runs once undisturbed. Then it is begun, killed (SIGKILL, every process of it) and begun again,
-until it has come to its end, as often as it takes for --kills kills. What each of these made must be what the first
-one made, byte for byte: every output of every folder that has a provenance, but for those that name a path or a time.
+The synthetic recipe runs once undisturbed. Then it is begun, killed (SIGKILL, every process of it) and begun again: the
+first kill comes at a random moment of stage 1, the next at one of stage 2, and so on through the stages of every run,
+after which it may end and another folder is begun, until there were --kills kills. What each folder holds in the end
+must be what the first one holds, byte for byte: every output of every folder that has a provenance, but for those that
+name a path or a time.
 
     python test/benchmark/kills.py --kills 25
     python test/benchmark/kills.py --kills 25 --processes 2    # trainings by two processes that meet over gloo
@@ -40,7 +42,7 @@ def outcomes(folders: Folders) -> dict[str, str]:
 def start(folders: Folders, options: tuple[str, ...]) -> subprocess.Popen:
     """The recipe in a process group of its own; what it says goes to a file."""
     folders.root.mkdir(parents=True, exist_ok=True)
-    with open(folders.root / "said", "a") as said:
+    with open(folders.root / "said", "w") as said:
         return subprocess.Popen(
             folders.command(*options), stdout=said, stderr=subprocess.STDOUT, start_new_session=True,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -62,10 +64,10 @@ def kill(folders: Folders, shell: subprocess.Popen) -> None:
     wait_until(lambda: not running(str(folders.root)))
 
 
-def at_stage(folders: Folders) -> str:
-    """Where the recipe is, by its last word on a stage."""
-    said = re.findall(r"Stage (\d+)", (folders.root / "said").read_text())
-    return said[-1] if said else "0"
+def steps(folders: Folders) -> list[str]:
+    """The stages, and the runs of stages 5 to 7, that the recipe has come to since it was begun last, in order."""
+    said = (folders.root / "said").read_text()
+    return list(dict.fromkeys(re.findall(r"Stage \d+(?:, [\w.]+)?(?=[ :])", said)))
 
 
 def ended(folders: Folders, shell: subprocess.Popen) -> bool:
@@ -77,18 +79,38 @@ def ended(folders: Folders, shell: subprocess.Popen) -> bool:
     return True
 
 
-def disturbed(folders: Folders, options: tuple[str, ...], kills: int, longest: float, rng: random.Random) -> Counter:
-    """Run to the end through at most so many kills; return at which stages they came."""
+def undisturbed(folders: Folders, options: tuple[str, ...]) -> dict[str, float]:
+    """Run to the end; return how many seconds each step took."""
+    came = {}
+    shell = start(folders, options)
+    while not ended(folders, shell):
+        for step in steps(folders):
+            came.setdefault(step, time.monotonic())
+        time.sleep(0.1)
+    ends = [*list(came.values())[1:], time.monotonic()]
+    return {step: end - began for (step, began), end in zip(came.items(), ends, strict=True)}
+
+
+def disturbed(
+    folders: Folders, options: tuple[str, ...], took: dict[str, float], kills: int, rng: random.Random
+) -> Counter:
+    """Kill it once at a random moment of each step, at most so often, then let it end; return where the kills came."""
     where = Counter()
-    while True:
+    for step, seconds in list(took.items())[:kills]:
         shell = start(folders, options)
-        until = time.monotonic() + rng.uniform(0.2, longest)
-        while time.monotonic() < until or where.total() == kills:
-            if ended(folders, shell):
-                return where
+        while step not in steps(folders) and not ended(folders, shell):
             time.sleep(0.02)
+        until = time.monotonic() + rng.uniform(0, seconds)
+        while time.monotonic() < until and not ended(folders, shell):
+            time.sleep(0.02)
+        if ended(folders, shell):
+            return where
         kill(folders, shell)
-        where[at_stage(folders)] += 1
+        where[steps(folders)[-1]] += 1
+    shell = start(folders, options)
+    while not ended(folders, shell):
+        time.sleep(0.1)
+    return where
 
 
 def main() -> None:
@@ -96,31 +118,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=25)
     parser.add_argument("--processes", type=int, default=1, help="processes of a training")
-    parser.add_argument("--longest", type=float, default=20.0, help="seconds between two kills, at most")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     options = ("--num_nodes", str(args.processes), "--run_jobs", "1")
     rng, where, differing = random.Random(args.seed), Counter(), []
     with tempfile.TemporaryDirectory(prefix="kills_") as name:
-        undisturbed = Folders(Path(name) / "undisturbed")
-        began = time.monotonic()
-        shell = start(undisturbed, options)
-        while not ended(undisturbed, shell):
-            time.sleep(0.1)
-        alone, expected = time.monotonic() - began, outcomes(undisturbed)
+        whole = Folders(Path(name) / "undisturbed")
+        took = undisturbed(whole, options)
+        alone, expected = sum(took.values()), outcomes(whole)
         print(f"undisturbed: {alone:.0f} s, {len(expected)} files", flush=True)
         began, tries = time.monotonic(), 0
         while where.total() < args.kills:
             tries += 1
             folders = Folders(Path(name) / f"disturbed{tries}")
-            where += disturbed(folders, options, args.kills - where.total(), args.longest, rng)
+            where += disturbed(folders, options, took, args.kills - where.total(), rng)
             found = outcomes(folders)
             wrong = sorted(file for file in expected.keys() | found if expected.get(file) != found.get(file))
             differing += [f"try {tries}: {file}" for file in wrong]
             print(f"try {tries}: {where.total()} kills so far, {len(wrong)} files differ", flush=True)
-        took = (time.monotonic() - began) / tries
-    stages = ", ".join(f"{stage}: {count}" for stage, count in sorted(where.items(), key=lambda pair: int(pair[0])))
-    print(f"{where.total()} kills, at stages {stages}; a disturbed run takes {took / alone:.1f} times as long")
+        longer = (time.monotonic() - began) / tries / alone
+    print(f"{where.total()} kills; a disturbed run takes {longer:.1f} times as long")
+    for step, count in where.items():
+        print(f"{step}: {count}")
     if differing:
         sys.exit("these differ:\n" + "\n".join(differing))
 

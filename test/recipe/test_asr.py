@@ -129,8 +129,6 @@ def test_a_stopped_training_goes_on_from_its_last_epoch(recognised, tmp_path):
     process = subprocess.Popen(
         recogniser.command(*options), env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        # A shell that starts the tests in the background makes them, and what they start, ignore Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     made = recogniser.root / "exp/ci/hubert_it1.2/phone_stopped"
     wait_until((made / "model.training/checkpoint.pth").exists)

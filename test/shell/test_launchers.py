@@ -152,8 +152,6 @@ def test_no_job_outlives_the_launcher(tmp_path, number):
     command = [sys.executable, launch.program, "x.log", sys.executable, "-c", code]
     process = subprocess.Popen(
         command, cwd=launch.cwd, env=launch.environment, stderr=subprocess.PIPE,
-        # A shell that starts the tests in the background makes them, and what they start, ignore Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     wait_until((launch.cwd / "pid").exists)
     job = int(launch.read("pid"))

@@ -21,6 +21,12 @@ from hubert_iter.models.encoder import ConvPositions
 class FourierPositions(ConvPositions):
     """The convolution by discrete Fourier transforms of blocks."""
 
+    def compile(self, *args, **kwargs):
+        """As every module's; the transforms are constants, else torch.compile warns of their cache and fills it."""
+        # Not where they are defined: that would import the compiler, a second's work, into every program.
+        torch.compiler.assume_constant_result(_transforms)
+        super().compile(*args, **kwargs)
+
     def forward(self, x: Tensor) -> Tensor:
         """[B, T, D] -> [B, T, D]."""
         weight, groups = self.conv.weight, self.conv.groups
@@ -49,7 +55,6 @@ class FourierPositions(ConvPositions):
         return F.gelu(kept.permute(1, 2, 0, 3).reshape(batch, blocks * hop, width)[:, :frames] + self.conv.bias)
 
 
-@torch.compiler.assume_constant_result  # else torch.compile warns of the cache and fills it anew in each call
 def _transforms(length: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """For an even length N: [2F, N] cosines and sines of the F = N/2 + 1 frequencies, and the inverse [N, 2F]."""
     return _make_transforms(length, dtype)
