@@ -1,4 +1,4 @@
-"""A call that finds its work done says so before it imports what only the work takes: recipes start dozens of them."""
+"""A program imports no more than its work takes, and one that finds it done next to nothing: recipes start dozens."""
 
 import subprocess
 import sys
@@ -62,3 +62,17 @@ def test_a_call_that_finds_its_work_done_imports_nothing_heavy(calls, name):
     assert done.returncode == 0, done.stderr
     assert "up to date" in done.stdout
     assert done.stdout.splitlines()[-1] == "loaded:"
+
+
+def test_who_runs_a_network_does_not_import_the_compiler():
+    """Which takes longer to import than all the rest but torch itself."""
+    code = """
+import sys
+from hubert_iter.analysis import statistics
+from hubert_iter.feats import layers
+from hubert_iter.models import cpu
+assert "torch" in sys.modules
+print(*(name for name in ("torch._dynamo", "scipy.stats") if name in sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done
