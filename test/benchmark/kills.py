@@ -2,9 +2,9 @@
 
 The synthetic recipe runs once undisturbed. Then it is begun, killed (SIGKILL, every process of it) and begun again: the
 first kill comes at a random moment of stage 1, the next at one of stage 2, and so on through the stages of every run,
-after which it may end and another folder is begun, until there were --kills kills. What each folder holds in the end
-must be what the first one holds, byte for byte: every output of every folder that has a provenance, but for those that
-name a path or a time.
+after which it may end. Another folder is begun until there were at least --kills kills. What each folder holds in the
+end must be what the first one holds, byte for byte: every output of every folder that has a provenance, but for those
+that name a path or a time.
 
     python test/benchmark/kills.py --kills 25
     python test/benchmark/kills.py --kills 25 --processes 2    # trainings by two processes that meet over gloo
@@ -91,12 +91,10 @@ def undisturbed(folders: Folders, options: tuple[str, ...]) -> dict[str, float]:
     return {step: end - began for (step, began), end in zip(came.items(), ends, strict=True)}
 
 
-def disturbed(
-    folders: Folders, options: tuple[str, ...], took: dict[str, float], kills: int, rng: random.Random
-) -> Counter:
-    """Kill it once at a random moment of each step, at most so often, then let it end; return where the kills came."""
+def disturbed(folders: Folders, options: tuple[str, ...], took: dict[str, float], rng: random.Random) -> Counter:
+    """Kill it once at a random moment of each step, then let it end; return where the kills came."""
     where = Counter()
-    for step, seconds in list(took.items())[:kills]:
+    for step, seconds in took.items():
         shell = start(folders, options)
         while step not in steps(folders) and not ended(folders, shell):
             time.sleep(0.02)
@@ -116,7 +114,7 @@ def disturbed(
 def main() -> None:
     """Run, kill, compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=25)
+    parser.add_argument("--kills", type=int, default=25, help="at least so many")
     parser.add_argument("--processes", type=int, default=1, help="processes of a training")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -131,7 +129,7 @@ def main() -> None:
         while where.total() < args.kills:
             tries += 1
             folders = Folders(Path(name) / f"disturbed{tries}")
-            where += disturbed(folders, options, took, args.kills - where.total(), rng)
+            where += disturbed(folders, options, took, rng)
             found = outcomes(folders)
             wrong = sorted(file for file in expected.keys() | found if expected.get(file) != found.get(file))
             differing += [f"try {tries}: {file}" for file in wrong]
