@@ -8,24 +8,20 @@ from hubert_iter.corpora.public_alignments import ALIGNMENTS_URL, download_align
 
 
 def main(argv=None) -> None:
-    """Fetch OUT/LibriSpeech/PART for each part, and OUT/LibriSpeech-Alignments/PART."""
+    """Fetch CORPUS/PART for each part, and ALIGNMENTS/PART."""
     parser = cli.ArgumentParser(__doc__)
     parser.add_argument("--parts", nargs="+", required=True, help="parts to fetch: train-clean-100 dev-clean")
-    parser.add_argument("--out", type=Path, required=True, help="folder that will hold LibriSpeech/")
+    parser.add_argument("--corpus", type=Path, required=True, help="LibriSpeech folder that will hold the parts")
     parser.add_argument("--url", default="", help="folder of the archives, say a mirror; default: www.openslr.org")
-    parser.add_argument("--alignments", type=cli.true_or_false, default=False, help="also fetch the public alignments")
-    parser.add_argument(
-        "--alignments_out", type=Path, help="folder of the alignments; default: OUT/LibriSpeech-Alignments"
-    )
+    parser.add_argument("--alignments", type=Path, help="folder for the public alignments; left alone unless given")
     parser.add_argument("--alignments_url", default=ALIGNMENTS_URL, help="the alignments' zip or tar.gz")
     parser.add_argument("--attempts", type=int, default=5, help="attempts without progress before giving up")
     parser.add_argument("--wait", type=float, default=10.0, help="seconds between attempts")
     args = parser.parse_args(argv)
     fetcher = Fetcher(attempts=args.attempts, wait=args.wait)
-    download(args.parts, args.out, args.url, fetcher)
+    download(args.parts, args.corpus, args.url, fetcher)
     if args.alignments:
-        folder = args.alignments_out or args.out / "LibriSpeech-Alignments"
-        download_alignments(args.parts, args.out / "LibriSpeech", folder, args.alignments_url, fetcher)
+        download_alignments(args.parts, args.corpus, args.alignments, args.alignments_url, fetcher)
 
 
 if __name__ == "__main__":

@@ -127,22 +127,22 @@ class Fetcher:
                     raise http.client.HTTPException(f"connection closed at {file.tell()} of {expected} bytes")
 
 
-def download(parts: list[str], out: Path, url: str = "", fetcher: Fetcher | None = None) -> None:
-    """Fetch and unpack parts to `out`/LibriSpeech/PART; a part that is there is complete and left alone.
+def download(parts: list[str], corpus: Path, url: str = "", fetcher: Fetcher | None = None) -> None:
+    """Fetch and unpack parts to `corpus`/PART, by way of archives beside `corpus`; a part that is there is complete.
 
     `url` is the folder of the archives (default: openslr's own); its md5sum.txt goes before the sums known here.
     """
     fetcher = fetcher or Fetcher()
-    wanted = [part for part in parts if not present(out / "LibriSpeech" / part)]
+    wanted = [part for part in parts if not present(corpus / part)]
     published = fetcher.text(f"{url.rstrip('/')}/md5sum.txt") if url and wanted else None
     sums = {part: _sum_of(part, url, published) for part in wanted}
     for part, md5 in sums.items():
         base = url.rstrip("/") or f"{OPENSLR}/{31 if part in MINI else 12}"
-        archive = out / f"{part}.tar.gz"
+        archive = corpus.parent / f"{part}.tar.gz"
         fetcher.file(f"{base}/{part}.tar.gz", archive, md5)
-        unpack(archive, out / "LibriSpeech", part)
+        unpack(archive, corpus, part)
         archive.unlink()
-        log.info("%s: unpacked and checked", out / "LibriSpeech" / part)
+        log.info("%s: unpacked and checked", corpus / part)
 
 
 def unpack(archive: Path, folder: Path, name: str) -> None:

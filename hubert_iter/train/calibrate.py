@@ -23,7 +23,8 @@ LEAST_UPDATES, LEAST_SECONDS = 2, 3.0
 def speed(config: RunConfig, device: torch.device) -> float:
     """Seconds of audio per second that a training of these settings goes through, on one device.
 
-    Crops are as long as the training's longest. The disk is left out: reading goes on beside training.
+    Crops are as long as the training's longest, on a processor at most `LONGEST`. The disk is left out: reading goes on
+    beside training.
     """
     train = config.train
     most = train.device_seconds if device.type == "cuda" else min(train.device_seconds, LONGEST)
@@ -31,7 +32,7 @@ def speed(config: RunConfig, device: torch.device) -> float:
     rows = max(1, int(most / seconds))
     audio = rows * seconds
     # Compiling would take longer than the trial.
-    trial = replace(train, batch_seconds=audio, device_seconds=audio, compile=False)
+    trial = replace(train, batch_seconds=audio, device_seconds=audio, max_crop_seconds=seconds, compile=False)
     torch.manual_seed(0)
     model = build(config.model, config.objective, config.classes, f"run {config.run['name']}")
     updater = Updater(replace(config, train=trial), model, World(0, 1, device))

@@ -124,6 +124,8 @@ def mycorpus(elsewhere) -> Path:
     corpus = elsewhere / "egs/mycorpus"
     for part in ("ssl1", "asr1"):
         assert run(elsewhere / f"egs/TEMPLATE/{part}/setup.sh", corpus / part).returncode == 0
+    for name in ("cmd.sh", "conf/slurm.conf"):  # both run as the one recipe says
+        assert (corpus / "asr1" / name).resolve() == corpus / "ssl1" / name
     for number, (name, speaker) in enumerate({"train": "a", "valid": "b", "eval": "c"}.items()):
         folder = corpus / "ssl1/data" / name
         folder.mkdir(parents=True)

@@ -38,7 +38,7 @@ def asked(server) -> list[str | None]:
 
 
 def test_download_unpack_and_nothing_the_second_time(server, tmp_path):
-    options = ["--parts", "tiny-part", "--out", str(tmp_path), "--url", server.url + "/"]
+    options = ["--parts", "tiny-part", "--corpus", str(tmp_path / "LibriSpeech"), "--url", server.url + "/"]
     download_librispeech.main(options)
     assert unpacked(tmp_path) == CONTENT | {"SPEAKERS.TXT": b"; s"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["LibriSpeech"]  # neither archive nor rests
@@ -49,7 +49,7 @@ def test_download_unpack_and_nothing_the_second_time(server, tmp_path):
 
 def test_a_broken_connection_is_resumed_where_it_broke(server, tmp_path):
     server.breaks = [50000, 30000]
-    download(["tiny-part"], tmp_path, server.url, fetcher())
+    download(["tiny-part"], tmp_path / "LibriSpeech", server.url, fetcher())
     assert asked(server) == [None, "bytes=50000-", "bytes=80000-"]
     assert unpacked(tmp_path).keys() > CONTENT.keys()
 
@@ -57,11 +57,11 @@ def test_a_broken_connection_is_resumed_where_it_broke(server, tmp_path):
 def test_a_later_call_goes_on_where_an_earlier_one_gave_up(server, tmp_path):
     server.breaks = [70000, 0, 0]
     with pytest.raises(UserError, match="broken off 2 times without progress .* 70000 bytes are kept in .*gz.part"):
-        download(["tiny-part"], tmp_path, server.url, fetcher(attempts=2))
+        download(["tiny-part"], tmp_path / "LibriSpeech", server.url, fetcher(attempts=2))
     assert not (tmp_path / "LibriSpeech" / "tiny-part").exists()
     server.requests.clear()
     server.breaks.clear()
-    download(["tiny-part"], tmp_path, server.url, fetcher())
+    download(["tiny-part"], tmp_path / "LibriSpeech", server.url, fetcher())
     assert asked(server) == ["bytes=70000-"]
     assert unpacked(tmp_path).keys() > CONTENT.keys()
 
@@ -69,20 +69,20 @@ def test_a_later_call_goes_on_where_an_earlier_one_gave_up(server, tmp_path):
 def test_a_server_without_ranges_starts_again(server, tmp_path):
     server.ranges = False
     server.breaks = [50000]
-    download(["tiny-part"], tmp_path, server.url, fetcher())
+    download(["tiny-part"], tmp_path / "LibriSpeech", server.url, fetcher())
     assert unpacked(tmp_path).keys() > CONTENT.keys()
 
 
 def test_a_complete_part_file_is_not_fetched_again(server, tmp_path):
     (tmp_path / "tiny-part.tar.gz.part").write_bytes(server.files["/tiny-part.tar.gz"])
-    download(["tiny-part"], tmp_path, server.url, fetcher())
+    download(["tiny-part"], tmp_path / "LibriSpeech", server.url, fetcher())
     assert len(asked(server)) == 1
     assert unpacked(tmp_path).keys() > CONTENT.keys()
 
 
 def test_a_rest_of_another_file_is_thrown_away_and_fetched_anew(server, tmp_path):
     (tmp_path / "tiny-part.tar.gz.part").write_bytes(b"rubbish" * 1000)
-    download(["tiny-part"], tmp_path, server.url, fetcher())
+    download(["tiny-part"], tmp_path / "LibriSpeech", server.url, fetcher())
     assert asked(server) == ["bytes=7000-", None]
     assert unpacked(tmp_path).keys() > CONTENT.keys()
 
@@ -90,33 +90,33 @@ def test_a_rest_of_another_file_is_thrown_away_and_fetched_anew(server, tmp_path
 def test_a_wrong_sum_is_refused(server, tmp_path):
     serve(server, "other.tar.gz", b"not what was published", md5="0" * 32)
     with pytest.raises(UserError, match="expected MD5 0{32}, found [0-9a-f]{32}. The damaged file was deleted"):
-        download(["other"], tmp_path, server.url, fetcher())
+        download(["other"], tmp_path / "LibriSpeech", server.url, fetcher())
     assert not list(tmp_path.iterdir())
 
 
 def test_busy_servers_are_asked_again_and_missing_files_are_not(server, tmp_path):
     server.failures = [503, 429]
-    download(["tiny-part"], tmp_path, server.url, fetcher())
+    download(["tiny-part"], tmp_path / "LibriSpeech", server.url, fetcher())
     assert len(asked(server)) == 3
     serve(server, "gone.tar.gz", b"x")
     del server.files["/gone.tar.gz"]
     with pytest.raises(UserError, match="gone.tar.gz: the server answered 404"):
-        download(["gone"], tmp_path, server.url, fetcher())
+        download(["gone"], tmp_path / "LibriSpeech", server.url, fetcher())
 
 
 def test_unknown_parts_and_addresses(server, tmp_path):
     with pytest.raises(UserError, match=r"part 'tiny-par': not in .*md5sum.txt \(did you mean tiny-part\?\)"):
-        download(["tiny-par"], tmp_path, server.url, fetcher())
+        download(["tiny-par"], tmp_path / "LibriSpeech", server.url, fetcher())
     with pytest.raises(UserError, match=r"part 'dev-cleen': not in the parts .*did you mean dev-clean"):
-        download(["dev-cleen"], tmp_path, "", fetcher())
+        download(["dev-cleen"], tmp_path / "LibriSpeech", "", fetcher())
     with pytest.raises(UserError, match="cannot be fetched"):
-        download(["dev-clean"], tmp_path, "http://127.0.0.1:1", fetcher())
+        download(["dev-clean"], tmp_path / "LibriSpeech", "http://127.0.0.1:1", fetcher())
 
 
 def test_absolute_members_stay_inside(server, tmp_path):
     outside = tmp_path / "outside" / "evil.flac"
     serve(server, "evil.tar.gz", packed({"LibriSpeech/evil/a": b"1", str(outside): b"2"}))
-    download(["evil"], tmp_path / "out", server.url, fetcher())
+    download(["evil"], tmp_path / "out/LibriSpeech", server.url, fetcher())
     assert not outside.exists()
     assert unpacked(tmp_path / "out") == {"evil/a": b"1"}
 
@@ -125,7 +125,7 @@ def test_absolute_members_stay_inside(server, tmp_path):
 def test_members_that_point_outside_are_refused(server, tmp_path, name):
     serve(server, "evil.tar.gz", packed({"LibriSpeech/evil/a": b"1", name: b"2"}))
     with pytest.raises(UserError, match="cannot be unpacked"):
-        download(["evil"], tmp_path / "out", server.url, fetcher())
+        download(["evil"], tmp_path / "out/LibriSpeech", server.url, fetcher())
     assert not list(tmp_path.rglob("evil.flac"))
     assert not (tmp_path / "out" / "LibriSpeech" / "evil").exists()
 
@@ -134,10 +134,10 @@ def test_a_truncated_or_wrong_archive_leaves_no_part(server, tmp_path):
     whole = server.files["/tiny-part.tar.gz"]
     serve(server, "cut.tar.gz", whole[:60000])
     with pytest.raises(UserError, match="cut.tar.gz: cannot be unpacked"):
-        download(["cut"], tmp_path, server.url, fetcher())
+        download(["cut"], tmp_path / "LibriSpeech", server.url, fetcher())
     serve(server, "misnamed.tar.gz", whole)
     with pytest.raises(UserError, match="expected a folder LibriSpeech/misnamed, found none"):
-        download(["misnamed"], tmp_path, server.url, fetcher())
+        download(["misnamed"], tmp_path / "LibriSpeech", server.url, fetcher())
     assert not [path for path in (tmp_path / "LibriSpeech").iterdir()]
 
 
@@ -147,14 +147,14 @@ def test_a_full_disk_is_named_and_what_was_fetched_is_kept(server, tmp_path, mon
         free = download_module.shutil.disk_usage(tmp_path)._replace(free=200_000)
         monkeypatch.setattr(download_module.shutil, "disk_usage", lambda path: free)
         with pytest.raises(UserError, match=r"needs about 0.0 GB of free space to download and unpack, found 0.0 GB"):
-            download(["tiny-part"], tmp_path, server.url, fetcher())
+            download(["tiny-part"], tmp_path / "LibriSpeech", server.url, fetcher())
         return
     partial = tmp_path / "tiny-part.tar.gz.part"
     partial.symlink_to("/dev/full")
     with pytest.raises(UserError, match=f"{tmp_path}: No space left on device. What was fetched is kept: make room"):
-        download(["tiny-part"], tmp_path, server.url, fetcher())
+        download(["tiny-part"], tmp_path / "LibriSpeech", server.url, fetcher())
     partial.unlink()
-    download(["tiny-part"], tmp_path, server.url, fetcher())
+    download(["tiny-part"], tmp_path / "LibriSpeech", server.url, fetcher())
     assert unpacked(tmp_path).keys() > CONTENT.keys()
 
 
@@ -165,9 +165,9 @@ def test_a_disk_that_fills_up_while_unpacking_is_named_and_nothing_is_fetched_ag
     with monkeypatch.context() as patched:
         patched.setattr(download_module.tarfile.TarFile, "extractall", full)
         with pytest.raises(UserError, match="LibriSpeech: No space left on device"):
-            download(["tiny-part"], tmp_path, server.url, fetcher())
+            download(["tiny-part"], tmp_path / "LibriSpeech", server.url, fetcher())
     assert not list((tmp_path / "LibriSpeech").iterdir())
-    download(["tiny-part"], tmp_path, server.url, fetcher())
+    download(["tiny-part"], tmp_path / "LibriSpeech", server.url, fetcher())
     assert asked(server) == [None]
     assert unpacked(tmp_path).keys() > CONTENT.keys()
 
@@ -235,12 +235,13 @@ def test_alignments_of_other_utterances_are_refused(server, tmp_path):
 
 def test_corpus_and_alignments_in_one_call(server, tmp_path):
     serve(server, "dev-clean.tar.gz", packed({f"LibriSpeech/{path}.flac": b"1" for path in GRIDS[:3]}))
-    options = ["--parts", "dev-clean", "--out", str(tmp_path), "--url", server.url, "--alignments", "true"]
-    options += ["--alignments_url", serve_grids(server)]
+    corpus = tmp_path / "a corpus of any name"
+    options = ["--parts", "dev-clean", "--corpus", str(corpus), "--url", server.url]
     download_librispeech.main(options)
-    assert aligned(tmp_path / "LibriSpeech-Alignments") == [f"{path}.TextGrid" for path in GRIDS[:3]]
-    download_librispeech.main([*options, "--alignments_out", str(tmp_path / "other place")])
-    assert len(aligned(tmp_path / "other place")) == 3
+    assert [path.name for path in tmp_path.iterdir()] == [corpus.name]
+    options += ["--alignments", str(tmp_path / "grids"), "--alignments_url", serve_grids(server)]
+    download_librispeech.main(options)
+    assert aligned(tmp_path / "grids") == [f"{path}.TextGrid" for path in GRIDS[:3]]
 
 
 def test_an_evil_zip_is_refused(server, tmp_path):

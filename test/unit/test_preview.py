@@ -71,10 +71,12 @@ def test_what_another_table_on_the_same_base_would_add(tmp_path, capsys, monkeyp
     assert set(both.runs) == {"random", "a", "a.2", "b", "b.2"}
 
 
-def test_a_trial_gives_a_speed_and_leaves_the_configuration_alone(tmp_path):
+@pytest.mark.parametrize("longest", [2.0, 15.6], ids=["short", "base"])  # crops of BASE are longer than a trial's
+def test_a_trial_gives_a_speed_and_leaves_the_configuration_alone(tmp_path, longest):
     row = {"objective": "hubert", "targets": "mfcc", "k": 7, "updates": 12}
+    crops = {"max_crop_seconds": longest, "device_seconds": 2 * longest, "compile": True}
     write(
-        tmp_path, model__m=MODEL, train__t={**TRAIN, "compile": True},
+        tmp_path, model__m=MODEL, train__t=TRAIN | crops,
         study__s={"model": "m", "train": "t", "runs": {"a": row, "w": {"objective": "wav2vec2", "updates": 12}}},
     )  # fmt: skip
     for run in study.read(tmp_path / "study/s.yaml").runs.values():

@@ -16,9 +16,12 @@ if [ -e "${dir}" ] || [ -L "${dir}" ]; then
     exit 1
 fi
 
+# A recogniser takes cmd.sh and slurm.conf from the ssl1 beside it, by the template's links; without one it gets copies.
+links=-L
+if [ -L "${template}/cmd.sh" ] && [ -d "$(dirname "${dir}")/ssl1" ]; then links=-P; fi
 mkdir -p "${dir}"
 for name in run.sh cmd.sh conf local; do
-    if [ -e "${template}/${name}" ]; then cp -RL "${template}/${name}" "${dir}/${name}"; fi
+    if [ -e "${template}/${name}" ]; then cp -R "${links}" "${template}/${name}" "${dir}/${name}"; fi
 done
 for name in ssl.sh asr.sh path.sh db.sh utils; do
     if [ ! -e "${template}/${name}" ]; then continue; fi

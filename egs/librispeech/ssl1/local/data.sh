@@ -11,7 +11,7 @@ log() {
 
 # Options
 corpus=          # LibriSpeech folder with train-clean-100, dev-clean, ...; empty for that of db.sh, then downloads/LibriSpeech.
-textgrids=       # Not used here.
+textgrids=       # Where the public alignments go when they are downloaded; empty: they are not.
 download=false   # Download what is missing of the corpus and of its public alignments (61 GB).
 datadir=data     # Where the data directories go.
 train_set=train  # Name of the training set.
@@ -31,10 +31,11 @@ seed=0           # Not used here: whole parts are taken.
 corpus=${corpus:-${LIBRISPEECH:-downloads/LibriSpeech}}
 parts="${train_parts} ${valid_parts} ${eval_parts}"
 if ${download}; then
-    log "Downloading what is missing of ${parts} into $(dirname "${corpus}")"
+    log "Downloading what is missing of ${parts} into ${corpus}, and of alignments into ${textgrids:-no folder}"
     opts=()
-    if [ -n "${url}" ]; then opts=(--url "${url}"); fi
-    python3 -m hubert_iter.bin.download_librispeech --parts ${parts} --out "$(dirname "${corpus}")" --alignments true \
+    if [ -n "${url}" ]; then opts+=(--url "${url}"); fi
+    if [ -n "${textgrids}" ]; then opts+=(--alignments "${textgrids}"); fi
+    python3 -m hubert_iter.bin.download_librispeech --parts ${parts} --corpus "${corpus}" \
         ${opts[@]+"${opts[@]}"}
 fi
 for part in ${parts}; do

@@ -31,24 +31,18 @@ seed=0            # Seed of the choice of validation utterances.
 . ./db.sh
 
 corpus=${corpus:-${LIBRISPEECH:-downloads/LibriSpeech}}
-corpus=${corpus%/}
 if [ -z "${eval_parts}" ]; then
     eval_parts=dev-clean-2
     if [ -d "${corpus}/test-other" ]; then eval_parts=test-other; fi
     log "Evaluation set: ${eval_parts}"
 fi
 if ${download}; then
-    if [ "$(basename "${corpus}")" != LibriSpeech ]; then
-        echo "ERROR: local/data.sh: --download true: archives unpack to a folder LibriSpeech, found --corpus ${corpus}." \
-            "Give a path that ends in LibriSpeech" >&2
-        exit 1
-    fi
     log "Downloading what is missing of ${train_parts} ${eval_parts} into ${corpus}, and of alignments into ${textgrids:-no folder}"
     opts=()
     if [ -n "${url}" ]; then opts+=(--url "${url}"); fi
-    if [ -n "${textgrids}" ]; then opts+=(--alignments true --alignments_out "${textgrids}"); fi
+    if [ -n "${textgrids}" ]; then opts+=(--alignments "${textgrids}"); fi
     if [ -n "${alignments_url}" ]; then opts+=(--alignments_url "${alignments_url}"); fi
-    python3 -m hubert_iter.bin.download_librispeech --parts ${train_parts} ${eval_parts} --out "$(dirname "${corpus}")" \
+    python3 -m hubert_iter.bin.download_librispeech --parts ${train_parts} ${eval_parts} --corpus "${corpus}" \
         ${opts[@]+"${opts[@]}"}
 fi
 for part in ${train_parts} ${eval_parts}; do
