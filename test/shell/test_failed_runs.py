@@ -147,8 +147,10 @@ def test_independent_runs_train_side_by_side_and_each_after_its_teacher(recipe, 
     assert len(made) == 2
 
 
-def test_one_at_a_time_they_train_in_the_table_s_order(recipe):
-    result, calls = recipe("nothing", "--stage", "5", "--stop_stage", "7", "--run_jobs", "1")
+@pytest.mark.parametrize("option", ["--run_jobs", "--num_nodes"])  # several machines for one training after another
+def test_one_at_a_time_they_train_in_the_table_s_order(recipe, option):
+    number = {"--run_jobs": "1", "--num_nodes": "2"}[option]
+    result, calls = recipe("nothing", "--stage", "5", "--stop_stage", "7", option, number)
     assert result.returncode == 0, result.stderr
     assert of(calls, "train", "--name") == ["bad", "pupil", "warm", "legs.leg1", "legs.leg2", "legs", "free"]
 

@@ -12,7 +12,7 @@ from hubert_iter.errors import UserError
 
 SETS, TRIALS, SPEAKERS = 3, 3, 10
 # docs/protocol.md section 7: measured standard deviations of a difference of two networks, hence / sqrt(2) of one.
-DEVIATIONS = {name: value / math.sqrt(2) for name, value in (("phone", 0.0124), ("word", 0.0067), ("speaker", 0.0070))}
+DEVIATIONS = {name: value / math.sqrt(2) for name, value in (("phone", 0.0110), ("word", 0.0144), ("speaker", 0.0175))}
 RUNS = 600
 
 

@@ -28,7 +28,7 @@ num_nodes=1        # Machines for training.
 teacher_nj=1       # Jobs in parallel by which a trained network runs over a set (frames for k-means, labels, layers), with one GPU
                    # each if there are any; more than 1 pays on a cluster.
 run_jobs=          # Runs trained side by side; empty: as many as are independent and this machine has room for (processors,
-                   # 4 GB of memory each), 1 with GPUs; on a cluster all that are independent.
+                   # 4 GB of memory each), 1 with GPUs and with several machines a training; on a cluster all that are independent.
 max_memory_gb=4.0  # Memory for the frames that k-means is fitted on.
 wandb=             # Project of Weights & Biases to send training metrics to, beside TensorBoard; empty: nothing is sent.
 python=python3     # Python to run.

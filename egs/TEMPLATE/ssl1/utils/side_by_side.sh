@@ -101,7 +101,10 @@ train_all() {
     done
     if [ -z "${run_jobs}" ]; then
         run_jobs=$((independent > 0 ? independent : 1))
-        if [ "${cuda_cmd%% *}" = utils/local.py ]; then
+        if [ "${num_nodes}" -gt 1 ]; then
+            # A training waits until it has all of its machines: several, each with some, would wait for each other.
+            run_jobs=1
+        elif [ "${cuda_cmd%% *}" = utils/local.py ]; then
             most=$(room)
             if [ "${ngpu}" -gt 0 ]; then most=1; fi
             if [ "${run_jobs}" -gt "${most}" ]; then run_jobs=${most}; fi
