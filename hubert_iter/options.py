@@ -57,7 +57,7 @@ class Check:
 def option(default: Any, help: str, shapes: bool = True, later: bool = False, **check: Any) -> Any:
     """A field of a dataclass of options. `check`: least, above, most, below, choices, fewest.
 
-    Every number has limits on both sides (test_fuzz_values), so that nonsense is refused before the first stage.
+    Numbers of the model, objective and training have limits (test_fuzz_values): nonsense is refused before stage 1.
 
     `shapes=False` is for a value that changes no result (how often to report, how many processes read): with another
     value nothing is made again. `later=True` is for an option that came after results had been made without it, and
@@ -142,6 +142,11 @@ def shaping(made: Any) -> dict[str, Any]:
         for each in shaping
         if not each.metadata["later"] or getattr(made, each.name) != _default(each)
     }
+
+
+def silent(kind: type) -> list[str]:
+    """Names of the options that shape no result."""
+    return [each.name for each in fields(kind) if not each.metadata["shapes"]]
 
 
 def describe(kind: type) -> Iterable[tuple[str, str, str]]:

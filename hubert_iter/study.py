@@ -1,6 +1,6 @@
 """Reads a study: a table of conditions, that is which objective, on which targets, from which start."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,7 @@ def make(path: Path, values: Mapping[str, Any]) -> Study:
         row = replace(row, iteration=teacher.iteration + 1 if teacher else 1)
         for run in _replicates(row, seeds[row.name], shared={name for name, each in rows.items() if each.pretrained}):
             found[run.name] = tuple(legs(run, f"{path}: run {row.name}"))
+    _check_centroids(rows.values(), path)
     return Study(path, {name: each[-1] for name, each in found.items()}, found, question, _compare(pairs, rows, path))
 
 
@@ -94,6 +95,8 @@ def _row(name: str, row: dict, defaults: dict, where: str) -> tuple[Run, int]:
     run = Run(name=name, condition=name, **values)
     if run.pretrained and run.trained:
         raise UserError(f"{where}: a network from elsewhere is not trained: remove objective, or use init: {name}")
+    if run.pretrained and seeds > 1:
+        raise UserError(f"{where}: seeds: expected 1, found {seeds}: a network from elsewhere has no replicates")
     if run.kmeans and not run.targets:
         raise UserError(f"{where}: kmeans: expected with targets, whose features it labels, and k, its centroids")
     if not run.model and not run.pretrained:
@@ -132,6 +135,18 @@ def _check_set(given: Any, sections: tuple[str, ...], where: str) -> None:
         if section not in sections or not option_name:
             expected = ", ".join(f"{each}.NAME" for each in sections)
             raise UserError(f"{where}: set: expected {expected}, found '{name}'")
+
+
+def _check_centroids(rows: Iterable[Run], path: Path) -> None:
+    """Labels by centroids of the user's own bear their file's name: two files of one name would make them in turn."""
+    files: dict[str, Run] = {}
+    for row in rows:
+        first = files.setdefault(row.labels, row)
+        if row.labels and first.kmeans != row.kmeans:
+            raise UserError(
+                f"{path}: runs {first.name} and {row.name}: kmeans: {first.kmeans} and {row.kmeans} would make labels "
+                f"of one name, {row.labels}: rename one of the files"
+            )
 
 
 def _check_needed(row: Run, needed: str, rows: Mapping[str, Run], seeds: Mapping[str, int], path: Path) -> None:

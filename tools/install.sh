@@ -5,7 +5,7 @@ set -euo pipefail
 
 # Options
 python=        # Python 3.12 or 3.13 to make the environment with; empty to look for one.
-extras="test,asr" # Optional dependencies, apart by commas: test, asr, ngram, abx, align, wandb; empty for none.
+extras="test,asr" # Optional dependencies, apart by commas: test, huggingface, asr, ngram, abx, align, wandb; empty for none.
 optional="abx,align,ngram" # Of these, those that cannot be installed on this machine are left out with a word; empty for none.
 force=false    # Install and check again although nothing changed.
 

@@ -100,8 +100,10 @@ case ${action} in
         log "stopped"
         ;;
     kill_node)
-        # Its jobs' keepers, which would go on without it, end too.
-        pkill -KILL -f "slurmstepd.*" || true
+        # Its jobs' keepers, which would go on without it, end too: each has a socket NODE_JOB.STEP in the node's spool.
+        for socket in "${folder}/spool.${node}/${node}_"*; do
+            if [ -e "${socket}" ]; then step=${socket##*_} && pkill -KILL -f "^slurmstepd: \[${step%%.*}\." || true; fi
+        done
         end KILL "${folder}/slurmd.${node}.pid"
         log "${node} is gone"
         ;;

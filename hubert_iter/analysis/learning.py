@@ -42,11 +42,11 @@ def learning(run: str, records: Sequence[Mapping]) -> Learning | None:
     uses_context = bool(last["uses_context"])
     return Learning(
         run, int(last["update"]), last["accuracy"], last["guess"], max(known, key=known.get, default=""),
-        last["guess_margin"], uses_context, None if uses_context else updates_wanted(told),
+        last["guess_margin"], uses_context, None if uses_context else _rounded(updates_wanted(told)),
     )  # fmt: skip
 
 
-def updates_wanted(told: Sequence[Mapping]) -> int | None:
+def updates_wanted(told: Sequence[Mapping]) -> float | None:
     """Where the line through the validations of the second half reaches the guess and its margin; None if it falls.
 
     A rough guide: the schedule's end, where the learning rate is small, teaches more slowly than a longer one would.
@@ -60,6 +60,12 @@ def updates_wanted(told: Sequence[Mapping]) -> int | None:
     missing = last["guess"] + last["guess_margin"] - last["accuracy"]
     if pace <= 0:
         return None
-    wanted = last["update"] + missing / pace
-    step = 10 ** max(math.floor(math.log10(wanted)) - 1, 0)
-    return math.ceil(wanted / step) * step
+    return last["update"] + missing / pace
+
+
+def _rounded(updates: float | None) -> int | None:
+    """Up, to two figures: more would promise too much."""
+    if updates is None:
+        return None
+    step = 10 ** max(math.floor(math.log10(updates)) - 1, 0)
+    return math.ceil(updates / step) * step

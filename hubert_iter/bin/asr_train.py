@@ -5,7 +5,7 @@ from pathlib import Path
 from hubert_iter import config
 from hubert_iter.asr import stored_layers, tokens
 from hubert_iter.bin import cli
-from hubert_iter.errors import UserError
+from hubert_iter.errors import UserError, shown
 from hubert_iter.provenance import Product
 
 
@@ -24,9 +24,11 @@ def main(argv=None) -> None:
     cli.add_gpu(parser)
     args = parser.parse_args(argv)
     values = config.load("asr", args.config, args.conf_dirs)
-    if "best_model_criterion" not in values:
-        raise UserError(f"asr configuration {args.config}: expected best_model_criterion, by which the best epoch is "
-                        "chosen, found none. For example: best_model_criterion: [[valid, cer_ctc, min]]")  # fmt: skip
+    first = next(iter(values.get("best_model_criterion") or ()), None)
+    if not isinstance(first, list) or len(first) != 3:
+        raise UserError(f"asr configuration {args.config}: best_model_criterion: expected lists of phase, metric and "
+                        "min or max, by which the best epoch is chosen, for example [[valid, cer_ctc, min]], found "
+                        f"{shown(values.get('best_model_criterion'))}")  # fmt: skip
     settings, inputs = stored_layers.model_inputs(args.model)
     inputs |= {"data": args.data, "valid_data": args.valid_data, "tokens": args.tokens}
     product = Product(args.out, "asr_train", settings | {"config": values}, inputs)

@@ -1,7 +1,7 @@
 """Write a trained model in the formats of Hugging Face, torchaudio and fairseq, each into a folder of its own.
 
 The Hugging Face folder has a full model card, the k-means that the model was trained on and those fitted on its own
-layers. With --push it is uploaded to a hub.
+layers. With --push_to it is uploaded to a hub.
 """
 
 import logging
@@ -34,21 +34,23 @@ def main(argv=None) -> None:
     parser.add_argument("--datasets", nargs="*", default=[], help="the corpora's names on the hub, for the card")
     parser.add_argument("--data_note", default="", help="what readers of the card must know about the data")
     parser.add_argument(
-        "--push", default="", help="repository on the Hugging Face hub, OWNER/NAME, to upload the huggingface folder to"
+        "--push_to",
+        default="",
+        help="repository on the Hugging Face hub, OWNER/NAME, to upload the huggingface folder to",
     )
     parser.add_argument("--private", type=cli.true_or_false, default=True, help="make that repository a private one")
     args = parser.parse_args(argv)
-    if args.push:
+    if args.push_to:
         from hubert_iter.share import push
 
         if HUGGINGFACE not in args.formats:
-            raise UserError(f"--push {args.push}: uploads the format {HUGGINGFACE}: add it to --formats")
-        push.check(args.push)
+            raise UserError(f"--push_to {args.push_to}: uploads the format {HUGGINGFACE}: add it to --formats")
+        push.check(args.push_to)
     description = args.model / DESCRIPTION
     if description.is_file() and read_yaml(description)["model"].get("front_end") == MEL:
-        if args.push:
+        if args.push_to:
             raise UserError(
-                f"--push {args.push}: {args.model} takes log-mel frames, which no other library has: "
+                f"--push_to {args.push_to}: {args.model} takes log-mel frames, which no other library has: "
                 "nothing is exported of it"
             )
         log.info("%s: left out: its log-mel frames are in no other library. Load it with hubert_iter", args.model)
@@ -66,8 +68,8 @@ def main(argv=None) -> None:
         with product.writing() as work:
             readme, _ = export(args.model, name, work)
             (work / "README.md").write_text(readme)
-    if args.push:
-        push.upload(args.out / HUGGINGFACE, args.push, args.private)
+    if args.push_to:
+        push.upload(args.out / HUGGINGFACE, args.push_to, args.private)
 
 
 def _huggingface(args: Namespace) -> None:

@@ -33,7 +33,7 @@ def main(argv=None) -> None:
     )
     parser.add_argument("--analysis", help="table of measures in conf/analysis, or a file, to check it too")
     cli.add_wandb(parser)
-    parser.add_argument("--push", default="", help="repository that runs are to be uploaded to, to check it too")
+    parser.add_argument("--push_to", default="", help="repository that runs are to be uploaded to, to check it too")
     parser.add_argument(
         "--alignments", choices=ALIGNMENTS, default="given", help="where they come from, to check what needs them"
     )
@@ -58,11 +58,11 @@ def main(argv=None) -> None:
         from hubert_iter.train import wandb_board
 
         wandb_board.check(args.wandb)
-    if args.push:
+    if args.push_to:
         from hubert_iter.share import push
 
         own = [run for run in chosen if not run.pretrained]
-        push.check(args.push, [run.name for run in own])
+        push.check(args.push_to, [run.name for run in own])
         if args.conf_dirs:
             check_study.check_exported(own, args.conf_dirs)
     for run in chosen:

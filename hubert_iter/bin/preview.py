@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hubert_iter import config, study
 from hubert_iter.bin import cli
+from hubert_iter.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +52,16 @@ def relatives(path: Path, folders: list[Path]) -> list[Path]:
     """Other studies that are built on the same file."""
     first = config.root(path, "study", folders).resolve()
     found = {each.resolve(): each for folder in folders for each in sorted((folder / "study").glob("*.yaml"))}
-    return [
-        each
-        for place, each in found.items()
-        if place != path.resolve() and config.root(each, "study", folders).resolve() == first
-    ]
+    return [each for place, each in found.items() if place != path.resolve() and _root(each, folders) == first]
+
+
+def _root(path: Path, folders: list[Path]) -> Path | None:
+    """The file that a study is built on; None, with a warning, where a fault of its own hides that."""
+    try:
+        return config.root(path, "study", folders).resolve()
+    except UserError as error:
+        log.warning("left out of the tables on the same base: %s", error)
+        return None
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def main(argv=None) -> None:
     cli.add_gpu(parser)
     parser.add_argument(
         "--gate", type=cli.true_or_false, default=False,
-        help="stop a run that by half of its updates is not above what needs no network, with the model as it is",
+        help="stop a run that has no prospect of using context at half of its updates, with the model as it is",
     )  # fmt: skip
     cli.add_wandb(parser)
     args = parser.parse_args(argv)

@@ -9,17 +9,15 @@ import hashlib
 import json
 import logging
 import os
-import shlex
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hubert_iter.data.datadir import DataDir, Utterance, parse_segment
 from hubert_iter.data.folders import files_below
-from hubert_iter.data.recordings import is_command, split_offset
+from hubert_iter.data.recordings import conversion, is_command, split_offset
 from hubert_iter.data.tables import Row, raise_first, scan
 from hubert_iter.errors import UserError, summarise
 from hubert_iter.frames import FRAME_LENGTH, SAMPLE_RATE
@@ -190,10 +188,11 @@ def measure(found: Found, resample: bool) -> tuple[DataDir, list[str]]:
     others = [(utterance, extent) for utterance, extent in pairs if not extent.fits]
     if others and not resample:
         utterance, extent = others[0]
+        command = conversion(utterance.wav)
         raise UserError(
             f"{found.path}: {len(others)} of {len(pairs)} are not {SAMPLE_RATE} Hz with one channel, as utterance "
-            f"{utterance.id}: {utterance.wav}: {extent.rate} Hz, {extent.channels} channel(s). Add --resample true, or "
-            f"convert it, in a wav.scp by: {utterance.recording or utterance.id} {pipe(utterance.wav)}"
+            f"{utterance.id}: {utterance.wav}: {extent.rate} Hz, {extent.channels} channel(s). Add --resample true"
+            + (f", or convert it, in a wav.scp by: {utterance.recording or utterance.id} {command}" if command else "")
         )
     measured = [replace(utterance, num_samples=extent.num_samples) for utterance, extent in pairs]
     kept = tuple(utterance for utterance in measured if utterance.num_samples >= FRAME_LENGTH)
@@ -203,12 +202,6 @@ def measure(found: Found, resample: bool) -> tuple[DataDir, list[str]]:
     if short:
         log.warning("%s: left out, shorter than a frame of 25 ms: %s", found.path, summarise(short))
     return DataDir(found.path, kept, {}), short
-
-
-def pipe(wav: str) -> str:
-    """The entry of a wav.scp that gives the same audio at 16 kHz with one channel."""
-    convert = partial("ffmpeg -nostdin -v error -i {} -ac 1 -ar 16000 -f wav - |".format)
-    return f"{wav} {convert('-')}" if is_command(wav) else convert(shlex.quote(wav))
 
 
 def read(utterance: Utterance) -> "np.ndarray":

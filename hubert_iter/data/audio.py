@@ -247,7 +247,8 @@ class _FileAt(io.RawIOBase):
             self._size = min(self._size, int.from_bytes(head[4:8], "little") + 8)
         elif head[:5] == b"AUDIO" and len(head) > 5:
             width = head[5]
-            self._first, self._size = offset + 6 + width, int.from_bytes(head[6 : 6 + width], "little")
+            self._first, said = offset + 6 + width, int.from_bytes(head[6 : 6 + width], "little")
+            self._size = min(said, self._size - 6 - width)
         self.seek(0)
 
     def readable(self) -> bool:

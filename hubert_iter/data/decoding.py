@@ -74,7 +74,7 @@ def decode(utterances: Iterable[Utterance], places: Places, nj: int, dump: Dump 
 
 
 def _order(utterance: Utterance) -> tuple[str, float, str]:
-    """Those of a recording together, in the order of time; recordings in the order of their first utterances' names."""
+    """Those of a recording together, in the order of time; recordings in the order of their entries in wav.scp."""
     return utterance.wav, utterance.start or 0.0, utterance.id
 
 

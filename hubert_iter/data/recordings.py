@@ -63,7 +63,7 @@ def conversion(wav: str) -> str:
         return ""
     if Path(path).suffix.lower() in _SOX:
         return f"sox {shlex.quote(path)} -r {rate} -c 1 -b 16 -t wav - |"
-    return f"ffmpeg -v error -i {shlex.quote(path)} -ar {rate} -ac 1 -f wav - |"
+    return f"ffmpeg -nostdin -v error -i {shlex.quote(path)} -ar {rate} -ac 1 -f wav - |"
 
 
 def are_dumped(path: str | Path) -> bool:

@@ -57,9 +57,21 @@ class Sampler:
                 f"a crop of {self.lengths.max() / SAMPLE_RATE:.1f} s does not fit into a batch of {batch_seconds} s: "
                 "raise device_seconds or lower max_crop_seconds in the training configuration"
             )
+        if joining:
+            self._refuse_short(joining)
         self._starts = [0]  # position of the first batch of each epoch planned so far
         self._epoch, self._groups = -1, []
         self._enter(0)
+
+    def _refuse_short(self, joining: Joining) -> None:
+        """An utterance must be long enough for its crop and what must follow it."""
+        shortest = int(self.full_lengths.min())
+        wanted = max(joining.parts(int(self.lengths.min()))) + SPARE
+        if shortest < wanted:
+            raise UserError(
+                f"an utterance of {shortest / SAMPLE_RATE:.3f} s is too short for sequences of {joining.crops} crops, "
+                f"{wanted / SAMPLE_RATE:.3f} s would do: leave out the shortest utterances in stage 2 (--min_seconds)"
+            )
 
     def locate(self, position: int) -> tuple[int, int]:
         """Position -> (epoch, number within the epoch)."""

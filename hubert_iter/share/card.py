@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from hubert_iter import provenance
+from hubert_iter import options, provenance
 from hubert_iter.analysis.learning import GUESSES, learning
 from hubert_iter.data import datadir
 from hubert_iter.feats.normalise import NONE, kind_of
@@ -22,6 +22,7 @@ from hubert_iter.report.section import Table
 from hubert_iter.share import layer_scores
 from hubert_iter.share.layer_scores import Curve
 from hubert_iter.share.lineage import Network
+from hubert_iter.train.config import TrainConfig
 from hubert_iter.units.beside import OWN, Fitted
 
 FULL = "cca"
@@ -156,19 +157,16 @@ def _training(network: Network, metrics: Path | None) -> str:
             f"rightly; the best guess without a network{guess} {100 * found.guess:.1f} %, to be exceeded by "
             f"{100 * found.margin:.1f} %. So it {shown}."
         )
+    silent = options.silent(TrainConfig)
     updates = {"updates": description.get("updates", 0), "seed": (description.get("run") or {}).get("seed")}
     for title, values in {
         "Training": {**updates, **(description.get("train") or {})},
         "Objective": description["objective"],
         "Encoder": description["model"],
     }.items():
-        rows = [[name, str(value)] for name, value in values.items() if value is not None and name not in _ABOUT]
+        rows = [[name, str(value)] for name, value in values.items() if value is not None and name not in silent]
         parts.append(markdown.table(Table(title, ["option", "value"], rows)))
     return "\n\n".join(parts)
-
-
-_ABOUT = ("workers", "log_every", "valid_every", "checkpoint_every", "keep_checkpoints", "milestones", "compile")
-"""Options that say how it was computed, and shape no result."""
 
 
 def _teachers(chain: Sequence[Network]) -> str:

@@ -26,15 +26,15 @@ def check(repository: str, runs: Sequence[str] = ()) -> None:
             f"run by --runs: {repository}-{PLACE}"
         )
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
-        raise UserError(f"--push: expected OWNER/NAME, a repository on the hub, found '{repository}'")
+        raise UserError(f"--push_to: expected OWNER/NAME, a repository on the hub, found '{repository}'")
     try:
         from huggingface_hub import get_token
     except ImportError:
         raise UserError(INSTALL) from None
     if not get_token():
         raise UserError(
-            f"--push {repository}: no token of the Hugging Face hub. Log in by `hf auth login`, or set HF_TOKEN to a "
-            "token that may write (huggingface.co/settings/tokens)"
+            f"--push_to {repository}: no token of the Hugging Face hub. Log in by `hf auth login`, or set HF_TOKEN to "
+            "a token that may write (huggingface.co/settings/tokens)"
         )
 
 
@@ -56,7 +56,7 @@ def upload(folder: Path, repository: str, private: bool) -> None:
         )  # fmt: skip
     except (no_answer, OSError, ValueError) as error:
         raise UserError(
-            f"--push {repository}: {folder} could not be uploaded: {' '.join(str(error).split())[:300]}. The folder is "
-            "complete: the same command tries again"
+            f"--push_to {repository}: {folder} could not be uploaded: {' '.join(str(error).split())[:300]}. The folder "
+            "is complete: the same command tries again"
         ) from None
     log.info("push: %s is at %s", folder, done.commit_url or f"{api.endpoint}/{repository}")

@@ -125,7 +125,13 @@ class RunConfig:
     def shaping(self) -> dict:
         """The part that shapes the result: without what only says how often to report or how to compute."""
         model = options.shaping(options.read(EncoderConfig, self.model, "model"))
-        return {**self.as_dict(), "model": model, "train": self.train and options.shaping(self.train)}
+        run = dict(self.run)
+        if run.get("set"):
+            silent = {f"train.{name}" for name in options.silent(TrainConfig)}
+            run["set"] = {key: value for key, value in run["set"].items() if key not in silent}
+            if not run["set"]:
+                del run["set"]
+        return {**self.as_dict(), "run": run, "model": model, "train": self.train and options.shaping(self.train)}
 
 
 def load(run: Run, folders: list[Path]) -> RunConfig:

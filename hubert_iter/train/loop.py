@@ -74,8 +74,8 @@ class Trainer:
     def run(self, folder: Path, before: Before | None = None, gate: bool = False, wandb: str = "") -> None:
         """Train to the last update, writing into `folder`; raises Stopped when told to stop on the way.
 
-        `before` is the leg that this one continues. With `gate` a run that has learnt nothing when it gets there
-        raises Gated. `wandb` names a project of W&B.
+        `before` is the leg that this one continues. With `gate` a run that has no prospect of learning to use
+        context when it gets there raises Gated. `wandb` names a project of W&B.
         """
         train, world = self.config.train, self.world
         updater, model, optimiser = self.updater, self.updater.model, self.updater.optimiser

@@ -47,8 +47,8 @@ def train(
 ) -> None:
     """Train into `folder`, going on where an interrupted call stopped; the result is the product, `folder`/model.
 
-    With `gate` a run that has learnt nothing by half of its updates ends with the model as it is then. `wandb` names a
-    project of W&B that metrics are sent to.
+    With `gate` a run that has no prospect of learning to use context at half of its updates ends with the model as it
+    is then. `wandb` names a project of W&B that metrics are sent to.
     """
     training, held_out = _materials(config, inputs)
     before = None

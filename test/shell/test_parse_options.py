@@ -45,7 +45,7 @@ def test_defaults(script):
 
 
 def test_later_values_win_and_all_forms_are_understood(script):
-    result = script("--stage", "2", "--stop-stage", "7", "--rate=.5", "--fix", "true", "--stage", "3")
+    result = script("--stage", "2", "--stop-stage=6", "--stop-stage", "7", "--rate=.5", "--fix", "true", "--stage", "3")
     assert result.stdout == "3|7|a b|.5|true||"
 
 

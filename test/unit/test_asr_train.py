@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+import yaml
 from trainings import MODEL
 
 from hubert_iter import provenance
-from hubert_iter.bin import filter_data
+from hubert_iter.bin import asr_train, filter_data
 from hubert_iter.data import datadir
 from hubert_iter.data.audio import read_audio
 from hubert_iter.data.datadir import Utterance
@@ -106,3 +107,11 @@ def test_audio_that_espnet_cannot_read_alike_is_refused(network, tmp_path, other
     job = recogniser(tmp_path, network, datadir.read(tmp_path / "mixed"), 0.0)
     with pytest.raises(UserError, match="u2.*max_features_gb"):
         train._data_options(job, tmp_path)
+
+
+@pytest.mark.parametrize("criterion", [None, [], ["valid"]])
+def test_how_the_best_epoch_is_chosen_is_asked_for_before_the_training(tmp_path, criterion):
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({} if criterion is None else {"best_model_criterion": criterion}))
+    words = [f"--{name}={tmp_path}" for name in ("model", "data", "valid_data", "tokens", "out")]
+    with pytest.raises(UserError, match="best_model_criterion: expected lists of phase, metric"):
+        asr_train.main([*words, "--config", str(tmp_path / "mine.yaml"), "--conf_dirs", str(tmp_path)])

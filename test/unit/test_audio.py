@@ -77,6 +77,14 @@ def test_recordings_within_an_ark(tmp_path, kind):
         np.testing.assert_array_equal(read_audio(inside, 20000, 300), SAMPLES[20000:20300] / np.float32(32768))
 
 
+def test_a_recording_in_an_ark_ends_with_the_ark_whatever_its_header_says(tmp_path):
+    soundfile.write(tmp_path / "one.wav", SAMPLES, 16000)
+    content = (tmp_path / "one.wav").read_bytes()
+    ark = tmp_path / "all.ark"
+    ark.write_bytes(b"first AUDIO" + bytes([8]) + b"\xff" * 8 + content)
+    assert len(load(utterance(f"{ark}:6")).samples) == len(SAMPLES)
+
+
 def test_a_path_that_ends_like_an_offset_is_a_path(flac):
     odd = flac.with_name("take:12")
     flac.rename(odd)

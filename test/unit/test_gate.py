@@ -1,4 +1,4 @@
-"""The gate: a run that has learnt nothing by half of its updates is stopped, with what it has."""
+"""The gate: a run that has no prospect at half of its updates is stopped, with what it has."""
 
 import json
 
@@ -91,3 +91,11 @@ def test_a_run_that_hardly_rises_is_stopped():
         for place in range(1, 5)
     ]
     assert gate.hopeless(told, 2400) and gate.hopeless(told[:1], 2400)
+
+
+def test_the_update_where_it_would_get_there_is_not_rounded_for_the_gate():
+    told = [
+        {"update": update, "accuracy": accuracy, "guess": 0.2, "guess_margin": 0.0005}
+        for update, accuracy in ((300, 0.13), (450, 0.145), (600, 0.16))
+    ]
+    assert [gate.hopeless(told, updates) for updates in (1000, 1010)] == [True, False]  # it would at 1005

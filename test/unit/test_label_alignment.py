@@ -142,3 +142,12 @@ def test_labels_of_validation_crops_are_their_frames(numbered):
     reader = CropReader(data, labels, 0.8, 10)
     for plan in plans(lengths):
         check(reader.read(plan))
+
+
+def test_an_utterance_too_short_to_be_joined_is_told_before_the_training():
+    lengths = np.array([32000, 32000, 1600])
+    joining = Joining(2, np.array(["a", "b", "a"]), lengths, True)
+    with pytest.raises(UserError, match="an utterance of 0.100 s is too short for sequences of 2 crops"):
+        Sampler(lengths, 60.0, 1.0, 0, joining)
+    lengths[2] = 3200
+    Sampler(lengths, 60.0, 1.0, 0, Joining(2, np.array(["a", "b", "a"]), lengths, True)).plan(0)

@@ -95,5 +95,5 @@ def test_it_is_not_said_to_be_uploaded(tmp_path, monkeypatch):
     (tmp_path / "model").mkdir()
     store.write(tmp_path / "model", model, {"model": SIZES, "objective": None, "classes": None, "updates": 0})
     words = ["--model", str(tmp_path / "model"), "--formats", "huggingface", "--out", str(tmp_path / "out")]
-    with pytest.raises(UserError, match="--push me/mel: .* takes log-mel frames"):
-        export.main([*words, "--push", "me/mel"])
+    with pytest.raises(UserError, match="--push_to me/mel: .* takes log-mel frames"):
+        export.main([*words, "--push_to", "me/mel"])

@@ -36,23 +36,23 @@ def push(model: Path, hub: FakeHub, *more: str) -> subprocess.CompletedProcess:
 def test_the_folder_arrives_once_without_what_names_this_machine(model):
     with FakeHub() as hub:
         assert push(model, hub).returncode == 0 and not hub.files and not hub.repositories
-        done = push(model, hub, "--push", "me/it1")
+        done = push(model, hub, "--push_to", "me/it1")
         assert done.returncode == 0, done.stderr
         folder = model.parent / "export/huggingface"
         sent = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "provenance.json"}
         assert hub.files == {"me/it1": sent} and {"README.md", "model.safetensors", "config.json"} <= sent.keys()
         assert hub.repositories == {"me/it1": True} and hub.tokens == {"Bearer hf_mine"}
         assert not any(str(model.parent).encode() in content for content in sent.values())
-        assert push(model, hub, "--push", "me/it1").returncode == 0 and hub.commits == 1
-        assert push(model, hub, "--push", "me/open", "--private", "false").returncode == 0
+        assert push(model, hub, "--push_to", "me/it1").returncode == 0 and hub.commits == 1
+        assert push(model, hub, "--push_to", "me/open", "--private", "false").returncode == 0
         assert hub.repositories["me/open"] is False
 
 
 def test_a_hub_that_refuses_or_is_not_there_is_named(model):
     with FakeHub(writable=False) as hub:
-        refused = push(model, hub, "--push", "me/it1")
-    assert refused.returncode == 1 and "--push me/it1: " in refused.stderr and "no right to write" in refused.stderr
-    gone = push(model, hub, "--push", "me/it1")  # its server has ended
+        refused = push(model, hub, "--push_to", "me/it1")
+    assert refused.returncode == 1 and "--push_to me/it1: " in refused.stderr and "no right to write" in refused.stderr
+    gone = push(model, hub, "--push_to", "me/it1")  # its server has ended
     assert gone.returncode == 1 and "could not be uploaded" in gone.stderr and "Traceback" not in gone.stderr
 
 
@@ -62,19 +62,19 @@ def test_what_cannot_be_uploaded_is_refused_before_any_work(model, tmp_path, mon
     words = ["--model", str(model), "--out", str(tmp_path / "export"), "--formats"]
     monkeypatch.setattr(huggingface_hub, "get_token", lambda: None)
     with pytest.raises(UserError, match="no token of the Hugging Face hub.*HF_TOKEN"):
-        export.main([*words, "huggingface", "--push", "me/it1"])
+        export.main([*words, "huggingface", "--push_to", "me/it1"])
     monkeypatch.setattr(huggingface_hub, "get_token", lambda: "hf_mine")
     with pytest.raises(UserError, match="expected OWNER/NAME"):
-        export.main([*words, "huggingface", "--push", "it1"])
+        export.main([*words, "huggingface", "--push_to", "it1"])
     with pytest.raises(UserError, match="add it to --formats"):
-        export.main([*words, "torchaudio", "--push", "me/it1"])
+        export.main([*words, "torchaudio", "--push_to", "me/it1"])
     assert not (tmp_path / "export").exists()
     study = ["--study", str(ROOT / "conf/study/mini.yaml")]
     with pytest.raises(UserError, match="--push_to me/mini: expected RUN in it.* and .* more.*me/mini-RUN"):
-        plan.main([*study, "--push", "me/mini"])
-    plan.main([*study, "--push", "me/mini-RUN"])
-    plan.main([*study, "--runs", "hubert_it2.1", "--push", "me/mini"])  # as docs/sharing.md has it
+        plan.main([*study, "--push_to", "me/mini"])
+    plan.main([*study, "--push_to", "me/mini-RUN"])
+    plan.main([*study, "--runs", "hubert_it2.1", "--push_to", "me/mini"])  # as docs/sharing.md has it
     mel = ["--study", str(ROOT / "conf/study/mini_night.yaml"), "--conf_dirs", str(ROOT / "conf")]
     with pytest.raises(UserError, match="--push_to: random.* are networks on log-mel frames"):
-        plan.main([*mel, "--push", "me/night-RUN"])
+        plan.main([*mel, "--push_to", "me/night-RUN"])
     plan.main(mel)

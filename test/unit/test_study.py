@@ -303,6 +303,7 @@ def test_a_model_from_elsewhere_is_a_row_however_it_is_named(tmp_path):
         ({"objective": "wav2vec2", "init": {"modle": "x"}}, "init: .*modle.*did you mean model"),
         ({"objective": "hubert", "pretrained": "x"}, "a network from elsewhere is not trained"),
         ({"objective": "wav2vec2", "kmeans": "a.npz"}, "kmeans: expected with targets"),
+        ({"pretrained": "x", "seeds": 3}, "seeds: expected 1, found 3"),
     ],
 )
 def test_faults_of_models_from_elsewhere_are_named(tmp_path, row, message):
@@ -325,3 +326,11 @@ def test_labels_by_own_centroids_have_a_name_of_their_own(tmp_path):
     row = {"objective": "hubert", "targets": "mfcc", "k": 9}
     runs = study.read(write(tmp_path, {"a": row, "b": {**row, "kmeans": "some/km 9.npz"}})).runs
     assert (runs["a"].labels, runs["b"].labels) == ("mfcc_k9", "mfcc_k9_km-9")
+
+
+def test_centroids_of_two_files_of_one_name_would_share_their_labels(tmp_path):
+    row = {"objective": "hubert", "targets": "mfcc", "k": 9}
+    rows = {"a": {**row, "kmeans": "one/km.npz"}, "b": {**row, "kmeans": "two/km.npz"}}
+    with pytest.raises(UserError, match="runs a and b: kmeans: one/km.npz and two/km.npz .*mfcc_k9_km: rename"):
+        study.read(write(tmp_path, rows))
+    assert study.read(write(tmp_path, {**rows, "b": {**rows["b"], "kmeans": "one/km.npz"}})).runs

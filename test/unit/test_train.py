@@ -242,6 +242,11 @@ def test_finished_run_is_left_alone_and_a_changed_setting_sets_it_aside(corpus, 
     configuration(tmp_path, updates=2, log_every=1)
     train.main(options(conf, corpus, out))
     assert (out / "model" / store.WEIGHTS).stat().st_mtime_ns == written
+    table = yaml.safe_load((conf / "study/s.yaml").read_text())
+    table["runs"]["first"]["set"] = {"train.log_every": 1}
+    (conf / "study/s.yaml").write_text(yaml.safe_dump(table))
+    train.main(options(conf, corpus, out))
+    assert (out / "model" / store.WEIGHTS).stat().st_mtime_ns == written
     configuration(tmp_path, updates=2, learning_rate=5e-3)
     train.main(options(conf, corpus, out))
     assert provenance.identity(out / "model") != before

@@ -16,7 +16,7 @@ runs=              # Only these runs of the study; empty for all.
 baselines="mfcc logmel"  # Features without a network, recognised from like a layer.
 
 # Machine
-nj=2               # Jobs in parallel on this machine or the cluster: networks side by side.
+nj=2               # Jobs in parallel on this machine or the cluster: networks side by side. With GPUs as many as there are.
 ngpu=0             # 1: a GPU for each job; 0: processors.
 max_features_gb=20.0  # Layers of a frozen network are computed once and kept during training, unless they take more disk.
 python=python3     # Python to run.
@@ -37,6 +37,7 @@ textgrids=         # For phones: folder of Praat TextGrid alignments; empty: pho
 silence_phones=    # Names of silence and noise in them, beside the usual ones, as for ssl.sh.
 lexicon=           # Pronunciations for --alignments make, as for ssl.sh.
 ctm_dir=           # Where phones.ctm of each set is if not in TextGrids; empty for data in the folder ssl1.
+fix=false          # Leave out utterances with a faulty alignment and report them, instead of stopping.
 max_missing=0      # Utterances per set that may lack an alignment: phones are not learnt from them.
 
 # Recognition
@@ -140,7 +141,7 @@ if [ "${stage}" -le 1 ] && [ "${stop_stage}" -ge 1 ]; then
             opts=(--alignments "${dumpdir}/alignments")
             for set in "${train_set}" "${valid_set}" "${eval_set}"; do
                 align_set "${set}" "${data}/${set}" "${ctm_dir:-${ssl}/data}/${set}" "${textgrids}" "${lexicon}" \
-                    --max_missing "${max_missing}" --silence_phones "${silence_phones}"
+                    --max_missing "${max_missing}" --silence_phones "${silence_phones}" --fix "${fix}"
             done
         fi
         ${python} -m hubert_iter.bin.asr_tokens --unit "${unit}" --data "${sets[@]}" --nbpe "${nbpe}" --out "$(tokens_of "${unit}")" "${opts[@]}"

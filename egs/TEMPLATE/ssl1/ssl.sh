@@ -55,7 +55,7 @@ max_seconds=40.0   # Longer utterances are left out.
 eval_min_seconds=0.1  # Shorter utterances of the evaluation set are left out.
 same_speakers=false  # Evaluation speakers may be in training too (a corpus of one speaker); the report says so.
 resample=false     # Convert other rates and several channels to 16 kHz and one channel, once, in stage 2.
-fix=false          # Drop faulty utterances in stage 2 and report them, instead of stopping.
+fix=false          # Drop faulty utterances (stage 2) and alignments (stage 3) and report them, instead of stopping.
 max_missing=0      # Utterances per set that may lack an alignment.
 
 # Pseudo-labels
@@ -149,7 +149,7 @@ logs=${exp}/log
 # The runs in the order of their dependencies, checked now so that a fault in a table costs no waiting.
 # shellcheck disable=SC2086  # runs is a list of words
 run_table=$(${python} -m hubert_iter.bin.plan --study "${study_file}" --runs ${runs} --conf_dirs "${conf_dirs[@]}" \
-    --analysis "${analysis}" --alignments "${alignments}" --wandb "${wandb}" --push "${push_to}")
+    --analysis "${analysis}" --alignments "${alignments}" --wandb "${wandb}" --push_to "${push_to}")
 if "${dry_run}"; then
     # shellcheck disable=SC2086  # runs is a list of words
     ${python} -m hubert_iter.bin.preview --study "${study_file}" --conf_dirs "${conf_dirs[@]}" --runs ${runs} \
@@ -253,7 +253,7 @@ if [ "${stage}" -le 3 ] && [ "${stop_stage}" -ge 3 ] && ! skip 3; then
     log "Stage 3: alignments (${alignments}): ${dumpdir}/alignments/{$(IFS=, && echo "${aligned_sets[*]}")}"
     for set in "${aligned_sets[@]}"; do
         align_set "${set}" "${dumpdir}/data/${set}" "${datadir}/${set}" "${textgrids}" "${lexicon}" \
-            --max_missing "${max_missing}" --silence_phones "${silence_phones}"
+            --max_missing "${max_missing}" --silence_phones "${silence_phones}" --fix "${fix}"
     done
 elif [ "${stage}" -le 7 ] && [ "${stop_stage}" -ge 5 ]; then
     # Before anything is trained, and not after it.
@@ -451,7 +451,7 @@ if [ "${stage}" -le 12 ] && [ "${stop_stage}" -ge 12 ] && ! skip 12; then
         # shellcheck disable=SC2086  # lists of words
         ${python} -m hubert_iter.bin.export --model "${exp}/${run}/model" --formats ${formats} --out "${exp}/${run}/export" \
             --units "${units}" --license "${license}" --language ${language} --datasets ${datasets} \
-            --data_note "${data_note}" --push "${push_to//RUN/${run}}" --private "${push_private}"
+            --data_note "${data_note}" --push_to "${push_to//RUN/${run}}" --private "${push_private}"
     done
 fi
 

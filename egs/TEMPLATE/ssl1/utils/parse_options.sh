@@ -110,11 +110,12 @@ _po_parse() {
             *) _po_fail "unexpected word '${word}': options are given as --name value" ;;
         esac
         name=${word#--}
-        if [[ ${name} == *=* ]]; then
-            _po_set "${name%%=*}" "${name#*=}"
+        name=${name%%=*}
+        name=${name//-/_}
+        if [[ ${word} == *=* ]]; then
+            _po_set "${name}" "${word#*=}"
             continue
         fi
-        name=${name//-/_}
         # An unknown name is a better complaint than a missing value.
         [[ " ${_po_names[*]} " == *" ${name} "* ]] || _po_set "${name}" ""
         [ $# -gt 0 ] || _po_fail "--${name} needs a value"
