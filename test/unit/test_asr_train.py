@@ -111,7 +111,8 @@ def test_audio_that_espnet_cannot_read_alike_is_refused(network, tmp_path, other
 
 @pytest.mark.parametrize("criterion", [None, [], ["valid"]])
 def test_how_the_best_epoch_is_chosen_is_asked_for_before_the_training(tmp_path, criterion):
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({} if criterion is None else {"best_model_criterion": criterion}))
+    values = {} if criterion is None else {"best_model_criterion": criterion}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(values))
     words = [f"--{name}={tmp_path}" for name in ("model", "data", "valid_data", "tokens", "out")]
     with pytest.raises(UserError, match="best_model_criterion: expected lists of phase, metric"):
         asr_train.main([*words, "--config", str(tmp_path / "mine.yaml"), "--conf_dirs", str(tmp_path)])
