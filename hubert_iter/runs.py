@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hubert_iter import lock, provenance
+from hubert_iter import lock, parts, provenance
 from hubert_iter.errors import UserError, nearest
-from hubert_iter.feats import normalise, parts
+from hubert_iter.feats import normalise
 from hubert_iter.options import option
 from hubert_iter.refresh import MATCH
 from hubert_iter.study_models import fit_for_folder

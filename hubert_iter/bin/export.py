@@ -12,10 +12,10 @@ from hubert_iter import provenance
 from hubert_iter.bin import cli
 from hubert_iter.config import read_yaml
 from hubert_iter.errors import UserError
+from hubert_iter.models.convert import FORMATS, HUGGINGFACE
 from hubert_iter.models.settings import DESCRIPTION, MEL
 from hubert_iter.provenance import Product
 
-HUGGINGFACE = "huggingface"
 log = logging.getLogger(__name__)
 
 
@@ -25,8 +25,7 @@ def main(argv=None) -> None:
     parser.add_argument(
         "--model", type=Path, required=True, help="folder of a trained model; scores and metrics beside it are read"
     )
-    formats = (HUGGINGFACE, "torchaudio", "fairseq")
-    parser.add_argument("--formats", required=True, nargs="+", choices=formats, help="whose formats")
+    parser.add_argument("--formats", required=True, nargs="+", choices=FORMATS, help="whose formats")
     parser.add_argument("--out", type=Path, required=True, help="folder to write <format>/ into")
     parser.add_argument("--units", type=Path, help="dump/<study>/units, where k-means of the model's own layers are")
     parser.add_argument("--license", default="apache-2.0", help="of the weights, for the model card")

@@ -7,10 +7,11 @@ from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
+from hubert_iter import parts
 from hubert_iter.bin import cli
 from hubert_iter.data import datadir
 from hubert_iter.errors import UserError
-from hubert_iter.feats import parts, source
+from hubert_iter.feats import source
 from hubert_iter.provenance import Product
 from hubert_iter.randomness import kmeans_seed
 

@@ -7,8 +7,8 @@ why; guessed.dict, the words that the dictionary lacks, as they were pronounced.
 from argparse import Namespace
 from pathlib import Path
 
+from hubert_iter import parts
 from hubert_iter.bin import cli
-from hubert_iter.feats import parts
 from hubert_iter.provenance import Product
 
 PART = "make_alignments part"

@@ -3,11 +3,11 @@
 from argparse import Namespace
 from pathlib import Path
 
-from hubert_iter import provenance
+from hubert_iter import parts, provenance
 from hubert_iter.bin import cli
 from hubert_iter.data import datadir
 from hubert_iter.errors import UserError
-from hubert_iter.feats import parts, source
+from hubert_iter.feats import source
 from hubert_iter.feats.source import FeatureSource
 from hubert_iter.frames import FRAME_RATE
 from hubert_iter.provenance import Product

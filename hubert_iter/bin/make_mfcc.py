@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from hubert_iter import parts
 from hubert_iter.bin import cli
-from hubert_iter.feats import mfcc_folders, parts
+from hubert_iter.feats import mfcc_folders
 
 
 def main(argv=None) -> None:

@@ -1,7 +1,7 @@
 """Join the parts that make_alignments made."""
 
+from hubert_iter import parts
 from hubert_iter.bin import cli, make_alignments
-from hubert_iter.feats import parts
 
 
 def main(argv=None) -> None:

@@ -1,7 +1,8 @@
 """Join the parts that make_labels made into labels.ark, labels.scp and utt2num_frames."""
 
+from hubert_iter import parts
 from hubert_iter.bin import cli, make_labels
-from hubert_iter.feats import parts, source
+from hubert_iter.feats import source
 
 
 def main(argv=None) -> None:

@@ -1,7 +1,7 @@
 """Join the parts that pool_layers made into one folder of layers."""
 
+from hubert_iter import parts
 from hubert_iter.bin import cli, pool_layers
-from hubert_iter.feats import parts
 
 
 def main(argv=None) -> None:

@@ -3,8 +3,9 @@
 import logging
 from pathlib import Path
 
+from hubert_iter import parts
 from hubert_iter.bin import cli
-from hubert_iter.feats import mfcc_folders, parts
+from hubert_iter.feats import mfcc_folders
 from hubert_iter.frames import MFCC_SHIFT, hours
 
 log = logging.getLogger(__name__)

@@ -4,9 +4,9 @@ frame, by layer. merge_layers joins parts."""
 from argparse import Namespace
 from pathlib import Path
 
-from hubert_iter import provenance
+from hubert_iter import parts, provenance
 from hubert_iter.bin import cli
-from hubert_iter.feats import baselines, parts
+from hubert_iter.feats import baselines
 from hubert_iter.feats.foreign import locate
 from hubert_iter.provenance import Product
 

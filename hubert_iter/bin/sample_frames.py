@@ -1,7 +1,8 @@
 """Draw one part of the frames that k-means is fitted on; fit_kmeans --parts reads them all, and removes them."""
 
+from hubert_iter import parts
 from hubert_iter.bin import cli, fit_kmeans
-from hubert_iter.feats import parts, source
+from hubert_iter.feats import source
 from hubert_iter.randomness import kmeans_seed
 
 

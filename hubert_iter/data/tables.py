@@ -122,8 +122,10 @@ def scan(path: Path, name: str | None = None) -> tuple[list[Row], list[Fault]]:
             faults.append(Fault("columns", str(path), number, key, fault, (key,)))
             continue
         if key in seen:
-            same = "with the same value" if seen[key].value == value else f"with another value{_AT_A_SPACE}"
-            faults.append(Fault("duplicate", str(path), number, key, f"was on line {seen[key].line} already, {same}"))
+            kind, how = "repeated", "the same value"
+            if seen[key].value != value:
+                kind, how = "duplicate", f"another value{_AT_A_SPACE}"
+            faults.append(Fault(kind, str(path), number, key, f"was on line {seen[key].line} already, with {how}"))
             continue
         if key < previous:
             message = f"expected keys in C order (LC_ALL=C sort), found this one after {previous}"

@@ -171,8 +171,7 @@ def _tables(path: Path, findings: Findings) -> dict[str, dict[str, Row]]:
         speakers = name in SPEAKER_TABLES or (name == "wav.scp" and "segments" in present)
         for fault in faults:
             # A key repeated with the same value loses nothing. Keys of speakers and recordings are checked below.
-            keep = speakers or (fault.kind == "duplicate" and fault.message.endswith("the same value"))
-            drops = () if keep else (fault.utterance,) if fault.kind in ("columns", "duplicate") else ()
+            drops = (fault.utterance,) if not speakers and fault.kind in ("columns", "duplicate") else ()
             kept = replace(fault, drops=tuple(key for key in drops if key))
             findings.faults.append(replace(kept, utterance="") if speakers else kept)
         tables[name] = {row.key: row for row in rows}

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from hubert_iter.errors import UserError, summarise
 from hubert_iter.feats.foreign import ForeignModel, open_foreign
 from hubert_iter.models import store
-from hubert_iter.models.convert import names
+from hubert_iter.models.convert import HUGGINGFACE, TORCHAUDIO, names
 from hubert_iter.models.encoder import Encoder
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def _shape(tensor: Tensor | None) -> str:
 
 def _foreign_state(path: Path) -> dict[str, Tensor]:
     model = open_foreign(path)
-    layout = names.HUGGINGFACE if model.description["library"] == "transformers" else names.TORCHAUDIO
+    layout = HUGGINGFACE if model.description["library"] == "transformers" else TORCHAUDIO
     if _pre_norm(model):
         raise UserError(
             f"{path}: normalises before each block (as LARGE models do), our encoder after it. It can be scored and be "

@@ -16,8 +16,8 @@ from hubert_iter.data import audio, datadir
 from hubert_iter.errors import UserError
 from hubert_iter.feats import archive
 from hubert_iter.feats.mfcc_folders import DIM, NAME
-from hubert_iter.feats.parts import share
 from hubert_iter.frames import FRAME_LENGTH, MFCC_SHIFT, SAMPLE_RATE, hours
+from hubert_iter.parts import share
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from hubert_iter.bin import export
 from hubert_iter.errors import UserError
 from hubert_iter.feats.layers import open_model
 from hubert_iter.models import store
-from hubert_iter.models.convert import names
+from hubert_iter.models.convert import FAIRSEQ, HUGGINGFACE, TORCHAUDIO, names
 from hubert_iter.models.encoder import Encoder
 from hubert_iter.models.settings import EncoderConfig
 
@@ -211,11 +211,11 @@ def test_what_is_exported_opens_again_with_all_taps(model_dir, samples, name):
     assert "objective: hubert" in (folder / "README.md").read_text()
 
 
-@pytest.mark.parametrize("layout", [names.HUGGINGFACE, names.FAIRSEQ, names.TORCHAUDIO])
+@pytest.mark.parametrize("layout", [HUGGINGFACE, FAIRSEQ, TORCHAUDIO])
 def test_names_there_and_back(layout):
     state = Encoder(options.read(EncoderConfig, TINY, "test")).state_dict()
     back = names.import_state(names.export_state(state, layout), layout)
-    if layout == names.TORCHAUDIO:  # it has no mask vector
+    if layout == TORCHAUDIO:  # it has no mask vector
         del state["mask_vector"]
     assert back.keys() == state.keys()
     assert all(torch.equal(back[name], state[name]) for name in state)

@@ -19,7 +19,7 @@ from hubert_iter.errors import UserError
 from hubert_iter.feats import foreign
 from hubert_iter.feats.layers import open_model
 from hubert_iter.frames import num_frames
-from hubert_iter.models.convert import fairseq, names
+from hubert_iter.models.convert import FAIRSEQ, TORCHAUDIO, fairseq, names
 
 TOLERANCE = {"rtol": 0, "atol": 1e-4}
 
@@ -215,7 +215,7 @@ def fairseq_model(large=False):
     from torchaudio.models import wav2vec2_model
 
     model = shake(wav2vec2_model(**torchaudio_arguments(large) | {"encoder_num_heads": 4}))
-    state, unknown = names.rename(model.state_dict(), names.TORCHAUDIO, names.FAIRSEQ)
+    state, unknown = names.rename(model.state_dict(), TORCHAUDIO, FAIRSEQ)
     assert not unknown
     if large:  # group norm and layer norm of the first convolution share a name in torchaudio
         for leaf in ("weight", "bias"):

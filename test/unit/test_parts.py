@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trainings import MODEL
 
-from hubert_iter import options, provenance
+from hubert_iter import options, parts, provenance
 from hubert_iter.bin import fit_kmeans, make_labels, make_mfcc, merge_labels, merge_mfcc, sample_frames
 from hubert_iter.errors import UserError
-from hubert_iter.feats import batched, mfcc_folders, parts, source
+from hubert_iter.feats import batched, mfcc_folders, source
 from hubert_iter.feats.layers import LayerModel
 from hubert_iter.frames import num_frames
 from hubert_iter.models import store

@@ -71,7 +71,7 @@ FAULTS = {
     "order": (lambda d: swap_lines(d / "text"), ("order", "text", 2, "a-1"), []),
     "duplicate with the same value": (
         lambda d: change(d / "utt2spk", "a-2 a\n", "a-2 a\na-2 a\n"),
-        ("duplicate", "utt2spk", 3, "a-2"),
+        ("repeated", "utt2spk", 3, "a-2"),
         [],
     ),
     "duplicate with another value": (

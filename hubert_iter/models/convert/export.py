@@ -4,10 +4,10 @@ from pathlib import Path
 
 from hubert_iter import __version__, provenance
 from hubert_iter.models import store
-from hubert_iter.models.convert import fairseq, huggingface, torchaudio
+from hubert_iter.models.convert import FAIRSEQ, HUGGINGFACE, TORCHAUDIO, fairseq, huggingface, torchaudio
 from hubert_iter.models.objective import Objective
 
-FORMATS = {"huggingface": huggingface.write, "torchaudio": torchaudio.write, "fairseq": fairseq.write}
+_WRITERS = {HUGGINGFACE: huggingface.write, TORCHAUDIO: torchaudio.write, FAIRSEQ: fairseq.write}
 
 
 def export(model_dir: Path, name: str, folder: Path) -> tuple[str, dict[str, str]]:
@@ -17,7 +17,7 @@ def export(model_dir: Path, name: str, folder: Path) -> tuple[str, dict[str, str
     """
     model = store.read(model_dir)
     facts = _facts(model_dir, model.objective)
-    return FORMATS[name](folder, model, facts), facts
+    return _WRITERS[name](folder, model, facts), facts
 
 
 def _facts(model_dir: Path, objective: Objective | None) -> dict[str, str]:

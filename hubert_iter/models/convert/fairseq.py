@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hubert_iter.errors import UserError, summarise
 from hubert_iter.frames import FRAME_RATE, SAMPLE_RATE
-from hubert_iter.models.convert import names, tensors
+from hubert_iter.models.convert import FAIRSEQ, TORCHAUDIO, names, tensors
 from hubert_iter.models.pretrainer import Pretrainer
 from hubert_iter.models.settings import KERNELS, STRIDES, EncoderConfig
 
@@ -50,7 +50,7 @@ def write(folder: Path, model: Pretrainer, facts: dict[str, str]) -> str:
     checkpoint = {
         "args": None,
         "cfg": {"_name": None, "task": task, "model": {**configuration(config), **head.config}},
-        "model": names.export_state(model.encoder.state_dict(), names.FAIRSEQ) | names.copies(head.weights),
+        "model": names.export_state(model.encoder.state_dict(), FAIRSEQ) | names.copies(head.weights),
         "optimizer_history": [optimiser | {"num_updates": int(facts.get("updates", 0))}],
         "extra_state": {"train_iterator": {"epoch": 1}},
         "task_state": {},
@@ -102,9 +102,9 @@ def build(content: Mapping, path: Path) -> tuple[torch.nn.Module, bool]:
     """
     from torchaudio.models import wav2vec2_model
 
-    settings, normalise = _settings(content, path)
+    settings, normalise = _settings(content)
     state = strip_prefix(content["model"], "feature_extractor.conv_layers.0.0.weight")
-    renamed, unknown = names.rename(state, names.FAIRSEQ, names.TORCHAUDIO)
+    renamed, unknown = names.rename(state, FAIRSEQ, TORCHAUDIO)
     unknown = [name for name in unknown if not re.match(_HEADS, name)]
     if unknown:
         raise UserError(
@@ -134,7 +134,7 @@ def strip_prefix(state: Mapping[str, Tensor], landmark: str) -> dict[str, Tensor
     return {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
 
 
-def _settings(content: Mapping, path: Path) -> tuple[dict, bool]:
+def _settings(content: Mapping) -> tuple[dict, bool]:
     """The model's settings, and whether audio was normalised in training; a fine-tuned model's are one level down."""
     whole = tensors.plain(content.get("cfg") or {})
     if whole.get("model"):

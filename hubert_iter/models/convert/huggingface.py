@@ -7,7 +7,7 @@ from safetensors.torch import save
 
 from hubert_iter import __version__
 from hubert_iter.frames import SAMPLE_RATE
-from hubert_iter.models.convert import names
+from hubert_iter.models.convert import HUGGINGFACE, names
 from hubert_iter.models.pretrainer import Pretrainer
 from hubert_iter.models.settings import KERNELS, STRIDES, EncoderConfig
 
@@ -50,7 +50,7 @@ So an `attention_mask` does not make up for padding. ESPnet pads batches: there 
 def write(folder: Path, model: Pretrainer, facts: dict[str, str]) -> str:
     """Write weights, config.json and preprocessor_config.json; returns how to load them, for the model card."""
     encoder = model.encoder
-    state = names.export_state(encoder.state_dict(), names.HUGGINGFACE)
+    state = names.export_state(encoder.state_dict(), HUGGINGFACE)
     config = {"model_type": "hubert", "architectures": ["HubertModel"]} | configuration(encoder.config)
     kind = "HubertModel"
     if head := model.objective and model.objective.huggingface():

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-OURS, FAIRSEQ, HUGGINGFACE, TORCHAUDIO = "ours", "fairseq", "huggingface", "torchaudio"
+from hubert_iter.models.convert import FAIRSEQ, HUGGINGFACE, TORCHAUDIO
+
+OURS = "ours"
 
 # Modules: ours, fairseq, Hugging Face; {} is a number. torchaudio's names follow from Hugging Face's. Our single map to
 # queries, keys and values counts as three here (see _split). "norms" are those of LARGE models, which ours do not have.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hubert_iter.errors import UserError, refuse_unknown_keys, summarise
-from hubert_iter.models.convert import names
+from hubert_iter.models.convert import TORCHAUDIO, names
 from hubert_iter.models.pretrainer import Pretrainer
 from hubert_iter.models.settings import KERNELS, STRIDES, EncoderConfig
 
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 def write(folder: Path, model: Pretrainer, facts: dict[str, str]) -> str:
     """Write model.pt and model.json; returns the README's text."""
-    torch.save(names.export_state(model.encoder.state_dict(), names.TORCHAUDIO), folder / "model.pt")
+    torch.save(names.export_state(model.encoder.state_dict(), TORCHAUDIO), folder / "model.pt")
     (folder / "model.json").write_text(json.dumps(arguments(model.encoder.config), indent=1) + "\n")
     lines = "\n".join(f"- {name}: {value}" for name, value in facts.items())
     return README.format(title=facts["model"], facts=lines)
