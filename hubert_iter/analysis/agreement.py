@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from hubert_iter import tsv
 from hubert_iter.errors import UserError, summarise
 from hubert_iter.units.labels import SLACK, Labels
 from hubert_iter.units.quality import contingency, entropy, mutual_information
 
+COLUMNS = ("labels_a", "labels_b", "metric", "value")
 METRICS = ("nmi", "entropy_a_given_b", "entropy_b_given_a")
 
 
@@ -52,11 +54,8 @@ def measure(joint: np.ndarray) -> dict[str, float]:
 
 
 def write(folder: Path, sets: Mapping[str, Labels]) -> dict[tuple[str, str], dict[str, float]]:
-    """Score every pair, in the order given, into scores.tsv: labels_a, labels_b, metric, value."""
+    """Score every pair, in the order given, into scores.tsv (COLUMNS)."""
     scores = {(a, b): measure(count(sets[a], sets[b])) for a, b in combinations(sets, 2)}
-    rows = [
-        f"{a}\t{b}\t{metric}\t{value:.6g}\n" for (a, b), values in scores.items() for metric, value in values.items()
-    ]
-    text = "labels_a\tlabels_b\tmetric\tvalue\n" + "".join(rows)
-    (Path(folder) / "scores.tsv").write_text(text, encoding="utf-8")
+    rows = ((a, b, metric, f"{value:.6g}") for (a, b), values in scores.items() for metric, value in values.items())
+    tsv.write(Path(folder) / "scores.tsv", COLUMNS, rows)
     return scores

@@ -1,14 +1,14 @@
 """Decode all audio of a data directory in parallel, each recording once, and write what is to be written of it."""
 
 import logging
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import groupby
 
 from hubert_iter.data import audio_ark
+from hubert_iter.data.ahead import ahead
 from hubert_iter.data.audio import AudioError
 from hubert_iter.data.audio_ark import Dump
 from hubert_iter.data.datadir import Utterance
@@ -53,7 +53,7 @@ def decode(utterances: Iterable[Utterance], places: Places, nj: int, dump: Dump 
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(max(1, nj)))
         ark = None
-        for result in _in_order(pool, lambda group: audio_ark.decode(group, dump), groups, _AHEAD * max(1, nj)):
+        for result in ahead(pool, lambda group: audio_ark.decode(group, dump), groups, _AHEAD * max(1, nj)):
             for each in result:
                 if isinstance(each, AudioError):
                     found.faults.append(places.fault(each.kind, each.utterance, f"{each.fault}. {each.advice}"))
@@ -76,14 +76,3 @@ def decode(utterances: Iterable[Utterance], places: Places, nj: int, dump: Dump 
 def _order(utterance: Utterance) -> tuple[str, float, str]:
     """Those of a recording together, in the order of time; recordings in the order of their entries in wav.scp."""
     return utterance.wav, utterance.start or 0.0, utterance.id
-
-
-def _in_order[T, R](pool: ThreadPoolExecutor, work: Callable[[T], R], jobs: Iterable[T], ahead: int) -> Iterator[R]:
-    """As pool.map, but no more than `ahead` results wait for the one before them."""
-    waiting: deque = deque()
-    for job in jobs:
-        waiting.append(pool.submit(work, job))
-        if len(waiting) > ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()

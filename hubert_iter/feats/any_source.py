@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubert_iter.data import any_audio
+from hubert_iter.data.ahead import ahead
 from hubert_iter.data.datadir import DataDir
 from hubert_iter.feats.baselines import BASELINES
 from hubert_iter.feats.foreign import locate
-from hubert_iter.feats.source import LayerSource, ahead, checked, describe_layer, num_threads
+from hubert_iter.feats.source import LayerSource, checked, describe_layer, num_threads
 from hubert_iter.frames import num_frames
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ Features can be described without being read: numpy, torch and what reads audio 
 """
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from hubert_iter import provenance
 from hubert_iter.data import datadir
+from hubert_iter.data.ahead import ahead
 from hubert_iter.errors import UserError, summarise
 from hubert_iter.feats import normalise
 from hubert_iter.feats.foreign import locate
@@ -19,7 +19,6 @@ from hubert_iter.frames import FRAME_RATE, num_frames
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from concurrent.futures import Executor
 
     import numpy as np
 
@@ -250,21 +249,6 @@ def check_utterances(source: FeatureSource, utts: Iterable[str]) -> None:
     without = [utt for utt in utts if source.num_frames(utt) < 1]
     if without:
         raise UserError(f"{source.path}: utterances without a frame: {summarise(without)}. Drop them (stage 2)")
-
-
-def ahead(pool: "Executor", function: Callable, items: Iterable, most: int) -> Iterator:
-    """Map in order, with at most `most` results computed ahead of their use."""
-    pending = deque()
-    try:
-        for item in items:
-            pending.append(pool.submit(function, item))
-            if len(pending) >= most:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        for future in pending:  # after an error, or when nobody wants the rest
-            future.cancel()
 
 
 def checked(utt: str, feats: "np.ndarray", expected: int, where: str | Path) -> "np.ndarray":

@@ -11,17 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubert_iter import frames, provenance, study, tsv
-from hubert_iter.analysis import learning, measures, sample, scores
+from hubert_iter.analysis import agreement, learning, measures, sample, scores
 from hubert_iter.analysis.measure import Measure
 from hubert_iter.config import read_yaml
 from hubert_iter.data.recordings import SHARED_SPEAKERS
 from hubert_iter.errors import UserError
 from hubert_iter.feats.baselines import BASELINES
 from hubert_iter.runs import Run
-
-QUALITY_COLUMNS = ("labels", "set", "metric", "value")
-CONFUSION_COLUMNS = ("labels", "set", "phone", "read_as", "share", "frames")
-AGREEMENT_COLUMNS = ("labels_a", "labels_b", "metric", "value")
+from hubert_iter.units import quality
 
 WITHOUT_ALIGNMENTS = (
     "No scores of phones and words: the evaluation set has no alignments. For English, ./run.sh --stage 3 --alignments "
@@ -246,9 +243,9 @@ def read(sources: Sources) -> Results:
         measured={each.name: each for each in found},
         metrics={run: read_metrics(files["metrics"][run]) for run in runs if run in files["metrics"]},
         configs={run: read_yaml(files["configs"][run]) for run in runs if run in files["configs"]},
-        quality=_rows(files["quality"], QUALITY_COLUMNS, used),
-        confusion=_rows(files["confusion"], CONFUSION_COLUMNS, used),
-        agreement=_rows(files["agreement"], AGREEMENT_COLUMNS),
+        quality=_rows(files["quality"], quality.COLUMNS, used),
+        confusion=_rows(files["confusion"], quality.CONFUSION_COLUMNS, used),
+        agreement=_rows(files["agreement"], agreement.COLUMNS),
         data=[_data_set(name, files) for name in files["speakers"]],
         left_out=_left_out(files["left_out"]),
         samples=sample.read_facts(sources.stages["samples"]) if "samples" in sources.stages else {},

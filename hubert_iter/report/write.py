@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from hubert_iter import tsv
+from hubert_iter.analysis import agreement
 from hubert_iter.analysis.scores import COLUMNS
 from hubert_iter.report import content, markdown, page
-from hubert_iter.report.read import AGREEMENT_COLUMNS, QUALITY_COLUMNS, Results
+from hubert_iter.report.read import Results
+from hubert_iter.units import quality
 
 
 def write(results: Results, folder: Path, title: str, note: str) -> None:
@@ -17,8 +19,8 @@ def write(results: Results, folder: Path, title: str, note: str) -> None:
     rows = [{"measure": each.name, **row} for each in results.measured.values() for row in each.rows]
     tables = {
         "scores": (("measure", *COLUMNS), rows),
-        "labels": (QUALITY_COLUMNS, results.quality),
-        "agreement": (AGREEMENT_COLUMNS, results.agreement),
+        "labels": (quality.COLUMNS, results.quality),
+        "agreement": (agreement.COLUMNS, results.agreement),
     }
     for name, (columns, found) in tables.items():
         tsv.write(folder / f"{name}.tsv", columns, ([row[column] for column in columns] for row in found))

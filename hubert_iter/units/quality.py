@@ -6,18 +6,21 @@ with these frames as one more phone, SIL. Utterances without any alignment count
 share of the speaker's entropy, used clusters, entropy, run length.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from hubert_iter import tsv
 from hubert_iter.data import alignment
 from hubert_iter.data.datadir import DataDir
 from hubert_iter.errors import UserError
 from hubert_iter.frames import num_frames
 from hubert_iter.units.labels import Labels
 
+COLUMNS = ("labels", "set", "metric", "value")
+CONFUSION_COLUMNS = ("labels", "set", "phone", "read_as", "share", "frames")
 PHONE_METRICS = ("cluster_purity", "phone_purity", "pnmi")
 SILENCE = "_sil"  # ends the names of measures that count silence as a phone
 METRICS = (
@@ -156,28 +159,16 @@ def confusion(counts: Counts) -> np.ndarray:
 
 
 def write(folder: Path, name: str, set_name: str, counts: Counts) -> dict[str, float]:
-    """Write scores.tsv (labels, set, metric, value) and confusion.tsv (labels, set, phone, read_as, share, frames).
-
-    `share` is of the phone's frames.
-    """
+    """Write scores.tsv (COLUMNS) and confusion.tsv (CONFUSION_COLUMNS); `share` is of the phone's frames."""
     scores = measure(counts)
-    head = f"{name}\t{set_name}"
-    _write_tsv(
-        Path(folder) / "scores.tsv", "labels\tset\tmetric\tvalue",
-        (f"{head}\t{metric}\t{value:.6g}" for metric, value in scores.items()),
-    )  # fmt: skip
+    rows = ((name, set_name, metric, f"{value:.6g}") for metric, value in scores.items())
+    tsv.write(Path(folder) / "scores.tsv", COLUMNS, rows)
     table = confusion(counts)
     spoken = table.sum(axis=1)
-    _write_tsv(
-        Path(folder) / "confusion.tsv", "labels\tset\tphone\tread_as\tshare\tframes",
-        (
-            f"{head}\t{counts.phones[row]}\t{counts.phones[column]}\t{table[row, column] / spoken[row]:.6g}"
-            f"\t{table[row, column]}"
-            for row, column in zip(*np.nonzero(table), strict=True)
-        ),
+    rows = (
+        (name, set_name, counts.phones[row], counts.phones[column], f"{table[row, column] / spoken[row]:.6g}",
+         str(table[row, column]))
+        for row, column in zip(*np.nonzero(table), strict=True)
     )  # fmt: skip
+    tsv.write(Path(folder) / "confusion.tsv", CONFUSION_COLUMNS, rows)
     return scores
-
-
-def _write_tsv(path: Path, header: str, rows: Iterable[str]) -> None:
-    path.write_text("".join(line + "\n" for line in (header, *rows)), encoding="utf-8")

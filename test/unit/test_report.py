@@ -21,6 +21,7 @@ from hubert_iter.bin import report
 from hubert_iter.errors import UserError
 from hubert_iter.feats.baselines import BASELINES
 from hubert_iter.report import content, curves, figures, read, sentences, style, tables, training_figures, write
+from hubert_iter.units import quality
 
 STUDY = """model: tiny
 question: Are 2 iterations < 3?
@@ -268,7 +269,7 @@ def test_scores_keep_every_row(finished):
     written = [line for run in RUNS for line in (exp / run / "measures/cca/scores.tsv").open()][1:]
     assert len(rows) == len(written) - (len(RUNS) - 1)
     assert [row["run"] for row in rows] == sorted((row["run"] for row in rows), key=RUNS.index)
-    labels = tsv.read(folder_of(finished) / "labels.tsv", read.QUALITY_COLUMNS)
+    labels = tsv.read(folder_of(finished) / "labels.tsv", quality.COLUMNS)
     assert [row["value"] for row in labels if row["metric"] == "pnmi"] == ["0.31", "0.42"]
 
 
