@@ -5,9 +5,8 @@ import logging
 import sys
 from pathlib import Path
 
-from hubert_iter import config, study
+from hubert_iter import study
 from hubert_iter.bin import cli
-from hubert_iter.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -41,27 +40,10 @@ def main(argv=None) -> None:
     sys.stdout.writelines(f"{line}\n" for line in preview.lines(found))
     if args.runs:
         return
-    others = [study.read(path) for path in relatives(args.study, args.conf_dirs)]
-    for number, line in enumerate(preview.additions(table, others, args.conf_dirs, speed)):
+    for number, line in enumerate(preview.additions(table, args.conf_dirs, speed)):
         if number == 0:
             sys.stdout.write("Other tables on the same base would add\n")
         sys.stdout.write(f"{line}\n")
-
-
-def relatives(path: Path, folders: list[Path]) -> list[Path]:
-    """Other studies that are built on the same file."""
-    first = config.root(path, "study", folders).resolve()
-    found = {each.resolve(): each for folder in folders for each in sorted((folder / "study").glob("*.yaml"))}
-    return [each for place, each in found.items() if place != path.resolve() and _root(each, folders) == first]
-
-
-def _root(path: Path, folders: list[Path]) -> Path | None:
-    """The file that a study is built on; None, with a warning, where a fault of its own hides that."""
-    try:
-        return config.root(path, "study", folders).resolve()
-    except UserError as error:
-        log.warning("left out of the tables on the same base: %s", error)
-        return None
 
 
 if __name__ == "__main__":

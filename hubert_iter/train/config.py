@@ -125,12 +125,9 @@ class RunConfig:
     def shaping(self) -> dict:
         """The part that shapes the result: without what only says how often to report or how to compute."""
         model = options.shaping(options.read(EncoderConfig, self.model, "model"))
-        run = dict(self.run)
-        if run.get("set"):
-            silent = {f"train.{name}" for name in options.silent(TrainConfig)}
-            run["set"] = {key: value for key, value in run["set"].items() if key not in silent}
-            if not run["set"]:
-                del run["set"]
+        silent = {f"train.{name}" for name in options.silent(TrainConfig)}
+        kept = {key: value for key, value in self.run.get("set", {}).items() if key not in silent}
+        run = {key: value for key, value in self.run.items() if key != "set"} | ({"set": kept} if kept else {})
         return {**self.as_dict(), "run": run, "model": model, "train": self.train and options.shaping(self.train)}
 
 

@@ -1,14 +1,18 @@
 """What a study is going to do, from its configuration alone: trainings, label sets, audio gone through, time, disk."""
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from hubert_iter.config import root
+from hubert_iter.errors import UserError
 from hubert_iter.models.pretrainer import build
 from hubert_iter.runs import Run, Study
+from hubert_iter.study import read
 from hubert_iter.train import checks
 from hubert_iter.train.config import RunConfig, load
 
@@ -18,6 +22,7 @@ COLUMNS = ("network", "objective", "labels", "updates", "hours of audio", "hours
 
 Speed = Callable[[RunConfig], float]
 """Seconds of audio per second that a training goes through."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -102,17 +107,30 @@ def beyond(study: Study, other: Study) -> list[Run]:
     return [run for run in other.runs.values() if run.trained and known.get(run.name) != other.legs[run.name]]
 
 
-def additions(study: Study, others: Sequence[Study], folders: list[Path], speed: Speed) -> Iterator[str]:
-    """For people: what each other table would add to this one, a line each."""
-    for other in others:
-        more = beyond(study, other)
-        if not more:
-            continue
-        changed = dict.fromkeys(run.condition for run in more if run.name in study.runs)
-        how = f"base: [{study.name}, {other.name}]"
-        if changed:
-            how = f"a study of its own: it has other values for {', '.join(changed)}"
-        yield f"  {other.name} ({how}): {sums(list(steps(other, more, folders, speed)))}"
+def additions(study: Study, folders: list[Path], speed: Speed) -> Iterator[str]:
+    """For people: what each other table on the same base would add to this one, a line each.
+
+    A table with a fault is left out with a warning: it is no fault of the study that was asked for.
+    """
+    first = root(study.path, "study", folders).resolve()
+    found = {each.resolve(): each for folder in folders for each in sorted((folder / "study").glob("*.yaml"))}
+    for place, path in found.items():
+        try:
+            if place != study.path.resolve() and root(path, "study", folders).resolve() == first:
+                yield from _addition(study, read(path), folders, speed)
+        except UserError as error:
+            log.warning("left out of the tables on the same base: %s", error)
+
+
+def _addition(study: Study, other: Study, folders: list[Path], speed: Speed) -> Iterator[str]:
+    more = beyond(study, other)
+    if not more:
+        return
+    changed = dict.fromkeys(run.condition for run in more if run.name in study.runs)
+    how = f"base: [{study.name}, {other.name}]"
+    if changed:
+        how = f"a study of its own: it has other values for {', '.join(changed)}"
+    yield f"  {other.name} ({how}): {sums(list(steps(other, more, folders, speed)))}"
 
 
 def _step(run: Run, config: RunConfig, first: int, last: int, speed: Speed) -> Step:

@@ -65,9 +65,11 @@ def test_what_another_table_on_the_same_base_would_add(tmp_path, capsys, monkeyp
     assert more.startswith("  more (base: [first, more]): 3 trained networks, 3 trainings, 30 updates")  # a.2, b, b.2
     assert other.startswith("  other (a study of its own: it has other values for a): 1 trained networks")
     assert len(rates) == 1  # labels and seeds cost no further trial
-    (tmp_path / "conf/study/draft.yaml").write_text("runs: [")
-    preview.main(["--study", str(tmp_path / "conf/study/first.yaml"), "--conf_dirs", str(tmp_path / "conf")])
-    assert capsys.readouterr().out.splitlines()[-3:] == [head, more, other]  # a draft beside it is no fault of it
+    drafts = ("runs: [", "base: first\nruns: {c: {objektive: hubert}}", "base: first\nruns: {c: {model: none_yet}}")
+    for draft in drafts:  # beside it, and no fault of it
+        (tmp_path / "conf/study/draft.yaml").write_text(draft)
+        preview.main(["--study", str(tmp_path / "conf/study/first.yaml"), "--conf_dirs", str(tmp_path / "conf")])
+        assert capsys.readouterr().out.splitlines()[-3:] == [head, more, other]
     (tmp_path / "conf/study/draft.yaml").unlink()
 
     write(tmp_path / "conf", study__both={"base": ["first", "more"], "question": "Both?"})
